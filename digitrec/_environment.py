@@ -1,0 +1,55 @@
+"""What a result was measured on: the machine and the versions of the libraries."""
+
+from __future__ import annotations
+
+import functools
+import importlib.metadata
+import os
+import platform
+from pathlib import Path
+
+import psutil
+
+__all__ = ["available_cores", "describe_hardware", "digitrec_version", "library_versions"]
+
+_LIBRARIES = ("scikit-learn", "numpy", "scipy", "joblib")
+
+
+def available_cores() -> int:
+    """Return the number of cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def digitrec_version() -> str:
+    """Return the installed version of digitrec."""
+    return importlib.metadata.version("digitrec")
+
+
+@functools.cache
+def library_versions() -> dict[str, str]:
+    """Return the versions of Python, digitrec and the libraries that decide a result."""
+    versions = {"python": platform.python_version(), "digitrec": digitrec_version()}
+    versions.update({name: importlib.metadata.version(name) for name in _LIBRARIES})
+    return versions
+
+
+@functools.cache
+def describe_hardware() -> dict[str, str | int | float]:
+    """Return the processor's name, the usable cores, the memory in GiB and the platform."""
+    return {
+        "processor": _processor_name(),
+        "cores": available_cores(),
+        "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
+        "platform": platform.platform(),
+    }
+
+
+def _processor_name() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        for line in cpuinfo.read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()

@@ -1,0 +1,79 @@
+"""Files written whole or not at all, their checksums, and where caches live."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+
+__all__ = ["atomic_path", "cache_dir", "sha256_file", "write_json", "write_text"]
+
+
+def cache_dir(*parts: str) -> Path:
+    """Return a folder under digitrec's cache, without creating it.
+
+    The root is the environment variable ``DIGITREC_DATA`` where set, else the user cache
+    directory of the platform.
+    """
+    root = os.environ.get("DIGITREC_DATA")
+    base = Path(root).expanduser() if root else Path(platformdirs.user_cache_dir("digitrec"))
+    return base.joinpath(*parts)
+
+
+@contextlib.contextmanager
+def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Yield a temporary path beside `path` that replaces it when the block ends well.
+
+    The temporary file keeps the suffix of `path`, so that writers that choose a format by
+    suffix work. On any exception the temporary file is removed and `path` is left as it was.
+
+    Parameters
+    ----------
+    path : path-like
+        The file to write. Its folder is created.
+
+    Yields
+    ------
+    pathlib.Path
+        The temporary file to write to.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        # mkstemp makes files private; a report should have the permissions of any new file.
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: str | os.PathLike[str], text: str) -> None:
+    """Write UTF-8 text atomically."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: str | os.PathLike[str], value: Any) -> None:
+    """Write a value as indented JSON atomically; NaN and infinity are refused."""
+    write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
+
+
+def sha256_file(path: str | os.PathLike[str]) -> str:
+    """Return the sha256 of a file's content as 64 hexadecimal digits."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

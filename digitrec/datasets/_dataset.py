@@ -1,0 +1,103 @@
+"""The records that a dataset is made of."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Dataset", "DatasetSpec", "fingerprint_arrays"]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Dataset:
+    """Images and labels, split into training and test rows.
+
+    Attributes
+    ----------
+    name : str
+        Registry key, or the stem of the path the data came from; doubles as a folder name.
+    X_train, X_test : ndarray of uint8, shape (n_samples, height * width)
+        Raw pixel values, 0 (background) to 255 (ink), row-major.
+    y_train, y_test : ndarray of int64, shape (n_samples,)
+        Labels, indices into `label_names`.
+    image_shape : tuple of int
+        ``(height, width)``.
+    label_names : tuple of str
+        Names of the classes.
+    source : str
+        Where this copy was taken from, such as ``"mirror: https://…"``.
+    license : str
+        Licence of the data.
+    has_fixed_test : bool
+        Whether the split into training and test rows is the source's own.
+    groups_train : ndarray of int64, shape (n_train,), or None
+        Writer of each training row, where known.
+    warnings : tuple of str
+        What a reader of a report must know about this data, such as a fallback.
+    fingerprint : str
+        First 16 hexadecimal digits of a sha256 over images, labels and shape.
+    """
+
+    name: str
+    X_train: NDArray[np.uint8]
+    y_train: NDArray[np.int64]
+    X_test: NDArray[np.uint8]
+    y_test: NDArray[np.int64]
+    image_shape: tuple[int, int]
+    label_names: tuple[str, ...]
+    source: str
+    license: str
+    has_fixed_test: bool
+    groups_train: NDArray[np.int64] | None = None
+    warnings: tuple[str, ...] = ()
+    fingerprint: str = field(default="")
+
+    def __post_init__(self) -> None:
+        if not self.fingerprint:
+            arrays = (self.X_train, self.y_train, self.X_test, self.y_test)
+            object.__setattr__(self, "fingerprint", fingerprint_arrays(self.image_shape, *arrays))
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetSpec:
+    """One entry of the registry of datasets.
+
+    Attributes
+    ----------
+    name : str
+        Registry key.
+    title : str
+        One line for listings.
+    n_train, n_test : int
+        Rows of the whole dataset.
+    image_shape : tuple of int
+        ``(height, width)``.
+    license : str
+        Licence of the data.
+    homepage : str
+        Where the data come from.
+    load : callable
+        ``load(report) -> Dataset``, where ``report(line)`` is told each thing that was tried.
+    """
+
+    name: str
+    title: str
+    n_train: int
+    n_test: int
+    image_shape: tuple[int, int]
+    license: str
+    homepage: str
+    load: Callable[[Callable[[str], None]], Dataset]
+
+
+def fingerprint_arrays(image_shape: tuple[int, int], *arrays: NDArray) -> str:
+    """Return 16 hexadecimal digits that identify an image shape and the content of arrays."""
+    digest = hashlib.sha256(repr(tuple(image_shape)).encode())
+    for array in arrays:
+        digest.update(f"{array.dtype.str}{array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()[:16]

@@ -1,0 +1,178 @@
+"""The one record of what a job measured, and of a whole run."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from digitrec._files import write_json
+from digitrec.errors import DigitrecError
+
+__all__ = ["SCHEMA", "Result", "Run", "Status", "read_run", "write_run"]
+
+SCHEMA = 1
+
+Status = Literal["ok", "timeout", "out_of_memory", "error", "interrupted"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """What one job (dataset, features, model and parameters, seed) gave.
+
+    Everything is JSON-safe. A measurement is None where the job did not end well or the model
+    has no such thing (the log loss of a model without probabilities). Accuracies, errors and
+    scores are fractions in 0–1; times are seconds unless the name says otherwise.
+
+    Attributes
+    ----------
+    key : str
+        Hash of all that determines the result; names the job's files.
+    dataset, features, model : str
+        Registry keys (for a dataset read from a path: its name).
+    parameters : dict
+        Parameters of the estimator as built, overrides included.
+    random_state : int
+        Seed of the job.
+    status : {"ok", "timeout", "out_of_memory", "error", "interrupted"}
+        How the job ended.
+    reason : str
+        Why, where `status` is not ``"ok"``.
+    test_accuracy_low, test_accuracy_high : float
+        Wilson 95 % interval of `test_accuracy`.
+    per_class : list of dict
+        ``label``, ``precision``, ``recall``, ``f1``, ``support`` of each class on the test set.
+    confusion : list of list of int
+        Confusion matrix on the test set; rows are true labels.
+    fit_seconds : float
+        Wall time of the fit that the test score belongs to (training and validation rows).
+    validation_fit_seconds : float
+        Wall time of the fit on the training rows alone, by which models are ranked.
+    feature_seconds : float
+        Wall time of computing the shared features of all rows; spent once, not per model.
+    predict_seconds : float
+        Wall time of a warm batch prediction of all test rows, from features.
+    latency_p50_ms, latency_p99_ms : float
+        Milliseconds from one raw image to its label with the saved Pipeline.
+    model_bytes : int
+        Size of the saved Pipeline.
+    peak_memory_bytes : int
+        Peak resident memory of the job's process.
+    curves : dict of list of float
+        Per-iteration values of iterative models (``training_loss``, ``validation_accuracy``, …).
+    n_threads : int
+        Threads the job was allowed to use.
+    """
+
+    key: str
+    dataset: str
+    features: str
+    model: str
+    parameters: dict[str, Any]
+    random_state: int
+    status: Status
+    reason: str = ""
+    n_train: int
+    n_validation: int
+    n_test: int
+    validation_accuracy: float | None = None
+    test_accuracy: float | None = None
+    test_error: float | None = None
+    test_accuracy_low: float | None = None
+    test_accuracy_high: float | None = None
+    balanced_accuracy: float | None = None
+    macro_f1: float | None = None
+    top2_accuracy: float | None = None
+    log_loss: float | None = None
+    per_class: list[dict[str, Any]] = field(default_factory=list)
+    confusion: list[list[int]] = field(default_factory=list)
+    fit_seconds: float | None = None
+    validation_fit_seconds: float | None = None
+    feature_seconds: float | None = None
+    predict_seconds: float | None = None
+    latency_p50_ms: float | None = None
+    latency_p99_ms: float | None = None
+    model_bytes: int | None = None
+    peak_memory_bytes: int | None = None
+    curves: dict[str, list[float]] = field(default_factory=dict)
+    n_threads: int = 1
+    data_fingerprint: str
+    versions: dict[str, str]
+    hardware: dict[str, Any]
+    finished_at: str
+
+    @property
+    def stem(self) -> str:
+        """Name of the result's files: features, model and seed."""
+        return f"{self.features}-{self.model}-seed{self.random_state}"
+
+    @property
+    def ok(self) -> bool:
+        """Whether the job ended well."""
+        return self.status == "ok"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """All that a report is made from: results of one dataset and analyses of them.
+
+    Attributes
+    ----------
+    dataset : dict
+        ``name``, ``n_train``, ``n_test``, ``image_shape``, ``label_names``, ``source``,
+        ``license``, ``fingerprint``, ``warnings``.
+    results : list of Result
+        One per job.
+    winner : str or None
+        `Result.key` of the job with the best validation accuracy.
+    analyses : dict
+        JSON-safe output of each further analysis, by the name of its report section.
+    command : str
+        Command that made the run.
+    total_seconds : float
+        Wall time of the run.
+    created_at : str
+        ISO 8601 time in UTC.
+    """
+
+    dataset: dict[str, Any]
+    results: list[Result]
+    winner: str | None
+    analyses: dict[str, Any] = field(default_factory=dict)
+    command: str
+    total_seconds: float
+    created_at: str
+
+    @property
+    def winning_result(self) -> Result | None:
+        """The winner's result, or None where no job ended well."""
+        return next((result for result in self.results if result.key == self.winner), None)
+
+
+def write_run(run: Run, path: Path) -> None:
+    """Write a run as ``results.json``, atomically."""
+    write_json(path, {"schema": SCHEMA, **dataclasses.asdict(run)})
+
+
+def read_run(path: Path) -> Run:
+    """Read a run that `write_run` wrote.
+
+    Raises
+    ------
+    DigitrecError
+        If the file is missing, is not JSON, or was written in another schema.
+    """
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        if content.pop("schema") != SCHEMA:
+            raise DigitrecError(f"{path} was written by another version of digitrec; run it again")
+        results = [Result(**row) for row in content.pop("results")]
+        return Run(results=results, **content)
+    except FileNotFoundError as error:
+        raise DigitrecError(
+            f"no saved results at {path}; make them with: python -m benchmarks.run_all"
+        ) from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DigitrecError(f"{path} is not a results file of digitrec: {error}") from error

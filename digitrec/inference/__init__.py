@@ -1,1 +1,18 @@
-"""TODO."""
+"""Any image in, the right digits out: read, locate, normalise, classify, reject.
+
+``Recognizer(model=None, *, threshold=None)`` takes nothing (the default recogniser, trained on
+first use and cached), the path of a saved model, or a fitted pipeline. Its methods:
+
+- ``predict_digit(image) -> DigitPrediction``: an image of one digit;
+- ``predict_digits(images) -> list[DigitPrediction]``: many such images;
+- ``predict_rows(X) -> list[DigitPrediction]``: rows of shape (n, 784), 0–255, as in MNIST;
+- ``read(image, *, region=None, rotation=None, expected=None) -> Reading``: rows of digits.
+
+An image is a path, bytes, an array or a PIL image.
+"""
+
+from __future__ import annotations
+
+from digitrec.inference.prediction import Box, DigitPrediction, Reading
+
+__all__ = ["Box", "DigitPrediction", "Reading"]

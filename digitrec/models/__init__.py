@@ -1,1 +1,6 @@
-"""TODO."""
+"""The registry of models: one `ModelSpec` per classifier that digitrec compares."""
+
+from digitrec.models._spec import ModelSpec
+from digitrec.models.registry import DEFAULT_MODELS, MODELS, parse_overrides
+
+__all__ = ["DEFAULT_MODELS", "MODELS", "ModelSpec", "parse_overrides"]

@@ -1,0 +1,290 @@
+"""Every model that digitrec compares, by name.
+
+Estimators are written for features of one global scale (see `digitrec.preprocessing`). They
+leave threads alone: whoever fits them sets ``n_jobs``.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable
+from typing import Any
+
+from sklearn.base import ClassifierMixin
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis, QuadraticDiscriminantAnalysis
+from sklearn.dummy import DummyClassifier
+from sklearn.ensemble import (
+    ExtraTreesClassifier,
+    HistGradientBoostingClassifier,
+    RandomForestClassifier,
+    StackingClassifier,
+    VotingClassifier,
+)
+from sklearn.kernel_approximation import Nystroem
+from sklearn.linear_model import LogisticRegression, RidgeClassifier
+from sklearn.naive_bayes import GaussianNB
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import Pipeline
+from sklearn.svm import LinearSVC
+from sklearn.tree import DecisionTreeClassifier
+
+from digitrec.errors import ConfigurationError, check_choice
+from digitrec.models._spec import ModelSpec
+from digitrec.models.kernel_svm import KernelSVC
+
+__all__ = ["DEFAULT_MODELS", "MODELS", "parse_overrides"]
+
+
+def _logistic_regression(random_state: int) -> ClassifierMixin:
+    return LogisticRegression(C=1.0, max_iter=300, random_state=random_state)
+
+
+def _svm(random_state: int) -> ClassifierMixin:
+    return KernelSVC(C=10.0, gamma="scale")
+
+
+def _random_forest(random_state: int) -> ClassifierMixin:
+    return RandomForestClassifier(n_estimators=100, random_state=random_state)
+
+
+def _mlp(random_state: int) -> ClassifierMixin:
+    return MLPClassifier(
+        hidden_layer_sizes=(256,),
+        batch_size=200,
+        early_stopping=True,
+        n_iter_no_change=5,
+        max_iter=40,
+        random_state=random_state,
+    )
+
+
+def _dummy(random_state: int) -> ClassifierMixin:
+    return DummyClassifier(strategy="most_frequent", random_state=random_state)
+
+
+def _knn(random_state: int) -> ClassifierMixin:
+    return KNeighborsClassifier(n_neighbors=5, weights="distance", algorithm="brute")
+
+
+def _extra_trees(random_state: int) -> ClassifierMixin:
+    return ExtraTreesClassifier(n_estimators=100, random_state=random_state)
+
+
+def _hist_gradient_boosting(random_state: int) -> ClassifierMixin:
+    return HistGradientBoostingClassifier(
+        max_iter=100, learning_rate=0.2, max_bins=63, random_state=random_state
+    )
+
+
+def _lda(random_state: int) -> ClassifierMixin:
+    return LinearDiscriminantAnalysis()
+
+
+def _qda(random_state: int) -> ClassifierMixin:
+    # The covariance of a class needs shrinkage: some directions vary in a few classes only.
+    return QuadraticDiscriminantAnalysis(solver="eigen", shrinkage=0.05)
+
+
+def _linear_svm(random_state: int) -> ClassifierMixin:
+    return LinearSVC(C=1.0, dual=True, max_iter=3000, random_state=random_state)
+
+
+def _ridge(random_state: int) -> ClassifierMixin:
+    return RidgeClassifier(alpha=1.0, random_state=random_state)
+
+
+def _gaussian_nb(random_state: int) -> ClassifierMixin:
+    return GaussianNB()
+
+
+def _decision_tree(random_state: int) -> ClassifierMixin:
+    return DecisionTreeClassifier(min_samples_leaf=3, random_state=random_state)
+
+
+def _nystroem_svm(random_state: int) -> ClassifierMixin:
+    return Pipeline(
+        [
+            ("nystroem", Nystroem(gamma=1.0, n_components=500, random_state=random_state)),
+            ("linear_svm", LinearSVC(C=1.0, dual=False, random_state=random_state)),
+        ]
+    )
+
+
+def _voting(random_state: int) -> ClassifierMixin:
+    members = [(name, _MEMBERS[name](random_state)) for name in _MEMBERS]
+    return VotingClassifier(members, voting="soft")
+
+
+def _stacking(random_state: int) -> ClassifierMixin:
+    members = [(name, _MEMBERS[name](random_state)) for name in _MEMBERS]
+    return StackingClassifier(members, LogisticRegression(max_iter=300), cv=3)
+
+
+# Members of the ensembles: quick, accurate and wrong on different images.
+_MEMBERS = {"mlp": _mlp, "knn": _knn, "qda": _qda}
+
+
+_SPECS = (
+    ModelSpec(
+        name="logistic_regression",
+        title="Logistic regression",
+        summary="A linear model of the log-odds of each class (multinomial, L2, L-BFGS).",
+        factory=_logistic_regression,
+        seconds=5,
+    ),
+    ModelSpec(
+        name="svm",
+        title="SVM (RBF)",
+        summary="A support vector classifier with an RBF kernel; predicts by matrix products.",
+        factory=_svm,
+        seconds=25,
+    ),
+    ModelSpec(
+        name="random_forest",
+        title="Random forest",
+        summary="100 decision trees, each on a bootstrap sample with random split candidates.",
+        factory=_random_forest,
+        seconds=40,
+    ),
+    ModelSpec(
+        name="mlp",
+        title="MLP",
+        summary="A feed-forward network with one hidden ReLU layer, Adam and early stopping.",
+        factory=_mlp,
+        seconds=20,
+    ),
+    ModelSpec(
+        name="dummy",
+        title="Dummy",
+        summary="Always answers the most frequent class: the floor that any model must beat.",
+        factory=_dummy,
+        seconds=0.1,
+    ),
+    ModelSpec(
+        name="knn",
+        title="k-nearest neighbours",
+        summary="The distance-weighted vote of the five nearest training images.",
+        factory=_knn,
+        seconds=5,
+    ),
+    ModelSpec(
+        name="extra_trees",
+        title="Extra trees",
+        summary="100 trees on all rows whose split thresholds are drawn at random.",
+        factory=_extra_trees,
+        seconds=12,
+    ),
+    ModelSpec(
+        name="hist_gradient_boosting",
+        title="Gradient boosting",
+        summary="Boosted trees on binned features, one tree per class and round.",
+        factory=_hist_gradient_boosting,
+        seconds=90,
+    ),
+    ModelSpec(
+        name="lda",
+        title="LDA",
+        summary="Linear discriminant analysis: one Gaussian a class, one shared covariance.",
+        factory=_lda,
+        seconds=1,
+    ),
+    ModelSpec(
+        name="qda",
+        title="QDA",
+        summary="Quadratic discriminant analysis: one Gaussian a class, shrunk covariances.",
+        factory=_qda,
+        seconds=1,
+    ),
+    ModelSpec(
+        name="linear_svm",
+        title="Linear SVM",
+        summary="A linear support vector classifier, one class against the rest (LIBLINEAR).",
+        factory=_linear_svm,
+        seconds=20,
+    ),
+    ModelSpec(
+        name="ridge",
+        title="Ridge",
+        summary="Least squares on class indicators with an L2 penalty.",
+        factory=_ridge,
+        seconds=0.5,
+    ),
+    ModelSpec(
+        name="gaussian_nb",
+        title="Gaussian naive Bayes",
+        summary="One Gaussian per class and feature, features taken as independent.",
+        factory=_gaussian_nb,
+        seconds=0.5,
+    ),
+    ModelSpec(
+        name="decision_tree",
+        title="Decision tree",
+        summary="A single tree with at least three rows a leaf.",
+        factory=_decision_tree,
+        seconds=12,
+    ),
+    ModelSpec(
+        name="nystroem_svm",
+        title="Nyström SVM",
+        summary="A linear SVM on 500 Nyström components of an RBF kernel.",
+        factory=_nystroem_svm,
+        seconds=60,
+    ),
+    ModelSpec(
+        name="voting",
+        title="Voting",
+        summary="The mean of the probabilities of an MLP, k-nearest neighbours and QDA.",
+        factory=_voting,
+        seconds=30,
+    ),
+    ModelSpec(
+        name="stacking",
+        title="Stacking",
+        summary="A logistic regression over the out-of-fold probabilities of the same three.",
+        factory=_stacking,
+        seconds=110,
+    ),
+)
+
+MODELS: dict[str, ModelSpec] = {spec.name: spec for spec in _SPECS}
+
+DEFAULT_MODELS = ("logistic_regression", "svm", "random_forest", "mlp")
+
+
+def parse_overrides(settings: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Read settings such as ``"svm.C=5"``.
+
+    Parameters
+    ----------
+    settings : iterable of str
+        Each ``model.parameter=value``. The value is a Python literal; what is no literal is
+        taken as a string.
+
+    Returns
+    -------
+    dict of str to dict
+        Parameters by model.
+
+    Raises
+    ------
+    ConfigurationError
+        If a setting is malformed, or names an unknown model or parameter.
+    """
+    overrides: dict[str, dict[str, Any]] = {}
+    for setting in settings:
+        target, equals, text = setting.partition("=")
+        model, dot, parameter = target.strip().partition(".")
+        if not (equals and dot and parameter):
+            raise ConfigurationError(
+                f"cannot read the setting {setting!r}; write model.parameter=value, such as svm.C=5"
+            )
+        check_choice("model", model, MODELS)
+        try:
+            value = ast.literal_eval(text.strip())
+        except (ValueError, SyntaxError):
+            value = text.strip()
+        overrides.setdefault(model, {})[parameter] = value
+    for model, parameters in overrides.items():
+        MODELS[model].build(parameters=parameters)
+    return overrides

@@ -140,9 +140,11 @@ class KernelSVC(SVC):
         """Return probabilities from the pairwise margins.
 
         The margin of class i against class j, times `margin_slope`, is taken as the log-odds of
-        i against j; a class scores the sum of the log-probabilities of its pairs. Nothing is
-        fitted for this, so the cost of libsvm's inner cross-validation is saved; calibrate on
-        held-out rows where the probabilities themselves matter.
+        i against j; a class scores the sum of the log-probabilities of its pairs. Where the
+        votes elect another class than this, the two change places, so that the predicted class
+        is always the most probable one. Nothing is fitted for this, so the cost of libsvm's
+        inner cross-validation is saved; calibrate on held-out rows where the probabilities
+        themselves matter.
 
         Parameters
         ----------
@@ -154,12 +156,17 @@ class KernelSVC(SVC):
         ndarray of float64, shape (n_samples, n_classes)
             Rows sum to 1.
         """
-        pairs = self._pair_margins(X) * self.margin_slope
+        pairs = self._pair_margins(X)
         n_classes = len(self.classes_)
         scores = np.zeros((len(pairs), n_classes))
         for column, (i, j) in enumerate(combinations(range(n_classes), 2)):
-            scores[:, i] += log_expit(pairs[:, column])
-            scores[:, j] += log_expit(-pairs[:, column])
+            log_odds = pairs[:, column] * self.margin_slope
+            scores[:, i] += log_expit(log_odds)
+            scores[:, j] += log_expit(-log_odds)
+        rows = np.arange(len(pairs))
+        elected, likeliest = _votes(pairs, n_classes).argmax(axis=1), scores.argmax(axis=1)
+        best, other = scores[rows, likeliest], scores[rows, elected]
+        scores[rows, likeliest], scores[rows, elected] = other, best
         return softmax(scores, axis=1)
 
     def predict_log_proba(self, X: ArrayLike) -> NDArray[np.float64]:

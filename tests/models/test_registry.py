@@ -1,0 +1,106 @@
+import subprocess
+import sys
+
+import joblib
+import numpy as np
+import pytest
+from sklearn.base import clone, is_classifier
+from sklearn.datasets import load_digits
+
+from digitrec.errors import ConfigurationError
+from digitrec.models import DEFAULT_MODELS, MODELS, parse_overrides
+
+AVAILABLE = [name for name, spec in MODELS.items() if spec.is_available and not spec.features]
+
+
+@pytest.fixture(scope="module")
+def rows():
+    X, y = load_digits(return_X_y=True)
+    X = (X / 16).astype(np.float32)
+    return X[:600], y[:600], X[600:800], y[600:800]
+
+
+@pytest.fixture(scope="module")
+def fitted(rows):
+    X, y, _, _ = rows
+    return {name: MODELS[name].build(random_state=1).fit(X, y) for name in AVAILABLE}
+
+
+def test_keys_are_names_and_the_defaults_exist():
+    assert all(name == spec.name for name, spec in MODELS.items())
+    assert set(DEFAULT_MODELS) <= set(MODELS)
+    assert all(spec.title and spec.summary.endswith(".") for spec in MODELS.values())
+
+
+@pytest.mark.parametrize("name", AVAILABLE)
+def test_builds_a_fresh_cloneable_classifier(name):
+    spec = MODELS[name]
+    first, second = spec.build(3), spec.build(3)
+    assert first is not second
+    assert is_classifier(first)
+    assert repr(clone(first).get_params()) == repr(second.get_params())
+
+
+@pytest.mark.parametrize("name", AVAILABLE)
+def test_learns_and_answers_with_known_labels(name, fitted, rows):
+    _, _, X, y = rows
+    predicted = fitted[name].predict(X)
+    assert predicted.shape == y.shape
+    assert set(predicted) <= set(range(10))
+    floor = 0.0 if name == "dummy" else 0.6
+    assert np.mean(predicted == y) >= floor
+
+
+@pytest.mark.parametrize("name", AVAILABLE)
+def test_probabilities_are_probabilities(name, fitted, rows):
+    model = fitted[name]
+    if not hasattr(model, "predict_proba"):
+        pytest.skip(f"{name} has no probabilities")
+    probabilities = model.predict_proba(rows[2])
+    assert probabilities.shape == (len(rows[2]), 10)
+    assert probabilities.min() >= 0
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", AVAILABLE)
+def test_same_seed_same_predictions(name, fitted, rows):
+    X, y, X_test, _ = rows
+    again = MODELS[name].build(random_state=1).fit(X, y)
+    np.testing.assert_array_equal(again.predict(X_test), fitted[name].predict(X_test))
+
+
+def test_models_load_in_a_fresh_process(fitted, rows, tmp_path):
+    np.save(tmp_path / "rows.npy", rows[2])
+    for name, model in fitted.items():
+        joblib.dump(model, tmp_path / f"{name}.joblib")
+    script = (
+        "import sys, pathlib, joblib, numpy as np\n"
+        "folder = pathlib.Path(sys.argv[1]); X = np.load(folder / 'rows.npy')\n"
+        "for path in folder.glob('*.joblib'):\n"
+        "    np.save(path.with_suffix('.npy'), joblib.load(path).predict(X))\n"
+    )
+    subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=True, cwd=tmp_path)
+    for name, model in fitted.items():
+        np.testing.assert_array_equal(np.load(tmp_path / f"{name}.npy"), model.predict(rows[2]))
+
+
+def test_overrides_are_read_as_literals_or_text():
+    settings = ["svm.C=5", "mlp.hidden_layer_sizes=(64, 32)", "knn.weights=uniform"]
+    overrides = parse_overrides(settings)
+    assert overrides["svm"] == {"C": 5}
+    assert overrides["mlp"] == {"hidden_layer_sizes": (64, 32)}
+    assert MODELS["knn"].build(parameters=overrides["knn"]).weights == "uniform"
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("svm", "model.parameter=value"),
+        ("svm=5", "model.parameter=value"),
+        ("swm.C=5", "choose one of: logistic_regression, svm"),
+        ("svm.depth=5", "'depth'; it has: C, cache_size"),
+    ],
+)
+def test_bad_overrides_are_explained(setting, message):
+    with pytest.raises(ConfigurationError, match="(?s)" + message.replace(".", r"\.")):
+        parse_overrides([setting])

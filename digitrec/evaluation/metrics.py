@@ -1,0 +1,159 @@
+"""Scores of predicted labels and of class scores."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import binomtest
+from sklearn.metrics import confusion_matrix, log_loss, precision_recall_fscore_support
+
+__all__ = ["classification_metrics", "class_scores", "top_k_accuracy", "wilson_interval"]
+
+
+def wilson_interval(successes: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
+    """Return Wilson's score interval of a proportion.
+
+    Parameters
+    ----------
+    successes, n : int
+        Successes among `n` trials; `n` is at least 1.
+    confidence : float
+        Coverage, in 0–1.
+
+    Returns
+    -------
+    tuple of float
+        Lower and upper bound, in 0–1.
+
+    References
+    ----------
+    E. B. Wilson, "Probable inference, the law of succession, and statistical inference",
+    Journal of the American Statistical Association 22 (1927).
+    """
+    interval = binomtest(int(successes), int(n)).proportion_ci(confidence, method="wilson")
+    return float(interval.low), float(interval.high)
+
+
+def top_k_accuracy(y_true: NDArray[np.integer], scores: NDArray[np.floating], k: int) -> float:
+    """Return the fraction of rows whose true class is among the `k` with the largest scores.
+
+    Of equal scores the class with the smaller index counts as larger.
+
+    Parameters
+    ----------
+    y_true : ndarray of int, shape (n_samples,)
+        True labels, columns of `scores`.
+    scores : ndarray of float, shape (n_samples, n_classes)
+        One score per class.
+    k : int
+        How many classes may be named.
+    """
+    order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+    return float(np.mean(np.any(order == y_true[:, None], axis=1)))
+
+
+def class_scores(
+    model: Any, X: NDArray, n_classes: int
+) -> tuple[NDArray[np.float32] | None, bool]:
+    """Return one score per class from a fitted classifier.
+
+    Parameters
+    ----------
+    model : classifier
+        A fitted estimator whose classes are integers below `n_classes`.
+    X : ndarray, shape (n_samples, n_features)
+        What it takes.
+    n_classes : int
+        Classes of the dataset; the model may have seen fewer.
+
+    Returns
+    -------
+    scores : ndarray of float32, shape (n_samples, n_classes), or None
+        Probabilities where the model has them, else decision values; None without either. A
+        class that the model never saw has probability 0, or a value below every other.
+    has_probabilities : bool
+        Whether `scores` are probabilities.
+    """
+    if hasattr(model, "predict_proba"):
+        found, probable = np.asarray(model.predict_proba(X)), True
+    elif hasattr(model, "decision_function"):
+        found, probable = np.asarray(model.decision_function(X)), False
+        if found.ndim == 1:
+            found = np.column_stack([-found, found])
+    else:
+        return None, False
+    scores = np.zeros((len(found), n_classes), dtype=np.float32)
+    if not probable:
+        scores += found.min(axis=1, keepdims=True) - 1
+    scores[:, np.asarray(model.classes_, dtype=np.intp)] = found
+    return scores, probable
+
+
+def classification_metrics(
+    y_true: NDArray[np.integer],
+    y_pred: NDArray[np.integer],
+    scores: NDArray[np.floating] | None,
+    probabilities: NDArray[np.floating] | None,
+    label_names: Sequence[str],
+) -> dict[str, Any]:
+    """Score the predictions of one model on the test set.
+
+    Parameters
+    ----------
+    y_true, y_pred : ndarray of int, shape (n_test,)
+        Labels, indices into `label_names`.
+    scores : ndarray of float, shape (n_test, n_classes), or None
+        One score per class; needed for the top-2 accuracy.
+    probabilities : ndarray of float, shape (n_test, n_classes), or None
+        Rows that sum to 1; needed for the log loss.
+    label_names : sequence of str
+        Names of the classes.
+
+    Returns
+    -------
+    dict
+        The fields of `digitrec.evaluation.result.Result` that score the test set.
+    """
+    labels = np.arange(len(label_names))
+    n_right = int(np.sum(y_true == y_pred))
+    accuracy = n_right / len(y_true)
+    low, high = wilson_interval(n_right, len(y_true))
+    precision, recall, f1, support = precision_recall_fscore_support(
+        y_true, y_pred, labels=labels, zero_division=0
+    )
+    present = support > 0
+    return {
+        "test_accuracy": accuracy,
+        "test_error": (len(y_true) - n_right) / len(y_true),
+        "test_accuracy_low": low,
+        "test_accuracy_high": high,
+        "balanced_accuracy": float(recall[present].mean()),
+        "macro_f1": float(f1[present].mean()),
+        "top2_accuracy": None if scores is None else top_k_accuracy(y_true, scores, 2),
+        "log_loss": None if probabilities is None else _log_loss(y_true, probabilities, labels),
+        "per_class": [
+            {
+                "label": str(name),
+                "precision": float(precision[i]),
+                "recall": float(recall[i]),
+                "f1": float(f1[i]),
+                "support": int(support[i]),
+            }
+            for i, name in enumerate(label_names)
+        ],
+        "confusion": confusion_matrix(y_true, y_pred, labels=labels).tolist(),
+    }
+
+
+def _log_loss(y_true: NDArray, probabilities: NDArray, labels: NDArray) -> float:
+    """Return the log loss of rows renormalised in double precision.
+
+    Probabilities kept in single precision do not sum to 1 within the tolerance that
+    scikit-learn warns at.
+    """
+    rows = np.asarray(probabilities, dtype=np.float64)
+    rows = rows / rows.sum(axis=1, keepdims=True)
+    return float(log_loss(y_true, rows, labels=labels))

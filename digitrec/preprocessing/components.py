@@ -1,0 +1,105 @@
+"""Principal components of float32 features, from their covariance."""
+
+from __future__ import annotations
+
+import numpy as np
+import scipy.linalg
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils import Tags
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from digitrec.errors import ConfigurationError
+
+__all__ = ["PrincipalComponents"]
+
+_ROWS = 8192
+
+
+class PrincipalComponents(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+    """Project rows on the directions in which the training rows vary most.
+
+    The same projection as `sklearn.decomposition.PCA`, from the eigenvectors of the
+    covariance. The covariance is summed over chunks in float64, and only as many
+    eigenvectors as asked for are computed, so that no float64 copy of the rows is made.
+
+    Parameters
+    ----------
+    n_components : int, default=100
+        Directions to keep; no more than there are columns or training rows are kept.
+
+    Attributes
+    ----------
+    mean_ : ndarray of float32, shape (n_features,)
+        Mean of the training rows.
+    components_ : ndarray of float32, shape (n_components_, n_features)
+        Orthonormal directions, by falling variance; the largest entry of each is positive.
+    explained_variance_ : ndarray of float64, shape (n_components_,)
+        Variance of the training rows along each direction.
+    n_components_ : int
+        Directions kept.
+    n_features_in_ : int
+        Columns.
+    """
+
+    def __init__(self, n_components: int = 100) -> None:
+        self.n_components = n_components
+
+    def fit(self, X: ArrayLike, y: object = None) -> PrincipalComponents:
+        """Learn the directions.
+
+        Parameters
+        ----------
+        X : array-like, shape (n_samples, n_features)
+            Training rows.
+        y : ignored
+        """
+        if self.n_components < 1:
+            raise ConfigurationError(f"n_components must be at least 1, not {self.n_components!r}")
+        rows: NDArray = validate_data(self, X, dtype=[np.float32, np.float64])
+        n_samples, n_features = rows.shape
+        mean = rows.mean(axis=0, dtype=np.float64)
+        centre = mean.astype(rows.dtype)
+        covariance = np.zeros((n_features, n_features))
+        for start in range(0, n_samples, _ROWS):
+            chunk = rows[start : start + _ROWS] - centre
+            covariance += chunk.T @ chunk
+        covariance /= max(1, n_samples - 1)
+        kept = min(self.n_components, n_features, n_samples)
+        variances, vectors = scipy.linalg.eigh(
+            covariance, subset_by_index=(n_features - kept, n_features - 1)
+        )
+        components = vectors.T[::-1]
+        largest = np.abs(components).argmax(axis=1)
+        signs = np.sign(components[np.arange(kept), largest])
+        self.components_ = np.ascontiguousarray(components * signs[:, None], dtype=np.float32)
+        self.explained_variance_ = np.maximum(variances[::-1], 0)
+        self.mean_ = mean.astype(np.float32)
+        self.n_components_ = kept
+        return self
+
+    def transform(self, X: ArrayLike) -> NDArray[np.float32]:
+        """Return the rows' coordinates along the directions.
+
+        Parameters
+        ----------
+        X : array-like, shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        ndarray of float32, shape (n_samples, n_components_)
+        """
+        check_is_fitted(self)
+        rows: NDArray = validate_data(self, X, dtype=np.float32, reset=False)
+        # Centring after the product spares a copy of all rows.
+        return rows @ self.components_.T - self.components_ @ self.mean_
+
+    @property
+    def _n_features_out(self) -> int:
+        return self.n_components_
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float32"]
+        return tags

@@ -1,0 +1,193 @@
+"""The registry of feature sets: each turns raw pixels into what a model learns from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.pipeline import Pipeline
+
+from digitrec.errors import ConfigurationError, check_choice
+from digitrec.preprocessing.components import PrincipalComponents
+from digitrec.preprocessing.deskew import Deskew
+from digitrec.preprocessing.gradients import OrientedGradients
+from digitrec.preprocessing.scaling import GlobalScaler, PixelScaler
+
+__all__ = ["DEFAULT_FEATURES", "FEATURES", "FeatureSpec", "build_features", "join_pipelines"]
+
+ImageShape = tuple[int, int]
+Steps = list[tuple[str, Any]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeatureSpec:
+    """One entry of the registry of feature sets.
+
+    Attributes
+    ----------
+    name : str
+        Registry key.
+    title : str
+        Name for tables and figures.
+    summary : str
+        One sentence on what the features are.
+    fixed_steps : callable
+        ``fixed_steps(image_shape, n_jobs) -> steps`` that learn nothing and treat each image
+        on its own, from raw pixels 0–255; computed once per dataset.
+    fitted_steps : callable
+        ``fitted_steps(n_components) -> steps`` that are fitted on training rows; may be empty.
+    n_components : int
+        Default number of principal components; 0 where the set has none.
+    """
+
+    name: str
+    title: str
+    summary: str
+    fixed_steps: Callable[[ImageShape, int | None], Steps]
+    fitted_steps: Callable[[int], Steps]
+    n_components: int = 0
+
+    def build_fixed(self, image_shape: ImageShape, *, n_jobs: int | None = None) -> Pipeline:
+        """Return the part that learns nothing, ready to transform.
+
+        Parameters
+        ----------
+        image_shape : tuple of int
+            ``(height, width)``.
+        n_jobs : int, optional
+            Threads; None means one.
+
+        Returns
+        -------
+        sklearn.pipeline.Pipeline
+            Takes raw rows ``(n, height * width)`` of any numeric type, values 0–255, and
+            returns float32 rows.
+        """
+        blank = np.zeros((1, image_shape[0] * image_shape[1]), dtype=np.float32)
+        return Pipeline(self.fixed_steps(image_shape, n_jobs)).fit(blank)
+
+    def build_fitted(self, image_shape: ImageShape, n_components: int | None = None) -> Pipeline:
+        """Return the part that is fitted on training rows, unfitted.
+
+        Parameters
+        ----------
+        image_shape : tuple of int
+            ``(height, width)``; for the symmetry of the interface.
+        n_components : int, optional
+            Principal components; None means the set's default. Sets without components
+            take None or 0 only.
+
+        Returns
+        -------
+        sklearn.pipeline.Pipeline
+            Takes what `build_fixed` returns. A set that learns nothing gives a Pipeline that
+            passes its input through.
+        """
+        if n_components is None:
+            n_components = self.n_components
+        if bool(n_components) != bool(self.n_components) or n_components < 0:
+            allowed = "at least 1" if self.n_components else "0"
+            raise ConfigurationError(
+                f"n_components of the features {self.name!r} must be {allowed}, "
+                f"not {n_components!r}"
+            )
+        return Pipeline(self.fitted_steps(n_components) or [("identity", "passthrough")])
+
+
+def join_pipelines(*pipelines: Pipeline, **steps: Any) -> Pipeline:
+    """Return one flat Pipeline of the steps of several and of further named steps.
+
+    The steps are shared, not cloned: fitted parts stay fitted. Steps that pass their input
+    through are left out.
+
+    Examples
+    --------
+    >>> spec = FEATURES["raw"]
+    >>> shape = (28, 28)
+    >>> [name for name, _ in join_pipelines(spec.build_fixed(shape), model="passthrough").steps]
+    ['scale_pixels', 'model']
+    """
+    joined = [step for p in pipelines for step in p.steps if step[1] != "passthrough"]
+    return Pipeline([*joined, *steps.items()])
+
+
+def build_features(
+    name: str, image_shape: ImageShape, *, n_components: int | None = None
+) -> Pipeline:
+    """Return the whole, unfitted way from raw pixels to a feature set.
+
+    Parameters
+    ----------
+    name : str
+        Key of `FEATURES`.
+    image_shape : tuple of int
+        ``(height, width)``.
+    n_components : int, optional
+        Principal components; None means the set's default.
+
+    Returns
+    -------
+    sklearn.pipeline.Pipeline
+        Takes raw rows ``(n, height * width)`` of any numeric type, values 0–255, and returns
+        float32 rows. Its steps are flat.
+    """
+    spec = FEATURES[check_choice("feature set", name, FEATURES)]
+    fitted = spec.build_fitted(image_shape, n_components)
+    return join_pipelines(Pipeline(spec.fixed_steps(image_shape, None)), fitted)
+
+
+def _pixels(image_shape: ImageShape, n_jobs: int | None) -> Steps:
+    return [("scale_pixels", PixelScaler())]
+
+
+def _deskewed(image_shape: ImageShape, n_jobs: int | None) -> Steps:
+    return [*_pixels(image_shape, n_jobs), ("deskew", Deskew(image_shape, n_jobs=n_jobs))]
+
+
+def _gradients(image_shape: ImageShape, n_jobs: int | None) -> Steps:
+    gradients = OrientedGradients(image_shape, n_jobs=n_jobs)
+    return [*_deskewed(image_shape, n_jobs), ("gradients", gradients)]
+
+
+def _nothing(n_components: int) -> Steps:
+    return []
+
+
+def _components(n_components: int) -> Steps:
+    return [("components", PrincipalComponents(n_components)), ("scale", GlobalScaler())]
+
+
+_SPECS = (
+    FeatureSpec(
+        name="raw",
+        title="raw pixels",
+        summary="Pixels scaled to 0–1.",
+        fixed_steps=_pixels,
+        fitted_steps=_nothing,
+    ),
+    FeatureSpec(
+        name="deskewed",
+        title="deskewed pixels",
+        summary="Pixels scaled to 0–1, centred and straightened by image moments.",
+        fixed_steps=_deskewed,
+        fitted_steps=_nothing,
+    ),
+    FeatureSpec(
+        name="gradients",
+        title="oriented gradients",
+        summary=(
+            "Deskewed images as gradient directions pooled on two grids, normalised, "
+            "and reduced to principal components."
+        ),
+        fixed_steps=_gradients,
+        fitted_steps=_components,
+        n_components=100,
+    ),
+)
+
+FEATURES: dict[str, FeatureSpec] = {spec.name: spec for spec in _SPECS}
+"""Every feature set, by name."""
+
+DEFAULT_FEATURES = "gradients"

@@ -1,0 +1,154 @@
+"""Features computed once per dataset and kept on disk."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from digitrec._environment import available_cores
+from digitrec._files import atomic_path, cache_dir, write_json
+from digitrec.errors import check_choice
+from digitrec.preprocessing.features import FEATURES
+
+if TYPE_CHECKING:
+    from digitrec.datasets import Dataset
+
+__all__ = ["FeatureStore", "FixedFeatures"]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class FixedFeatures:
+    """The features of one dataset before anything is fitted.
+
+    Attributes
+    ----------
+    train, test : memmap of float32, shape (n_samples, n_features)
+        Read-only features of the training and the test rows.
+    train_path, test_path : pathlib.Path
+        Their files; ``numpy.load(path, mmap_mode="r")`` opens them in another process.
+    seconds : float
+        Wall time that computing both took, when they were computed.
+    """
+
+    train: NDArray[np.float32]
+    test: NDArray[np.float32]
+    train_path: Path
+    test_path: Path
+    seconds: float
+
+
+class FeatureStore:
+    """Compute the fixed part of feature sets, or read it from disk.
+
+    Entries are found by the content of the dataset, the parameters of the transformers and
+    the source code of this package, so that a stale one is never read.
+
+    Parameters
+    ----------
+    root : path-like, optional
+        Folder of the cache; None means ``features`` in digitrec's cache.
+    n_jobs : int, optional
+        Threads for computing; None means all cores this process may use.
+    """
+
+    def __init__(self, root: str | Path | None = None, *, n_jobs: int | None = None) -> None:
+        self.root = Path(root) if root is not None else cache_dir("features")
+        self.n_jobs = n_jobs
+
+    def fixed(
+        self,
+        dataset: Dataset,
+        name: str,
+        report: Callable[[str], None] | None = None,
+    ) -> FixedFeatures:
+        """Return the fixed features of a dataset.
+
+        Parameters
+        ----------
+        dataset : Dataset
+            Images; training and test rows are transformed alike.
+        name : str
+            Key of `FEATURES`.
+        report : callable, optional
+            Told in one line what was done.
+
+        Returns
+        -------
+        FixedFeatures
+        """
+        spec = FEATURES[check_choice("feature set", name, FEATURES)]
+        key = _key(name, dataset.image_shape)
+        stem = self.root / f"{dataset.name}-{dataset.fingerprint}" / f"{name}-{key}"
+        shown = report or (lambda line: None)
+        n_rows = (len(dataset.X_train), len(dataset.X_test))
+        found = _open(stem, n_rows)
+        if found is not None:
+            shown(f"features {name!r}: read from {stem.parent}")
+            return found
+        n_jobs = self.n_jobs if self.n_jobs is not None else available_cores()
+        pipeline = spec.build_fixed(dataset.image_shape, n_jobs=n_jobs)
+        seconds = 0.0
+        for part, X in (("train", dataset.X_train), ("test", dataset.X_test)):
+            started = time.perf_counter()
+            features = pipeline.transform(X) if len(X) else _no_rows(pipeline, X)
+            seconds += time.perf_counter() - started
+            with atomic_path(_path(stem, part)) as temporary:
+                np.save(temporary, features)
+        # Written last: its presence says that both arrays are whole.
+        write_json(_path(stem, "meta"), {"seconds": seconds, "rows": n_rows})
+        shown(f"features {name!r}: {sum(n_rows):,} images in {seconds:.1f} s")
+        computed = _open(stem, n_rows)
+        assert computed is not None, f"features at {stem} were removed while they were written"
+        return computed
+
+
+def _path(stem: Path, part: str) -> Path:
+    suffix = ".json" if part == "meta" else f".{part}.npy"
+    return stem.with_name(stem.name + suffix)
+
+
+def _open(stem: Path, n_rows: tuple[int, int]) -> FixedFeatures | None:
+    """Return the features at `stem`, or None where they are missing or damaged."""
+    train_path, test_path = _path(stem, "train"), _path(stem, "test")
+    try:
+        meta = json.loads(_path(stem, "meta").read_text(encoding="utf-8"))
+        train = np.load(train_path, mmap_mode="r")
+        test = np.load(test_path, mmap_mode="r")
+        seconds = float(meta["seconds"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    if (len(train), len(test)) != n_rows:
+        return None
+    return FixedFeatures(
+        train=train, test=test, train_path=train_path, test_path=test_path, seconds=seconds
+    )
+
+
+def _no_rows(pipeline: object, X: NDArray) -> NDArray[np.float32]:
+    """Features of no images: scikit-learn's transformers refuse empty input."""
+    blank = np.zeros((1, X.shape[1]), dtype=X.dtype)
+    return pipeline.transform(blank)[:0]  # type: ignore[attr-defined]
+
+
+def _key(name: str, image_shape: tuple[int, int]) -> str:
+    """Hash the transformers with their parameters, and the code that they run."""
+    steps = FEATURES[name].fixed_steps(image_shape, None)
+    parameters = [(step, type(t).__name__, sorted(t.get_params().items())) for step, t in steps]
+    return hashlib.sha256(f"{parameters!r}{_code_version()}".encode()).hexdigest()[:12]
+
+
+@functools.cache
+def _code_version() -> str:
+    digest = hashlib.sha256()
+    for name in ("_images", "deskew", "gradients", "scaling"):
+        digest.update(Path(__file__).with_name(f"{name}.py").read_bytes())
+    return digest.hexdigest()

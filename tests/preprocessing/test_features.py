@@ -1,0 +1,136 @@
+"""Every registered feature set, and the store that computes each once."""
+
+import subprocess
+import sys
+
+import joblib
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.datasets import load_digits
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline
+
+from digitrec.datasets._dataset import Dataset
+from digitrec.errors import ConfigurationError
+from digitrec.preprocessing import FEATURES, FeatureStore, build_features, join_pipelines
+
+
+@pytest.fixture(scope="module")
+def digits():
+    X, y = load_digits(return_X_y=True)
+    X = np.minimum(X * 16, 255).astype(np.uint8)
+    return Dataset(
+        name="digits",
+        X_train=X[:1200],
+        y_train=y[:1200],
+        X_test=X[1200:],
+        y_test=y[1200:],
+        image_shape=(8, 8),
+        label_names=tuple("0123456789"),
+        source="scikit-learn",
+        license="BSD-3-Clause",
+        has_fixed_test=False,
+    )
+
+
+@pytest.mark.parametrize("name", FEATURES)
+@pytest.mark.parametrize("image_shape", [(28, 28), (8, 8), (12, 7)])
+def test_every_feature_set_builds_fits_and_clones(name, image_shape):
+    rng = np.random.default_rng(0)
+    X = rng.integers(0, 256, (130, image_shape[0] * image_shape[1]), dtype=np.uint8)
+    pipeline = build_features(name, image_shape)
+    features = pipeline.fit_transform(X)
+    assert features.dtype == np.float32
+    assert features.ndim == 2
+    assert np.isfinite(features).all()
+    np.testing.assert_allclose(pipeline.transform(X), features, atol=1e-4)
+    np.testing.assert_array_equal(clone(pipeline).fit(X).transform(X), pipeline.transform(X))
+
+
+@pytest.mark.parametrize("name", FEATURES)
+def test_fixed_then_fitted_is_the_whole(name, digits):
+    spec = FEATURES[name]
+    fixed, fitted = spec.build_fixed((8, 8)), spec.build_fitted((8, 8))
+    rows = fitted.fit_transform(fixed.transform(digits.X_train))
+    whole = build_features(name, (8, 8)).fit(digits.X_train)
+    np.testing.assert_allclose(whole.transform(digits.X_train), rows, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", FEATURES)
+def test_joined_pipeline_predicts_from_raw_pixels_in_a_fresh_process(name, digits, tmp_path):
+    spec = FEATURES[name]
+    fixed, fitted = spec.build_fixed((8, 8)), spec.build_fitted((8, 8))
+    rows = fitted.fit_transform(fixed.transform(digits.X_train))
+    model = LogisticRegression(max_iter=300).fit(rows, digits.y_train)
+    pipeline = join_pipelines(fixed, fitted, model=model)
+    assert all(not isinstance(step, Pipeline) for _, step in pipeline.steps)
+    expected = pipeline.predict(digits.X_test)
+    assert (expected == digits.y_test).mean() > 0.88
+    joblib.dump(pipeline, tmp_path / "model.joblib")
+    np.save(tmp_path / "X.npy", digits.X_test)
+    code = (
+        "import joblib, numpy as np\n"
+        "np.save('y.npy', joblib.load('model.joblib').predict(np.load('X.npy')))"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path)
+    np.testing.assert_array_equal(np.load(tmp_path / "y.npy"), expected)
+
+
+def test_unknown_names_and_components_are_refused():
+    with pytest.raises(ConfigurationError, match="raw, deskewed, gradients"):
+        build_features("pixels", (8, 8))
+    with pytest.raises(ConfigurationError, match="must be 0"):
+        build_features("raw", (8, 8), n_components=10)
+    with pytest.raises(ConfigurationError, match="at least 1"):
+        build_features("gradients", (8, 8), n_components=0)
+    pipeline = build_features("gradients", (8, 8), n_components=7)
+    X = np.random.default_rng(0).integers(0, 256, (30, 64))
+    assert pipeline.fit_transform(X).shape == (30, 7)
+
+
+@pytest.mark.parametrize("name", FEATURES)
+def test_store_computes_once_and_reads_after(name, digits, tmp_path):
+    lines: list[str] = []
+    first = FeatureStore(tmp_path).fixed(digits, name, lines.append)
+    expected = FEATURES[name].build_fixed((8, 8)).transform(digits.X_test)
+    np.testing.assert_array_equal(first.test, expected)
+    assert first.train.dtype == np.float32
+    assert len(first.train) == len(digits.X_train)
+    modified = first.train_path.stat().st_mtime_ns
+    second = FeatureStore(tmp_path).fixed(digits, name, lines.append)
+    assert isinstance(second.train, np.memmap)
+    assert not second.train.flags.writeable
+    assert second.train_path.stat().st_mtime_ns == modified
+    assert second.seconds == first.seconds > 0
+    assert "images in" in lines[0]
+    assert "read from" in lines[1]
+
+
+def test_store_computes_damaged_entries_again(digits, tmp_path):
+    store = FeatureStore(tmp_path, n_jobs=1)
+    first = store.fixed(digits, "deskewed")
+    expected = np.array(first.train)
+    for damaged in (first.train_path, first.test_path):
+        content = damaged.read_bytes()
+        damaged.write_bytes(content[: len(content) // 2])
+        again = store.fixed(digits, "deskewed")
+        np.testing.assert_array_equal(again.train, expected)
+    first.train_path.unlink()
+    np.testing.assert_array_equal(store.fixed(digits, "deskewed").train, expected)
+
+
+def test_store_tells_datasets_apart(digits, tmp_path):
+    changed = digits.X_train.copy()
+    changed[0, 20] ^= 255
+    other = Dataset(
+        **{
+            **{f: getattr(digits, f) for f in digits.__dataclass_fields__},
+            "X_train": changed,
+            "fingerprint": "",
+        }
+    )
+    store = FeatureStore(tmp_path)
+    a, b = store.fixed(digits, "raw"), store.fixed(other, "raw")
+    assert a.train_path != b.train_path
+    assert (a.train[0] != b.train[0]).any()

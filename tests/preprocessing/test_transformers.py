@@ -1,0 +1,210 @@
+"""The image transformers against plain per-image references and scikit-learn's own checks."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from scipy.ndimage import map_coordinates
+from sklearn.decomposition import PCA
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from digitrec.errors import ConfigurationError
+from digitrec.preprocessing import (
+    Deskew,
+    GlobalScaler,
+    OrientedGradients,
+    PixelScaler,
+    PrincipalComponents,
+)
+
+TRANSFORMERS = [
+    PixelScaler(),
+    Deskew(),
+    Deskew(n_jobs=2),
+    OrientedGradients(),
+    PrincipalComponents(),
+    GlobalScaler(),
+]
+SHAPES = [(28, 28), (8, 8), (20, 13), (1, 9), (9, 1), (2, 2)]
+
+
+@parametrize_with_checks(TRANSFORMERS)
+def test_scikit_learn_checks(estimator, check):
+    check(estimator)
+
+
+def strokes(n, shape, seed=0):
+    """Slanted bars with soft edges: images with a clear slant and centre."""
+    rng = np.random.default_rng(seed)
+    y, x = np.indices(shape)
+    images = []
+    for _ in range(n):
+        slant, offset = rng.uniform(-0.6, 0.6), rng.uniform(-0.1, 0.1) * shape[1]
+        middle = (shape[1] - 1) / 2 + offset + slant * (y - (shape[0] - 1) / 2)
+        images.append(np.clip(2.0 - np.abs(x - middle), 0, 1) * 255)
+    return np.array(images).reshape(n, -1).astype(np.uint8)
+
+
+def deskew_one(image, max_slant):
+    """The textbook deskew of one image, in float64."""
+    height, width = image.shape
+    y, x = np.indices(image.shape).astype(float)
+    mass = image.sum()
+    if mass < 1e-6:
+        return image
+    cy, cx = (image * y).sum() / mass, (image * x).sum() / mass
+    var_y = (image * (y - cy) ** 2).sum() / mass
+    cov = (image * (y - cy) * (x - cx)).sum() / mass
+    slant = np.clip(cov / max(var_y, 1e-6), -max_slant, max_slant)
+    middle_y, middle_x = (height - 1) / 2, (width - 1) / 2
+    at = [y + cy - middle_y, x + cx - middle_x + slant * (y - middle_y)]
+    return map_coordinates(image, at, order=1, mode="grid-constant")
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_deskew_is_bilinear_sampling_at_the_sheared_positions(shape):
+    rng = np.random.default_rng(1)
+    X = np.concatenate([strokes(20, shape), rng.integers(0, 256, (20, shape[0] * shape[1]))])
+    expected = [deskew_one(row.reshape(shape) / 255, 1.0).ravel() for row in X]
+    np.testing.assert_allclose(Deskew(shape).transform(X) / 255, expected, atol=2e-5)
+
+
+def test_deskew_straightens_and_centres():
+    X = strokes(50, (28, 28)).astype(float)
+    straight = Deskew().fit_transform(X).reshape(-1, 28, 28)
+    y, x = np.indices((28, 28)) - 13.5
+    mass = straight.sum(axis=(1, 2))
+    middle_x, middle_y = (straight * x).sum((1, 2)) / mass, (straight * y).sum((1, 2)) / mass
+    covariance = (straight * x * y).sum((1, 2)) / mass - middle_x * middle_y
+    slant = covariance / ((straight * y * y).sum((1, 2)) / mass)
+    # Ink that leaves the image at the top and bottom leaves a little of each.
+    assert np.abs(middle_x).max() < 0.05
+    assert np.abs(slant).max() < 0.03
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    X=hnp.arrays(
+        np.float32,
+        st.tuples(st.integers(1, 4), st.just(35)),
+        elements=st.floats(-255, 255, width=32),
+    )
+)
+def test_any_image_gives_finite_output_in_range(X):
+    straight = Deskew((5, 7)).transform(X)
+    assert np.isfinite(straight).all()
+    # Interpolation between pixels and zeros makes no new extremes.
+    assert straight.max() <= max(0.0, X.max()) * 1.0001 + 1e-6
+    assert straight.min() >= min(0.0, X.min()) * 1.0001 - 1e-6
+    features = OrientedGradients((5, 7), grids=(3, 2)).transform(X)
+    assert np.isfinite(features).all()
+    assert features.min() >= 0
+
+
+@pytest.mark.parametrize("transformer", [Deskew(), OrientedGradients(), PixelScaler()])
+@pytest.mark.parametrize("dtype", [np.uint8, np.int64, np.float32, np.float64])
+def test_dtypes_agree_and_input_is_left_alone(transformer, dtype):
+    X = strokes(5, (28, 28)).astype(dtype)
+    before = X.copy()
+    result = transformer.fit_transform(X)
+    assert result.dtype == np.float32
+    np.testing.assert_array_equal(X, before)
+    np.testing.assert_array_equal(result, transformer.fit_transform(X.astype(np.uint8)))
+
+
+@pytest.mark.parametrize("transformer", [Deskew(), OrientedGradients()])
+def test_rows_do_not_depend_on_their_neighbours_or_threads(transformer):
+    X = strokes(400, (28, 28))
+    together = transformer.fit_transform(X)
+    apart = np.concatenate([transformer.transform(X[i : i + 1]) for i in range(0, 400, 40)])
+    np.testing.assert_allclose(together[::40], apart, atol=2e-4 * np.abs(together).max())
+    threaded = transformer.__class__(n_jobs=2).transform(X)
+    np.testing.assert_array_equal(together, threaded)
+
+
+@pytest.mark.parametrize("transformer", [Deskew(), OrientedGradients()])
+def test_blank_images_stay_blank(transformer):
+    assert not transformer.fit_transform(np.zeros((3, 784), dtype=np.uint8)).any()
+
+
+@pytest.mark.parametrize("transformer", [Deskew((28, 28)), OrientedGradients((28, 28))])
+def test_rows_of_another_size_are_named(transformer):
+    with pytest.raises(ConfigurationError, match=r"785 values.*784"):
+        transformer.fit(np.zeros((2, 785)))
+
+
+def test_gradient_directions_are_told_apart():
+    left_edge = np.zeros((28, 28), dtype=np.float32)
+    left_edge[:, 14:] = 1  # brighter to the right: direction 0
+    for turns, direction in ((0, 0), (3, 2), (2, 4), (1, 6)):
+        image = np.rot90(left_edge, turns).reshape(1, -1)
+        features = OrientedGradients(grids=(1,)).transform(image)[0]
+        # The frame of zeros adds the image's border, which weighs less than the edge inside.
+        inner = OrientedGradients(grids=(7,)).transform(image).reshape(8, 7, 7)[:, 3, 3]
+        assert inner.argmax() == direction, (turns, inner)
+        assert features.shape == (8,)
+
+
+def test_gradients_match_a_per_image_reference():
+    X = strokes(4, (20, 13)) / 255
+    got = OrientedGradients((20, 13), grids=(3,), power=1.0).transform(X).reshape(4, 8, 3, 3)
+    for image, features in zip(X.reshape(-1, 20, 13), got, strict=True):
+        padded = np.pad(image, 1)
+        gx = padded[1:-1, 2:] - padded[1:-1, :-2]
+        gy = padded[2:, 1:-1] - padded[:-2, 1:-1]
+        magnitude = np.hypot(gx, gy)
+        cells = np.empty((8, 3, 3))
+        for d in range(8):
+            angle = np.pi * d / 4
+            projection = np.maximum(0, gx * np.cos(angle) + gy * np.sin(angle))
+            direction_map = projection**2 / np.maximum(magnitude, 1e-6)
+            for i in range(3):
+                for j in range(3):
+                    wy = _window(20, 3, i)
+                    wx = _window(13, 3, j)
+                    cells[d, i, j] = wy @ direction_map @ wx
+        energy = (cells**2).sum(0)
+        around = np.array([[1, 0.5, 0], [0.5, 1, 0.5], [0, 0.5, 1]])
+        expected = cells / np.sqrt(around @ energy @ around + 0.1)
+        np.testing.assert_allclose(features, expected, atol=1e-5)
+
+
+def _window(length, cells, i):
+    pitch = length / cells
+    window = np.maximum(0, 1 - np.abs(np.arange(length) - ((i + 0.5) * pitch - 0.5)) / pitch)
+    return window / window.sum()
+
+
+def test_odd_number_of_directions_is_refused():
+    with pytest.raises(ConfigurationError, match="even"):
+        OrientedGradients(n_directions=5).fit(np.zeros((2, 64)))
+
+
+def test_components_equal_those_of_scikit_learn():
+    rng = np.random.default_rng(3)
+    X = (rng.normal(size=(300, 40)) @ rng.normal(size=(40, 40)) + 5).astype(np.float32)
+    ours = PrincipalComponents(12).fit(X)
+    theirs = PCA(12, svd_solver="full").fit(X.astype(np.float64))
+    np.testing.assert_allclose(ours.explained_variance_, theirs.explained_variance_, rtol=1e-4)
+    overlap = np.abs(np.sum(ours.components_ * theirs.components_, axis=1))
+    np.testing.assert_allclose(overlap, 1, atol=1e-4)
+    signs = np.sign(np.sum(ours.components_ * theirs.components_, axis=1))
+    np.testing.assert_allclose(ours.transform(X), theirs.transform(X) * signs, atol=2e-2)
+
+
+def test_components_are_limited_by_rows_and_columns():
+    X = np.random.default_rng(0).normal(size=(6, 30))
+    assert PrincipalComponents(100).fit_transform(X).shape == (6, 6)
+    assert PrincipalComponents(100).fit_transform(X[:, :4]).shape == (6, 4)
+    with pytest.raises(ConfigurationError, match="at least 1"):
+        PrincipalComponents(0).fit(X)
+
+
+def test_global_scaler_keeps_proportions():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(500, 3)) * [1.0, 10.0, 100.0]
+    scaled = GlobalScaler().fit_transform(X)
+    assert scaled.var(axis=0).mean() == pytest.approx(1, rel=1e-5)
+    np.testing.assert_allclose(scaled / scaled[:, :1], X / X[:, :1], rtol=1e-4)
+    np.testing.assert_array_equal(GlobalScaler().fit_transform(np.ones((4, 2))), np.ones((4, 2)))

@@ -1,1 +1,18 @@
-"""TODO."""
+"""What is learned from: the registry of datasets, their sources and their file formats."""
+
+from digitrec.datasets._dataset import Dataset, DatasetSpec, fingerprint_arrays
+from digitrec.datasets.kaggle_csv import KaggleTable, read_kaggle_csv
+from digitrec.datasets.qmnist import load_writer_groups
+from digitrec.datasets.registry import DATASETS, load_dataset, load_default_dataset
+
+__all__ = [
+    "DATASETS",
+    "Dataset",
+    "DatasetSpec",
+    "KaggleTable",
+    "fingerprint_arrays",
+    "load_dataset",
+    "load_default_dataset",
+    "load_writer_groups",
+    "read_kaggle_csv",
+]

@@ -1,0 +1,186 @@
+"""The IDX format of the MNIST family: a magic number, big-endian sizes, then the values.
+
+Format described by LeCun, Cortes and Burges on the MNIST page: two zero bytes, a type code, the
+number of dimensions, one unsigned 32-bit size per dimension, the values in row-major order.
+"""
+
+from __future__ import annotations
+
+import gzip
+import math
+import os
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from digitrec.errors import DatasetError
+
+__all__ = [
+    "DIGIT_NAMES",
+    "IDX_FILES",
+    "find_idx_file",
+    "idx_bytes",
+    "parse_idx",
+    "read_idx",
+    "read_images_and_labels",
+]
+
+#: Names of the ten digit classes.
+DIGIT_NAMES = tuple(str(digit) for digit in range(10))
+
+#: The four files of the MNIST family, in the order train images, train labels, test images,
+#: test labels.
+IDX_FILES = (
+    "train-images-idx3-ubyte",
+    "train-labels-idx1-ubyte",
+    "t10k-images-idx3-ubyte",
+    "t10k-labels-idx1-ubyte",
+)
+
+_TYPES = {
+    0x08: np.dtype("u1"),
+    0x09: np.dtype("i1"),
+    0x0B: np.dtype(">i2"),
+    0x0C: np.dtype(">i4"),
+    0x0D: np.dtype(">f4"),
+    0x0E: np.dtype(">f8"),
+}
+_CODES = {dtype: code for code, dtype in _TYPES.items()}
+
+
+def parse_idx(content: bytes, name: str) -> NDArray:
+    """Return the array that the bytes of an IDX file hold.
+
+    Parameters
+    ----------
+    content : bytes
+        The whole uncompressed file.
+    name : str
+        Name of the file, for error messages.
+
+    Returns
+    -------
+    ndarray
+        Read-only, without a copy of the values; the type is the file's, in its byte order.
+
+    Raises
+    ------
+    DatasetError
+        If the magic number is wrong, or there are fewer or more values than the header says.
+    """
+    if len(content) < 4:
+        raise DatasetError(f"{name} is truncated: {len(content)} bytes, too short for an IDX file")
+    code, n_dimensions = content[2], content[3]
+    if content[:2] != b"\0\0" or code not in _TYPES or n_dimensions == 0:
+        raise DatasetError(f"{name} is not an IDX file: it has the bad magic {content[:4].hex()!r}")
+    header = 4 + 4 * n_dimensions
+    if len(content) < header:
+        raise DatasetError(f"{name} is truncated: {len(content)} bytes end within the header")
+    shape = struct.unpack(f">{n_dimensions}I", content[4:header])
+    dtype = _TYPES[code]
+    expected = math.prod(shape) * dtype.itemsize
+    found = len(content) - header
+    if found != expected:
+        fault = "truncated" if found < expected else "too long"
+        raise DatasetError(
+            f"{name} is {fault}: its header says {expected} bytes of data, it has {found}"
+        )
+    return np.frombuffer(content, dtype=dtype, offset=header).reshape(shape)
+
+
+def idx_bytes(array: NDArray) -> bytes:
+    """Return the content of the IDX file that holds `array`.
+
+    Raises
+    ------
+    ValueError
+        If the format has no code for the array's type.
+    """
+    dtype = array.dtype.newbyteorder(">")
+    if dtype not in _CODES:
+        raise ValueError(f"the IDX format cannot hold values of type {array.dtype}")
+    header = struct.pack(f">2xBB{array.ndim}I", _CODES[dtype], array.ndim, *array.shape)
+    return header + array.astype(dtype).tobytes()
+
+
+def read_idx(path: str | os.PathLike[str]) -> NDArray:
+    """Read an IDX file, compressed with gzip or not (its content tells, not its name).
+
+    Raises
+    ------
+    DatasetError
+        If the file cannot be read, unpacked or parsed; the message names it and the reason.
+    """
+    path = Path(path)
+    try:
+        content = path.read_bytes()
+        if content[:2] == b"\x1f\x8b":
+            content = gzip.decompress(content)
+    except EOFError as error:
+        raise DatasetError(f"{path} is truncated: its gzip stream ends early") from error
+    except (OSError, zlib.error) as error:
+        raise DatasetError(f"cannot read {path}: {error}") from error
+    return parse_idx(content, str(path))
+
+
+def read_images_and_labels(
+    images_path: Path, labels_path: Path, n_classes: int = 10
+) -> tuple[NDArray[np.uint8], NDArray[np.int64], tuple[int, int]]:
+    """Read a file of images and the file of their labels.
+
+    Parameters
+    ----------
+    images_path, labels_path : pathlib.Path
+        IDX files of shapes (n, height, width) and (n,), unsigned bytes.
+    n_classes : int
+        Labels must be smaller than this.
+
+    Returns
+    -------
+    X : ndarray of uint8, shape (n, height * width)
+    y : ndarray of int64, shape (n,)
+    image_shape : tuple of int
+        ``(height, width)``.
+
+    Raises
+    ------
+    DatasetError
+        If a file is damaged, holds something else, or the two disagree.
+    """
+    images, labels = read_idx(images_path), read_idx(labels_path)
+    for array, path, n_dimensions, what in (
+        (images, images_path, 3, "images"),
+        (labels, labels_path, 1, "labels"),
+    ):
+        if array.dtype != np.uint8 or array.ndim != n_dimensions or array.size == 0:
+            raise DatasetError(
+                f"{path} does not hold {what}: it has {array.dtype} values of shape {array.shape}"
+            )
+    if len(images) != len(labels):
+        raise DatasetError(
+            f"counts disagree: {images_path} has {len(images)} images, "
+            f"{labels_path} has {len(labels)} labels"
+        )
+    if labels.max() >= n_classes:
+        row = int(np.argmax(labels >= n_classes))
+        raise DatasetError(
+            f"{labels_path} has the label {labels[row]} at index {row}; "
+            f"labels must be 0 to {n_classes - 1}"
+        )
+    return images.reshape(len(images), -1), labels.astype(np.int64), images.shape[1:]
+
+
+def find_idx_file(folder: Path, name: str) -> Path | None:
+    """Return the file in `folder` for one of `IDX_FILES`, or None.
+
+    Plain or ``.gz``; ``train-images.idx3-ubyte`` and ``test-…`` for ``t10k-…`` are taken too.
+    """
+    for stem in (name, name.replace("t10k", "test")):
+        for variant in (stem, stem.replace("-idx", ".idx")):
+            for candidate in (folder / variant, folder / f"{variant}.gz"):
+                if candidate.is_file():
+                    return candidate
+    return None

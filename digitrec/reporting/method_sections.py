@@ -1,0 +1,134 @@
+"""Sections on how to use the winner and how everything was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from digitrec.reporting.context import ReportContext
+from digitrec.reporting.markdown import code, code_block, escape, seconds, table
+from digitrec.reporting.section import Content
+
+__all__ = ["loading_section", "method_section"]
+
+_COLUMNS = (
+    (
+        "validation accuracy",
+        "share of the validation images read rightly by the model fitted on the training images "
+        "alone; it ranks the models and chooses the winner",
+    ),
+    (
+        "test accuracy, test error",
+        "share of the test images read rightly and wrongly by the model refitted on training and "
+        "validation images; scored once",
+    ),
+    (
+        "95 % interval",
+        "Wilson's score interval of the test accuracy: what another sample of as many test images "
+        "could have shown; with several seeds, the mean of their intervals",
+    ),
+    ("macro F1", "F1 score averaged over the classes, each with equal weight"),
+    (
+        "log loss",
+        "mean negative log of the probability given to the true class; only for models that give "
+        "probabilities",
+    ),
+    ("fit", "wall time of fitting on training and validation features"),
+    ("predict", "wall time of predicting all test images from features, in one warm batch"),
+    ("latency p50", "median time from one raw image to its label, features included"),
+    ("size", "size of the saved pipeline, preprocessing included; 1 MB is 1,000,000 bytes"),
+)
+
+
+def loading_section(context: ReportContext) -> Content | None:
+    """How to use the saved winner from Python and from the command line."""
+    if context.run.winning_result is None:
+        return None
+    shape = context.run.dataset["image_shape"]
+    path = f"{context.location or 'reports'}/best_model.joblib"
+    n_pixels = shape[0] * shape[1]
+    python = (
+        "import joblib\n\n"
+        f"model = joblib.load({path!r})\n"
+        f"labels = model.predict(X)  # X: raw pixels 0–255, shape (n, {n_pixels}), ink is high"
+    )
+    parts = [
+        "## Use the winner",
+        "The saved pipeline holds the preprocessing and takes raw pixels; the process needs "
+        "digitrec installed and nothing else.",
+        code_block(python, "python"),
+        "`digitrec.load_model` does the same, and checks the file against the checksum in "
+        "`best_model.json` first. A joblib file runs code when it is loaded: load only files "
+        "that you made or trust.",
+    ]
+    if tuple(shape) == (28, 28):
+        parts += [
+            "From the command line, on an image of any size:",
+            code_block(f"digitrec predict IMAGE --model {path}", "sh"),
+        ]
+    return Content("\n\n".join(parts))
+
+
+def method_section(context: ReportContext) -> Content:
+    """Command, data, hardware, versions, and the meaning of each column."""
+    run = context.run
+    data = run.dataset
+    parts = ["## How it was measured"]
+    if run.command:
+        parts.append(code_block(run.command, "sh"))
+    facts = [
+        ("data", f"{escape(data['name'])}, {escape(data.get('source', ''))}"),
+        ("licence of the data", escape(data.get("license", ""))),
+        ("fingerprint of the data", code(data.get("fingerprint", ""))),
+        ("images", _splits(context)),
+        ("seeds", ", ".join(sorted({str(result.random_state) for result in run.results}, key=int))),
+        ("features, all images", _feature_seconds(context)),
+        ("hardware", _first([_hardware(result.hardware) for result in run.results])),
+        ("versions", _first([_versions(result.versions) for result in run.results])),
+        ("threads per job", _first([str(result.n_threads) for result in run.results])),
+        ("whole run", f"{seconds(run.total_seconds)} s"),
+        ("made", escape(run.created_at)),
+    ]
+    parts.append(table(["", ""], [[name, value] for name, value in facts if value], "ll"))
+    parts.append(
+        "Preprocessing is fitted on the training images only. The validation images rank the "
+        "models; each model is then refitted on training and validation images and scored on the "
+        "test images once. What failed stays in the table with its reason."
+    )
+    parts.append("\n".join(f"- **{name}**: {text}" for name, text in _COLUMNS))
+    parts.append("The same figures by machine: [results.csv](results.csv), results.json.")
+    return Content("\n\n".join(parts))
+
+
+def _splits(context: ReportContext) -> str:
+    if not context.run.results:
+        return ""
+    result = context.run.results[0]
+    height, width = context.run.dataset["image_shape"]
+    return (
+        f"{result.n_train:,} training, {result.n_validation:,} validation, "
+        f"{result.n_test:,} test; {height}x{width} pixels"
+    )
+
+
+def _feature_seconds(context: ReportContext) -> str:
+    found: dict[str, float] = {}
+    for result in context.run.results:
+        if result.feature_seconds is not None:
+            found[result.features] = max(result.feature_seconds, found.get(result.features, 0.0))
+    return ", ".join(f"{escape(name)} {seconds(value)} s" for name, value in found.items())
+
+
+def _hardware(hardware: dict[str, object]) -> str:
+    names = {"cores": "{} cores", "memory_gib": "{} GiB"}
+    return ", ".join(
+        escape(names.get(key, "{}").format(value)) for key, value in hardware.items() if value
+    )
+
+
+def _versions(versions: dict[str, str]) -> str:
+    return ", ".join(escape(f"{name} {version}") for name, version in versions.items())
+
+
+def _first(values: Sequence[str]) -> str:
+    """Return the distinct values in order, parted by semicolons."""
+    return "; ".join(dict.fromkeys(value for value in values if value))

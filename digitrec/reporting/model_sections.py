@@ -1,0 +1,207 @@
+"""Sections about single models: what the winner sees, and each model's details."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from digitrec.evaluation.result import Result
+from digitrec.reporting import model_figures
+from digitrec.reporting.context import Predictions, ReportContext, Row
+from digitrec.reporting.markdown import code, escape, percent, seconds, table
+from digitrec.reporting.section import Content, FigureSpec
+
+__all__ = ["models_section", "samples_section"]
+
+_N_MISTAKES = 30
+_N_SAMPLES_PER_CLASS = 2
+
+
+def samples_section(context: ReportContext) -> Content | None:
+    """Test images drawn at random, as the winner reads them."""
+    row = next((row for row in context.ok_rows if row.is_winner), None)
+    predictions = context.predictions.get(row.shown.key) if row else None
+    images = context.images(predictions) if predictions else None
+    if row is None or predictions is None or images is None:
+        return None
+    chosen = _one_of_each(predictions.y_true, len(context.label_names))
+    captions = [_caption(context, predictions, index) for index in chosen]
+    wrong = [bool(predictions.y_true[i] != predictions.y_pred[i]) for i in chosen]
+    figure = FigureSpec(
+        "samples",
+        f"{len(chosen)} test images drawn at random, each with the winner's answer",
+        lambda: model_figures.images_figure(
+            images[chosen], captions, title=f"How {row.title} reads test images", wrong=wrong
+        ),
+    )
+    text = (
+        "## Sample predictions\n\n"
+        f"{_N_SAMPLES_PER_CLASS} test images of each class, drawn at random"
+        f"{_confidence_note(predictions, 'the answer')}."
+    )
+    return Content(f"{text}\n\n{figure.markdown}", (figure,))
+
+
+def models_section(context: ReportContext) -> Content | None:
+    """Per model: parameters, classification report, confusion matrix, mistakes, curves."""
+    if not context.model_rows:
+        return None
+    parts, figures = ["## Models"], []
+    if len(context.feature_names) > 1:
+        parts.append("Each model on the feature set with which it validates best.")
+    for row in context.model_rows:
+        content = _model_content(context, row)
+        parts.append(content.markdown)
+        figures.extend(content.figures)
+    return Content("\n\n".join(parts), tuple(figures))
+
+
+def _model_content(context: ReportContext, row: Row) -> Content:
+    result = row.shown
+    lead = f"Features {code(result.features)}, seed {result.random_state}"
+    if len(row.results) > 1:
+        lead += f"; the first of {len(row.results)} seeds" if not row.is_winner else "; best seed"
+    parts = [f"### {escape(row.title)}", lead + "."]
+    figures = [_confusion_spec(context, row)] if result.confusion else []
+    mistakes, note = _mistakes_spec(context, row)
+    if result.confusion:
+        parts += [f"{_worst_pairs(context, result)}", figures[0].markdown]
+    if mistakes:
+        figures.append(mistakes)
+        parts += [note, mistakes.markdown]
+    if any(len(values) > 1 for values in result.curves.values()):
+        curves = FigureSpec(
+            f"curves_{result.stem}",
+            f"{row.title}: {', '.join(name.replace('_', ' ') for name in result.curves)} "
+            "by iteration",
+            lambda: model_figures.curves_figure(result.curves, title=f"{row.title}: training"),
+        )
+        figures.append(curves)
+        parts.append(curves.markdown)
+    if result.per_class:
+        parts += ["Classification report on the test images, %:", _class_table(context, result)]
+    parts += ["Parameters:", _parameter_table(result.parameters)]
+    return Content("\n\n".join(parts), tuple(figures))
+
+
+def _confusion_spec(context: ReportContext, row: Row) -> FigureSpec:
+    result = row.shown
+    error = f"{percent(result.test_error)} % of {result.n_test:,} test images wrong"
+    return FigureSpec(
+        f"confusion_{result.stem}",
+        f"Confusion matrix of {row.title}, {error}",
+        lambda: model_figures.confusion_figure(
+            result.confusion, context.label_names, title=f"{row.title}: {error}"
+        ),
+    )
+
+
+def _mistakes_spec(context: ReportContext, row: Row) -> tuple[FigureSpec | None, str]:
+    predictions = context.predictions.get(row.shown.key)
+    images = context.images(predictions) if predictions else None
+    if predictions is None or images is None or not len(predictions.mistakes):
+        return None, ""
+    chosen = predictions.mistakes[:_N_MISTAKES]
+    captions = [_caption(context, predictions, index, with_truth=True) for index in chosen]
+    which = "surest" if predictions.confidence is not None else "first"
+    title = f"{row.title}: its {which} mistakes (true → read)"
+    figure = FigureSpec(
+        f"mistakes_{row.shown.stem}",
+        f"The {len(chosen)} {which} mistakes of {row.title} with true and predicted class",
+        lambda: model_figures.images_figure(images[chosen], captions, title=title),
+    )
+    note = (
+        f"The {len(chosen)} {which} of its {len(predictions.mistakes):,} mistakes, "
+        f"true class → answer{_confidence_note(predictions, 'the wrong answer')}:"
+    )
+    return figure, note
+
+
+def _confidence_note(predictions: Predictions, what: str) -> str:
+    if predictions.confidence is None:
+        return ""
+    if predictions.has_probabilities:
+        return f", with the probability that the model gives {what}"
+    return f", with the lead of {what} over the next class (decision values, no probabilities)"
+
+
+def _caption(
+    context: ReportContext, predictions: Predictions, index: int, *, with_truth: bool = False
+) -> str:
+    names = context.label_names
+    answer = names[predictions.y_pred[index]]
+    truth = names[predictions.y_true[index]]
+    if with_truth or answer != truth:
+        answer = f"{truth} → {answer}" if len(truth + answer) < 8 else f"{truth}\n→ {answer}"
+    if predictions.confidence is None:
+        return answer
+    value = predictions.confidence[index]
+    return f"{answer}\n{_shown_confidence(float(value), predictions.has_probabilities)}"
+
+
+def _shown_confidence(value: float, is_probability: bool) -> str:
+    if not is_probability:
+        return f"+{value:.2f}"
+    # 99.96 % must not read as certainty.
+    return f"{100 * value:.0f} %" if value < 0.995 else f"{np.floor(1000 * value) / 10:.1f} %"
+
+
+def _one_of_each(y: np.ndarray, n_classes: int) -> np.ndarray:
+    """Return rows drawn at random, as many of each class, class by class in each line."""
+    generator = np.random.default_rng(0)
+    picks = [
+        generator.permutation(np.flatnonzero(y == label))[:_N_SAMPLES_PER_CLASS]
+        for label in range(n_classes)
+    ]
+    rounds = [[p[i] for p in picks if len(p) > i] for i in range(_N_SAMPLES_PER_CLASS)]
+    return np.array([index for line in rounds for index in line], dtype=np.intp)
+
+
+def _worst_pairs(context: ReportContext, result: Result) -> str:
+    counts = np.array(result.confusion)
+    np.fill_diagonal(counts, 0)
+    names = context.label_names
+    order = np.argsort(-counts, axis=None, kind="stable")[:3]
+    pairs = [
+        f"{escape(names[row])} read as {escape(names[column])} ({counts[row, column]:,})"
+        for row, column in (divmod(int(index), len(names)) for index in order)
+        if counts[row, column]
+    ]
+    if not pairs:
+        return "It makes no mistakes on the test images."
+    return f"Most frequent mistakes: {', '.join(pairs)}."
+
+
+def _class_table(context: ReportContext, result: Result) -> str:
+    rows = [
+        [
+            escape(entry["label"]),
+            percent(entry["precision"]),
+            percent(entry["recall"]),
+            percent(entry["f1"]),
+            f"{entry['support']:,}",
+        ]
+        for entry in result.per_class
+    ]
+    weights = [entry["support"] for entry in result.per_class]
+    for name, weight in (("macro average", None), ("weighted average", weights)):
+        if sum(weights):
+            averages = [
+                percent(float(np.average([e[field] for e in result.per_class], weights=weight)))
+                for field in ("precision", "recall", "f1")
+            ]
+            rows.append([f"*{name}*", *averages, f"{sum(weights):,}"])
+    return table(["class", "precision", "recall", "F1", "images"], rows, "lrrrr")
+
+
+def _parameter_table(parameters: dict[str, Any]) -> str:
+    if not parameters:
+        return "None."
+    rows = [[code(name), code(_shown(value))] for name, value in sorted(parameters.items())]
+    return table(["parameter", "value"], rows, "ll")
+
+
+def _shown(value: Any) -> str:
+    text = seconds(value) if isinstance(value, float) and 1e4 <= abs(value) < 1e9 else repr(value)
+    return text if len(text) <= 200 else text[:199] + "…"

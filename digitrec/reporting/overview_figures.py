@@ -1,0 +1,221 @@
+"""Figures that compare models."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from digitrec.reporting.style import (
+    BLUE,
+    GREY,
+    INK,
+    ORANGE,
+    label_points,
+    new_figure,
+    plain_log_ticks,
+    styled,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["cost_figure", "error_figure", "per_class_figure"]
+
+
+@styled
+def error_figure(
+    labels: Sequence[str],
+    error: Sequence[float],
+    low: Sequence[float],
+    high: Sequence[float],
+    *,
+    winner: int | None = None,
+) -> Figure:
+    """Draw the test error of each model with its 95 % interval, best first.
+
+    Parameters
+    ----------
+    labels : sequence of str, length n
+        Names of the models.
+    error, low, high : sequence of float, length n
+        Test error and the ends of its interval, as fractions.
+    winner : int, optional
+        Which model was chosen on validation data.
+    """
+    order = np.argsort(error, kind="stable")
+    error, low, high = (100 * np.asarray(values)[order] for values in (error, low, high))
+    figure = new_figure(0.95 + 0.34 * len(labels))
+    axes = figure.add_subplot()
+    y = np.arange(len(labels))
+    colors = [ORANGE if index == winner else BLUE for index in order]
+    axes.hlines(y, low, high, colors=colors, linewidth=2.2, alpha=0.45)
+    axes.scatter(error, y, c=colors, s=42, zorder=3)
+    axes.set_yticks(y, [labels[index] for index in order])
+    axes.invert_yaxis()
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    if min(low) > 0 and max(high) / min(low) > 12:
+        _log_percent(axes, "x", min(low), max(high))
+    else:
+        axes.set_xlim(0, max(high) * 1.12)
+        axes.margins(x=0)
+    axes.grid(axis="x")
+    for row, (value, end) in enumerate(zip(error, high, strict=True)):
+        axes.annotate(
+            f"{value:.2f}",
+            (end, row),
+            xytext=(6, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=8.5,
+            fontweight="bold" if order[row] == winner else "normal",
+        )
+    axes.set_ylim(len(labels) - 0.4, -0.6)
+    axes.set_xlabel("test error, % (bar: 95 % interval)")
+    axes.set_title("Test error")
+    return figure
+
+
+@styled
+def cost_figure(
+    labels: Sequence[str],
+    cost: Sequence[float],
+    error: Sequence[float],
+    *,
+    axis_label: str,
+    title: str,
+    winner: int | None = None,
+) -> Figure:
+    """Draw the test error of each model against what it costs, both on log axes.
+
+    The models that no other beats in both are joined by a line.
+
+    Parameters
+    ----------
+    labels : sequence of str, length n
+        Names of the models.
+    cost : sequence of float, length n
+        Cost, above zero; log axis.
+    error : sequence of float, length n
+        Test error as fraction.
+    axis_label, title : str
+        What the cost is, and the heading.
+    winner : int, optional
+        Which model was chosen on validation data.
+    """
+    error = 100 * np.asarray(error, dtype=float)
+    cost = np.maximum(np.asarray(cost, dtype=float), 1e-4)
+    figure = new_figure(3.6 if len(labels) < 8 else 4.6)
+    axes = figure.add_subplot()
+    front = _pareto(cost, error)
+    axes.plot(cost[front], error[front], color=GREY, linewidth=1.2, linestyle=(0, (4, 3)), zorder=1)
+    colors = [ORANGE if index == winner else BLUE for index in range(len(labels))]
+    axes.scatter(cost, error, c=colors, s=46, zorder=3)
+    axes.set_xscale("log")
+    span = math.log10(cost.max() / cost.min())
+    pad = 10 ** max(0.22, 0.14 * span)
+    axes.set_xlim(cost.min() / pad, cost.max() * pad)
+    plain_log_ticks(axes.xaxis)
+    positive = error[error > 0]
+    if len(positive) == len(error) and error.max() / error.min() > 3:
+        _log_percent(axes, "y", error.min() / 1.12, error.max() * 1.12)
+    else:
+        room = max(0.15 * (error.max() - error.min()), 0.05 * error.max(), 0.02)
+        axes.set_ylim(max(0, error.min() - room), error.max() + room)
+    axes.grid(axis="both")
+    axes.set_xlabel(axis_label)
+    axes.set_ylabel("test error, %")
+    axes.set_title(title)
+    label_points(
+        axes,
+        cost.tolist(),
+        error.tolist(),
+        labels,
+        [index == winner for index in range(len(labels))],
+    )
+    return figure
+
+
+@styled
+def per_class_figure(
+    labels: Sequence[str], classes: Sequence[str], f1: NDArray[np.floating]
+) -> Figure:
+    """Draw the F1 score of each model on each class as a coloured table.
+
+    Parameters
+    ----------
+    labels : sequence of str, length n_models
+        Names of the models.
+    classes : sequence of str, length n_classes
+        Names of the classes.
+    f1 : ndarray of float, shape (n_models, n_classes)
+        F1 scores, 0–1.
+    """
+    from matplotlib.colors import LogNorm
+
+    figure = new_figure(1.15 + 0.36 * len(labels) + 0.05 * max(map(len, classes)))
+    axes = figure.add_subplot()
+    # Good models differ in what they miss, so the colour follows the log of 1 - F1.
+    missed = np.clip(1 - np.asarray(f1), 1e-3, 1)
+    norm = LogNorm(max(missed.min(), 1e-3) * 0.9, max(missed.max() * 1.6, 0.01))
+    image = axes.imshow(missed, cmap="Blues", norm=norm, aspect="auto")
+    shade = norm(missed)
+    if len(classes) <= 20:
+        for row in range(len(labels)):
+            for column in range(len(classes)):
+                axes.text(
+                    column,
+                    row,
+                    f"{100 * f1[row, column]:.1f}",
+                    ha="center",
+                    va="center",
+                    fontsize=8.5,
+                    color="white" if shade[row, column] > 0.62 else INK,
+                )
+    _tidy_grid(axes, classes, labels)
+    image.set_label("1 - F1")
+    axes.set_title("F1 score by class, % (darker: more is missed)")
+    return figure
+
+
+def _tidy_grid(axes: Axes, columns: Sequence[str], rows: Sequence[str]) -> None:
+    """Name the columns and rows of an image, and part its cells by white lines."""
+    turn = max(map(len, columns)) > 4
+    axes.set_xticks(
+        range(len(columns)),
+        columns,
+        rotation=35 if turn else 0,
+        ha="right" if turn else "center",
+        rotation_mode="anchor" if turn else "default",
+    )
+    axes.set_yticks(range(len(rows)), rows)
+    axes.set_xticks(np.arange(0.5, len(columns) - 1), minor=True)
+    axes.set_yticks(np.arange(0.5, len(rows) - 1), minor=True)
+    axes.grid(which="minor", color="white", linewidth=1.5)
+    axes.tick_params(which="both", length=0)
+    axes.spines[:].set_visible(False)
+
+
+def _pareto(cost: NDArray[np.floating], error: NDArray[np.floating]) -> NDArray[np.intp]:
+    """Return the rows that no other row beats in both, by rising cost."""
+    order = np.lexsort((error, cost))
+    best = np.minimum.accumulate(error[order])
+    keep = np.r_[True, best[1:] < best[:-1]]
+    return order[keep]
+
+
+def _log_percent(axes: Axes, which: str, low: float, high: float) -> None:
+    """Give an axis a log scale with plain numbers."""
+    if which == "x":
+        axes.set_xscale("log")
+        axes.set_xlim(low / 1.15, high * 1.35)
+        plain_log_ticks(axes.xaxis)
+    else:
+        axes.set_yscale("log")
+        axes.set_ylim(low / 1.05, high * 1.05)
+        plain_log_ticks(axes.yaxis)

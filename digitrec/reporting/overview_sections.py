@@ -1,0 +1,286 @@
+"""Sections that compare models: the summary, the accuracy table and what goes with it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from digitrec.evaluation.result import Result
+from digitrec.reporting import overview_figures
+from digitrec.reporting.context import ReportContext, Row
+from digitrec.reporting.markdown import (
+    MISSING,
+    anchor,
+    escape,
+    number,
+    percent,
+    seconds,
+    table,
+)
+from digitrec.reporting.names import dataset_title, model_title
+from digitrec.reporting.published import PUBLISHED
+from digitrec.reporting.section import Content, FigureSpec
+
+__all__ = [
+    "ablation_section",
+    "accuracy_table",
+    "cost_section",
+    "error_section",
+    "per_class_section",
+    "published_section",
+    "summary_section",
+]
+
+
+def summary_section(context: ReportContext) -> Content:
+    """Title, warnings, the winner in words, and the accuracy table."""
+    run = context.run
+    parts = [f"# Handwriting benchmark: {escape(dataset_title(run.dataset['name']))}"]
+    parts += [f"> **Warning:** {escape(text)}" for text in run.dataset.get("warnings", ())]
+    parts += [_winner_sentence(context), accuracy_table(context), _legend(context)]
+    failures = [failure for row in context.rows for failure in row.failures]
+    if failures:
+        parts.append("Jobs that did not end well:\n")
+        parts.append("\n".join(_failure_line(failure) for failure in failures))
+    return Content("\n\n".join(parts))
+
+
+def accuracy_table(context: ReportContext) -> str:
+    """Return the table of all models as Markdown, best validation accuracy first."""
+    several = len(context.feature_names) > 1
+    headers = ["model", *(["features"] if several else []), "validation accuracy, %"]
+    headers += ["test accuracy, %", "95 % interval", "test error, %", "macro F1, %", "log loss"]
+    headers += ["fit, s", "predict, s", "latency p50, ms", "size, MB", "status"]
+    rows = []
+    shown = {row.model for row in context.model_rows}
+    for row in context.rows:
+        name = escape(row.title)
+        if row.model in shown:
+            name = f"[{name}](#{anchor(row.title)})"
+        cells = [f"★ **{name}**" if row.is_winner else name]
+        cells += [escape(row.features)] if several else []
+        for field, form in _COLUMNS:
+            if field == "interval":
+                cells.append(_interval(row))
+            else:
+                cells.append(form(row.mean(field), row.spread(field)))
+        rows.append([*cells, _status(row)])
+    return table(headers, rows, "l" + ("l" if several else "") + "r" * 10 + "l")
+
+
+def _log_loss(value: float | None, spread: float | None = None) -> str:
+    return number(value, 4, spread)
+
+
+def _megabytes(value: float | None, spread: float | None = None) -> str:
+    del spread  # the size of a model says nothing about its luck
+    return MISSING if value is None else seconds(value / 1e6)
+
+
+_COLUMNS = (
+    ("validation_accuracy", percent),
+    ("test_accuracy", percent),
+    ("interval", percent),
+    ("test_error", percent),
+    ("macro_f1", percent),
+    ("log_loss", _log_loss),
+    ("fit_seconds", seconds),
+    ("predict_seconds", seconds),
+    ("latency_p50_ms", seconds),
+    ("model_bytes", _megabytes),
+)
+
+
+def _interval(row: Row) -> str:
+    low, high = row.mean("test_accuracy_low"), row.mean("test_accuracy_high")
+    return MISSING if low is None or high is None else f"{percent(low)}–{percent(high)}"
+
+
+def _status(row: Row) -> str:
+    states = ["ok"] if row.results else []
+    states += sorted({failure.status.replace("_", " ") for failure in row.failures})
+    if row.results and row.failures:
+        total = len(row.results) + len(row.failures)
+        states[0] = f"ok ({len(row.results)} of {total} seeds)"
+    return ", ".join(states)
+
+
+def _failure_line(failure: Result) -> str:
+    name = f"{model_title(failure.model)} ({failure.features}, seed {failure.random_state})"
+    state = failure.status.replace("_", " ")
+    return f"- **{escape(name)}**: {state}. {escape(failure.reason)}".rstrip(". ") + "."
+
+
+def _winner_sentence(context: ReportContext) -> str:
+    winner = next((row for row in context.ok_rows if row.is_winner), None)
+    if winner is None:
+        return "No model finished, so there is no winner."
+    best = winner.shown
+    sentence = (
+        f"**{escape(winner.title)}** on {escape(best.features)} features has the best validation "
+        f"accuracy of {_count(len(context.ok_rows), 'candidate')}: "
+        f"{percent(best.validation_accuracy)} %."
+    )
+    if best.test_error is not None:
+        wrong = round(best.test_error * best.n_test)
+        sentence += (
+            f" It then misreads {wrong:,} of the {best.n_test:,} test images: "
+            f"**{percent(best.test_error)} % error**, {percent(best.test_accuracy)} % accuracy"
+        )
+        if best.test_accuracy_low is not None and best.test_accuracy_high is not None:
+            sentence += (
+                f" (95 % interval {percent(best.test_accuracy_low)}"
+                f"–{percent(best.test_accuracy_high)} %)"
+            )
+        sentence += "."
+    return sentence + " The test images chose nothing."
+
+
+def _count(n: int, noun: str) -> str:
+    return f"{n} {noun}" + ("" if n == 1 else "s")
+
+
+def _legend(context: ReportContext) -> str:
+    text = "★ chosen on validation accuracy; rows are in that order."
+    if any(len(row.results) > 1 for row in context.rows):
+        text += " ± is the standard deviation over seeds."
+    return (
+        text + " What each column means stands under [How it was measured](#how-it-was-measured)."
+    )
+
+
+def error_section(context: ReportContext) -> Content | None:
+    """Test error of every model with its interval."""
+    rows = [row for row in context.ok_rows if row.mean("test_accuracy_low") is not None]
+    rows = [row for row in rows if row.mean("test_error") is not None]
+    if not rows:
+        return None
+    labels = [context.label(row) for row in rows]
+    error = [row.mean("test_error") or 0.0 for row in rows]
+    low = [1 - (row.mean("test_accuracy_high") or 0.0) for row in rows]
+    high = [1 - (row.mean("test_accuracy_low") or 0.0) for row in rows]
+    figure = FigureSpec(
+        "error",
+        "Test error of each model with its 95 % interval: "
+        + ", ".join(f"{label} {percent(e)} %" for label, e in zip(labels, error, strict=True)),
+        lambda: overview_figures.error_figure(labels, error, low, high, winner=_winner_index(rows)),
+    )
+    return Content(f"## Error and cost\n\n{figure.markdown}", (figure,))
+
+
+def cost_section(context: ReportContext) -> Content | None:
+    """Test error against fit time and against latency."""
+    costs = (
+        ("fit_seconds", "fit_time", "fit time, s", "Error against fit time"),
+        ("latency_p50_ms", "latency", "time for one image, ms (median)", "Error against latency"),
+    )
+    figures = []
+    for field, stem, axis_label, title in costs:
+        rows = [
+            row
+            for row in context.ok_rows
+            if row.mean(field) is not None and row.mean("test_error") is not None
+        ]
+        if len(rows) > 1:
+            figures.append(_cost_figure(context, rows, field, stem, axis_label, title))
+    if not figures:
+        return None
+    text = (
+        "Down and to the left is better. The broken line joins the models that no other beats "
+        "in both."
+    )
+    return Content("\n\n".join([text, *(figure.markdown for figure in figures)]), tuple(figures))
+
+
+def _cost_figure(
+    context: ReportContext, rows: list[Row], field: str, stem: str, axis_label: str, title: str
+) -> FigureSpec:
+    labels = [context.label(row) for row in rows]
+    cost = [row.mean(field) or 0.0 for row in rows]
+    error = [row.mean("test_error") or 0.0 for row in rows]
+    pairs = ", ".join(
+        f"{label} {seconds(c)} and {percent(e)} %"
+        for label, c, e in zip(labels, cost, error, strict=True)
+    )
+    return FigureSpec(
+        f"error_{stem}",
+        f"{title} ({axis_label}) of each model: {pairs}",
+        lambda: overview_figures.cost_figure(
+            labels, cost, error, axis_label=axis_label, title=title, winner=_winner_index(rows)
+        ),
+    )
+
+
+def per_class_section(context: ReportContext) -> Content | None:
+    """F1 score of every model on every class."""
+    n_classes = len(context.label_names)
+    rows = [row for row in context.model_rows if len(row.shown.per_class) == n_classes]
+    if not rows:
+        return None
+    f1 = np.array([[entry["f1"] for entry in row.shown.per_class] for row in rows], dtype=float)
+    hardest = context.label_names[int(f1.mean(axis=0).argmin())]
+    figure = FigureSpec(
+        "f1_by_class",
+        f"F1 score of each model on each class; the hardest class is {hardest}",
+        lambda: overview_figures.per_class_figure(
+            [context.label(row) for row in rows], context.label_names, f1
+        ),
+    )
+    text = (
+        f"## Scores by class\n\nThe hardest class, averaged over the models, is {_quoted(hardest)}."
+    )
+    return Content(f"{text}\n\n{figure.markdown}", (figure,))
+
+
+def _quoted(name: str) -> str:
+    return f"“{escape(name)}”"
+
+
+def ablation_section(context: ReportContext) -> Content | None:
+    """Test error by features and model, where the run has several feature sets."""
+    features = context.feature_names
+    if len(features) < 2:
+        return None
+    by_model: dict[str, dict[str, Row]] = {}
+    for row in context.ok_rows:
+        by_model.setdefault(row.model, {})[row.features] = row
+    lines = []
+    for model, rows in by_model.items():
+        errors = {name: row.mean("test_error") for name, row in rows.items()}
+        known = [error for error in errors.values() if error is not None]
+        cells = []
+        for name in features:
+            error = errors.get(name)
+            spread = rows[name].spread("test_error") if name in rows else None
+            text = percent(error, spread)
+            cells.append(f"**{text}**" if error is not None and error == min(known) else text)
+        lines.append([escape(model_title(model)), *cells])
+    body = table(["model", *map(escape, features)], lines, "l" + "r" * len(features))
+    return Content(
+        f"## Features\n\nTest error, %, by feature set; bold: the lowest of each model.\n\n{body}"
+    )
+
+
+def published_section(context: ReportContext) -> Content | None:
+    """Our error rates among those that others published."""
+    published = PUBLISHED.get(context.run.dataset["name"])
+    if published is None or not context.ok_rows:
+        return None
+    lines = [(row.error, escape(row.method), row.source, percent(row.error)) for row in published]
+    for row in context.ok_rows:
+        error = row.mean("test_error")
+        if error is not None:
+            name = f"**{escape(context.label(row))}**"
+            lines.append((error, name, "**this run**", f"**{percent(error)}**"))
+    lines.sort(key=lambda line: -line[0])
+    body = table(["method", "test error, %", "source"], [(m, e, s) for _, m, s, e in lines], "lrl")
+    note = (
+        "Others' figures are as they gave them, on the same test images but with their own "
+        "machines, training and choices."
+    )
+    if context.run.dataset["n_train"] < 60_000 or context.run.dataset["n_test"] < 10_000:
+        note += " This run used only a part of the images."
+    return Content(f"## Beside published results\n\n{note}\n\n{body}")
+
+
+def _winner_index(rows: list[Row]) -> int | None:
+    return next((index for index, row in enumerate(rows) if row.is_winner), None)

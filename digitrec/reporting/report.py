@@ -1,0 +1,117 @@
+"""Sections -> the files of a report."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from digitrec._files import atomic_path, write_text
+from digitrec.evaluation.result import Result, Run
+from digitrec.reporting.context import Predictions, ReportContext
+from digitrec.reporting.html import render_html
+from digitrec.reporting.section import FigureSpec, Section
+from digitrec.reporting.sections import SECTIONS
+from digitrec.reporting.style import render_png
+
+if TYPE_CHECKING:
+    from digitrec.datasets import Dataset
+
+__all__ = ["Report", "render_csv", "render_report", "write_report"]
+
+# Nested values have their own place in results.json; a flat file leaves them out.
+_NOT_FLAT = ("per_class", "confusion", "curves")
+
+
+@dataclass(frozen=True)
+class Report:
+    """A report in memory: its Markdown, and the figures that it shows."""
+
+    markdown: str
+    figures: tuple[FigureSpec, ...]
+
+
+def render_report(context: ReportContext, sections: Iterable[Section] = SECTIONS) -> Report:
+    """Put a report together; nothing is drawn or written."""
+    contents = [content for section in sections if (content := section.build(context))]
+    return Report(
+        "\n\n".join(content.markdown for content in contents) + "\n",
+        tuple(figure for content in contents for figure in content.figures),
+    )
+
+
+def write_report(
+    run: Run,
+    report_dir: Path,
+    predictions: Mapping[str, Predictions] | None = None,
+    dataset: Dataset | None = None,
+) -> Path:
+    """Write ``report.md``, ``report.html``, ``results.csv`` and ``figures/*.png``.
+
+    Each file is written whole or not at all, the figures before the pages that show them.
+    Figures of an earlier report that this one does not show are removed.
+
+    Parameters
+    ----------
+    run : Run
+        Results and analyses.
+    report_dir : pathlib.Path
+        Folder to write to, such as ``reports/mnist``.
+    predictions : mapping of str to Predictions, optional
+        Test predictions by `Result.key`; see `read_predictions`.
+    dataset : Dataset, optional
+        The images; without them the report has no example images.
+
+    Returns
+    -------
+    pathlib.Path
+        The Markdown page.
+    """
+    report_dir = Path(report_dir)
+    context = ReportContext(
+        run=run, predictions=predictions or {}, dataset=dataset, location=_location(report_dir)
+    )
+    report = render_report(context)
+    images = {figure.name: render_png(figure.draw()) for figure in report.figures}
+    folder = report_dir / "figures"
+    for name, content in images.items():
+        with atomic_path(folder / f"{name}.png") as temporary:
+            temporary.write_bytes(content)
+    write_text(report_dir / "results.csv", render_csv(run.results))
+    write_text(report_dir / "report.html", render_html(report.markdown, images))
+    write_text(report_dir / "report.md", report.markdown)
+    for path in folder.glob("*.png"):
+        if path.stem not in images:
+            path.unlink()
+    return report_dir / "report.md"
+
+
+def render_csv(results: Iterable[Result]) -> str:
+    """Return results as CSV, one row each; records in a cell are JSON."""
+    rows = [_flat(result) for result in results]
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def _flat(result: Result) -> dict[str, Any]:
+    row: dict[str, Any] = {}
+    for name, value in vars(result).items():
+        if name in ("versions", "hardware"):
+            row.update({f"{name}_{key.replace('-', '_')}": item for key, item in value.items()})
+        elif name not in _NOT_FLAT:
+            row[name] = json.dumps(value, sort_keys=True) if isinstance(value, dict) else value
+    return row
+
+
+def _location(report_dir: Path) -> str:
+    """Return the last two parts of a folder: as it is typed from where it was made."""
+    resolved = report_dir.resolve()
+    return f"{resolved.parent.name}/{resolved.name}" if resolved.parent.name else resolved.name

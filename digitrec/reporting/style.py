@@ -1,0 +1,220 @@
+"""The one look of all figures, and how they become small files."""
+
+from __future__ import annotations
+
+import functools
+import io
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
+
+from digitrec._files import atomic_path
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
+    from matplotlib.figure import Figure
+
+__all__ = [
+    "BLUE",
+    "GREY",
+    "INK",
+    "ORANGE",
+    "PALETTE",
+    "WIDTH",
+    "label_points",
+    "new_figure",
+    "plain_log_ticks",
+    "render_png",
+    "save_figure",
+    "styled",
+]
+
+# Okabe and Ito's palette, told apart with every common colour vision deficiency.
+BLUE, ORANGE = "#0072B2", "#D55E00"
+PALETTE = (BLUE, ORANGE, "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6BB1", "#7F7F7F")
+INK, GREY = "#24292F", "#8C959F"
+WIDTH = 7.0  # inches; 1,050 pixels, shown at about 900 on GitHub
+DPI = 150
+
+_STYLE = {
+    "font.family": ["DejaVu Sans"],
+    "font.size": 9.5,
+    "axes.titlesize": 11,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.titlepad": 10,
+    "axes.labelsize": 9.5,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": GREY,
+    "axes.linewidth": 0.8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.grid": False,
+    "grid.color": "#E4E7EB",
+    "grid.linewidth": 0.8,
+    "text.color": INK,
+    "xtick.color": GREY,
+    "xtick.labelcolor": INK,
+    "ytick.color": GREY,
+    "ytick.labelcolor": INK,
+    "lines.linewidth": 1.8,
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
+}
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+
+def styled(draw: Callable[_P, _T]) -> Callable[_P, _T]:
+    """Make a function draw in the style of the reports."""
+
+    @functools.wraps(draw)
+    def wrapper(*args: _P.args, **kwargs: _P.kwargs) -> _T:
+        import matplotlib
+
+        with matplotlib.rc_context(_STYLE):
+            return draw(*args, **kwargs)
+
+    return wrapper
+
+
+@styled
+def new_figure(height: float, width: float = WIDTH) -> Figure:
+    """Return an empty figure, `height` by `width` inches, laid out without overlaps."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), dpi=DPI, layout="constrained")
+
+
+@styled
+def render_png(figure: Figure) -> bytes:
+    """Return a figure as a PNG file of at most 256 colours."""
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=DPI)
+    image = Image.open(buffer).convert("RGB")
+    small = io.BytesIO()
+    image.quantize(256, dither=Image.Dither.NONE).save(small, format="PNG", optimize=True)
+    return small.getvalue()
+
+
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write a figure as PNG, atomically."""
+    content = render_png(figure)
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def label_points(
+    axes: Axes,
+    x: Sequence[float],
+    y: Sequence[float],
+    labels: Sequence[str],
+    bold: Sequence[bool] | None = None,
+) -> None:
+    """Write a label beside each point where it covers no other label and no point.
+
+    Axis limits and scales must be final. A label that finds room only further away gets a thin
+    line to its point.
+
+    Parameters
+    ----------
+    axes : Axes
+        Where the points are drawn.
+    x, y : sequence of float
+        Points, in data coordinates.
+    labels : sequence of str
+        One per point.
+    bold : sequence of bool, optional
+        Which labels are emphasised.
+    """
+    import numpy as np
+
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    figure.draw_without_rendering()  # the layout decides where points lie in pixels
+    scale = DPI / 72
+    points = axes.transData.transform(np.column_stack([x, y]))
+    taken = [(px - 5 * scale, py - 5 * scale, px + 5 * scale, py + 5 * scale) for px, py in points]
+    frame = axes.get_window_extent().extents
+    order = sorted(range(len(labels)), key=lambda i: -points[i][1])
+    for index in order:
+        weight = "bold" if bold is not None and bold[index] else "normal"
+        text = axes.annotate(
+            labels[index],
+            (x[index], y[index]),
+            xytext=(0, 0),
+            textcoords="offset points",
+            ha="center",
+            va="center",
+            fontsize=8.5,
+            fontweight=weight,
+            annotation_clip=False,
+        )
+        text.set_in_layout(False)
+        extent = text.get_window_extent()
+        width, height = extent.width, extent.height
+        best = None
+        for cost, dx, dy in _offsets(width / scale, height / scale):
+            cx, cy = points[index][0] + dx * scale, points[index][1] + dy * scale
+            box = (cx - width / 2, cy - height / 2, cx + width / 2, cy + height / 2)
+            total = cost + sum(_overlap(box, other) for other in taken) + _outside(box, frame)
+            if best is None or total < best[0]:
+                best = (total, dx, dy, box, cost)
+        assert best is not None
+        _, dx, dy, box, cost = best
+        text.set_position((dx, dy))
+        taken.append(box)
+        if cost >= 40:
+            axes.annotate(
+                "",
+                (x[index], y[index]),
+                xytext=(dx, dy + (-height if dy > 0 else height) / scale / 2),
+                textcoords="offset points",
+                arrowprops={"arrowstyle": "-", "color": GREY, "linewidth": 0.6, "shrinkB": 4},
+            ).set_in_layout(False)
+
+
+def plain_log_ticks(axis: Axis) -> None:
+    """Put ticks at 1, 2 and 5 times the powers of ten, or at the powers over a wide range."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    low, high = axis.get_view_interval()
+    wide = math.log10(high / low) > 3
+    axis.set_major_locator(LogLocator(subs=(1.0,) if wide else (1.0, 2.0, 5.0)))
+    axis.set_minor_locator(LogLocator(subs="auto") if wide else LogLocator(subs=()))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
+
+
+def _offsets(width: float, height: float) -> list[tuple[float, float, float]]:
+    """Return places for a label around its point as (cost, dx, dy), in points."""
+    right, up = width / 2 + 7, height / 2 + 6
+    near = [(0, right, 0), (1, -right, 0), (2, 0, up), (3, 0, -up)]
+    near += [(4, right - 3, up - 3), (5, -right + 3, up - 3)]
+    near += [(6, right - 3, -up + 3), (7, -right + 3, -up + 3)]
+    far = [
+        (40 + 10 * ring, dx * right * (0.6 + 0.4 * ring), dy * (up + 11 * ring))
+        for ring in (1, 2, 3, 4)
+        for dx, dy in ((1, 1), (-1, 1), (1, -1), (-1, -1), (0, 1), (0, -1))
+    ]
+    return near + far
+
+
+def _overlap(a: Sequence[float], b: Sequence[float]) -> float:
+    """Return the area that two boxes share, in pixels; enough to outweigh any offset's cost."""
+    width = min(a[2], b[2]) - max(a[0], b[0])
+    height = min(a[3], b[3]) - max(a[1], b[1])
+    return 100 + width * height if width > 0 and height > 0 else 0.0
+
+
+def _outside(box: Sequence[float], frame: Sequence[float]) -> float:
+    """Return how far a box sticks out of a frame, in pixels, weighted like an overlap."""
+    out = max(0, frame[0] - box[0]) + max(0, box[2] - frame[2])
+    out += max(0, frame[1] - box[1]) + max(0, box[3] - frame[3])
+    return 100 + 10 * out if out > 0 else 0.0

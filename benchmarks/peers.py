@@ -1,0 +1,270 @@
+"""Compare our default models with the usual way of doing it, side by side in one process.
+
+Peers are the four kinds of model as scikit-learn's ``bench_mnist.py`` and the usual tutorials
+run them: stock estimators on raw pixels divided by 255, the SVM also on 50 principal
+components. Each peer is timed next to its counterpart of ours, on the same rows and threads.
+
+Run: ``python -m benchmarks.peers``.
+"""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from sklearn.decomposition import PCA
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.svm import SVC
+from tabulate import tabulate
+
+from digitrec._environment import available_cores, describe_hardware, library_versions
+from digitrec._files import write_json, write_text
+from digitrec.datasets import Dataset, load_dataset
+from digitrec.errors import DigitrecError
+from digitrec.evaluation.metrics import wilson_interval
+from digitrec.models import DEFAULT_MODELS, MODELS
+from digitrec.preprocessing import DEFAULT_FEATURES, FEATURES
+
+__all__ = ["Timing", "compare", "main", "render_report"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timing:
+    """One model's times in seconds and its test error as a fraction.
+
+    Attributes
+    ----------
+    side : {"peer", "digitrec"}
+        Whose way.
+    model : str
+        Registry key of ours; a peer carries the key of its counterpart.
+    title : str
+        What was run.
+    """
+
+    side: str
+    model: str
+    title: str
+    fit_seconds: float
+    predict_seconds: float
+    test_error: float
+    error_low: float
+    error_high: float
+
+    @property
+    def seconds(self) -> float:
+        """Fit and prediction together."""
+        return self.fit_seconds + self.predict_seconds
+
+
+def _peers(n_jobs: int) -> dict[str, list[tuple[str, Callable[[], Any]]]]:
+    """Return, by the key of our counterpart, what each peer is called and how it is made."""
+    return {
+        "logistic_regression": [
+            ("LogisticRegression(max_iter=100), raw", lambda: LogisticRegression(max_iter=100))
+        ],
+        "svm": [
+            ("SVC(C=10), PCA 50", lambda: make_pipeline(PCA(50, random_state=0), SVC(C=10))),
+            ("SVC(C=10), raw", lambda: SVC(C=10)),
+        ],
+        "random_forest": [
+            (
+                "RandomForest(100), raw",
+                lambda: RandomForestClassifier(100, n_jobs=n_jobs, random_state=0),
+            )
+        ],
+        "mlp": [
+            (
+                "MLP(128, 64), early stopping, raw",
+                lambda: MLPClassifier((128, 64), early_stopping=True, random_state=0),
+            )
+        ],
+    }
+
+
+def compare(
+    dataset: Dataset, *, n_jobs: int, report: Callable[[str], None] = lambda line: None
+) -> dict[str, Any]:
+    """Fit and score every peer and every default model of ours, in turn.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        All training rows are fitted on, all test rows scored.
+    n_jobs : int
+        Threads of every estimator that takes a number of them.
+    report : callable
+        Told each timing in a line.
+
+    Returns
+    -------
+    dict
+        ``timings`` (list of `Timing`) and ``feature_seconds`` (wall time of our features of
+        all rows, spent once).
+    """
+    scaled_train = dataset.X_train / np.float32(255)
+    scaled_test = dataset.X_test / np.float32(255)
+    spec = FEATURES[DEFAULT_FEATURES]
+    started = time.perf_counter()
+    fixed = spec.build_fixed(dataset.image_shape, n_jobs=n_jobs)
+    learned = spec.build_fitted(dataset.image_shape)
+    train = learned.fit_transform(fixed.transform(dataset.X_train))
+    test = learned.transform(fixed.transform(dataset.X_test))
+    feature_seconds = time.perf_counter() - started
+    report(f"features of {len(train) + len(test):,} images: {feature_seconds:.1f} s")
+
+    timings: list[Timing] = []
+    for model in DEFAULT_MODELS:
+        ours = MODELS[model].build(0)
+        if "n_jobs" in ours.get_params():
+            ours.set_params(n_jobs=n_jobs)
+        title = f"{MODELS[model].title}, {DEFAULT_FEATURES}"
+        timings.append(_time("digitrec", model, title, ours, train, test, dataset))
+        report(_line(timings[-1]))
+        for title, make in _peers(n_jobs)[model]:
+            timings.append(_time("peer", model, title, make(), scaled_train, scaled_test, dataset))
+            report(_line(timings[-1]))
+    return {"timings": timings, "feature_seconds": feature_seconds}
+
+
+def _time(
+    side: str, model: str, title: str, estimator: Any, train: Any, test: Any, dataset: Dataset
+) -> Timing:
+    gc.collect()
+    started = time.perf_counter()
+    estimator.fit(train, dataset.y_train)
+    fitted = time.perf_counter()
+    predicted = estimator.predict(test)
+    done = time.perf_counter()
+    n_wrong = int(np.sum(predicted != dataset.y_test))
+    low, high = wilson_interval(n_wrong, len(dataset.y_test))
+    return Timing(
+        side=side,
+        model=model,
+        title=title,
+        fit_seconds=fitted - started,
+        predict_seconds=done - fitted,
+        test_error=n_wrong / len(dataset.y_test),
+        error_low=low,
+        error_high=high,
+    )
+
+
+def _line(timing: Timing) -> str:
+    return (
+        f"{timing.side:>8}: {timing.title:<36} fit {timing.fit_seconds:6.1f} s, "
+        f"predict {timing.predict_seconds:5.2f} s, error {100 * timing.test_error:.2f} %"
+    )
+
+
+def render_report(comparison: dict[str, Any], facts: dict[str, Any]) -> str:
+    """Return the Markdown report of a comparison.
+
+    Parameters
+    ----------
+    comparison : dict
+        What `compare` returned.
+    facts : dict
+        ``dataset``, ``n_train``, ``n_test``, ``n_jobs``, ``command``, ``hardware``, ``versions``.
+    """
+    timings: list[Timing] = comparison["timings"]
+    ours = {t.model: t for t in timings if t.side == "digitrec"}
+    rows = [
+        [
+            timing.title,
+            timing.side,
+            f"{timing.fit_seconds:.1f}",
+            f"{timing.predict_seconds:.2f}",
+            f"{100 * timing.test_error:.2f} "
+            f"({100 * timing.error_low:.2f}–{100 * timing.error_high:.2f})",
+            ""
+            if timing.side == "digitrec"
+            else f"{timing.seconds / ours[timing.model].seconds:.1f}",
+            ""
+            if timing.side == "digitrec"
+            else f"{timing.test_error / max(ours[timing.model].test_error, 1e-9):.1f}",
+        ]
+        for timing in timings
+    ]
+    table = tabulate(
+        rows,
+        headers=[
+            "model", "side", "fit s", "predict s", "test error % (95 % interval)",
+            "peer time / ours", "peer error / ours",
+        ],
+        tablefmt="github",
+        disable_numparse=True,
+    )  # fmt: skip
+    features = comparison["feature_seconds"]
+    total_ours = features + sum(t.seconds for t in ours.values())
+    peers = [t for t in timings if t.side == "peer"]
+    without_raw_svm = sum(t.seconds for t in peers if t.title != "SVC(C=10), raw")
+    total_peers = sum(t.seconds for t in peers)
+    hardware = facts["hardware"]
+    return f"""# Our defaults beside the usual way
+
+{facts["dataset"]}, {facts["n_train"]:,} training and {facts["n_test"]:,} test images, each pair
+fitted one after the other in one process on {facts["n_jobs"]} threads.
+
+{table}
+
+- Our features of all images took {features:.1f} s, once for the four models.
+- Total of ours, features included: {total_ours:.0f} s. Total of the peers: {total_peers:.0f} s
+  ({total_peers / total_ours:.1f} times ours); with the SVM on 50 components as their only SVM:
+  {without_raw_svm:.0f} s ({without_raw_svm / total_ours:.1f} times ours).
+- Intervals are Wilson 95 % intervals over the test images. Times are single wall-clock
+  measurements: the ratios, taken side by side, are steadier than the seconds.
+
+Measured with `{facts["command"]}` on {hardware["processor"]}, {hardware["cores"]} cores,
+{hardware["memory_gib"]} GiB; {", ".join(f"{k} {v}" for k, v in facts["versions"].items())}.
+"""
+
+
+def main(
+    dataset: Annotated[str, typer.Option(help="Name or path of the dataset.")] = "mnist",
+    max_train: Annotated[int | None, typer.Option(help="Training rows at most.")] = None,
+    jobs: Annotated[int | None, typer.Option(help="Threads; default: all cores.")] = None,
+    output_dir: Annotated[Path, typer.Option(help="Where the report goes.")] = Path(
+        "reports/peers"
+    ),
+) -> None:
+    """Time and score our default models beside the usual way, and write the table."""
+    n_jobs = jobs or available_cores()
+    try:
+        data = load_dataset(dataset, report=typer.echo, max_train=max_train)
+        comparison = compare(data, n_jobs=n_jobs, report=typer.echo)
+    except DigitrecError as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(2) from error
+    command = "python -m benchmarks.peers"
+    if dataset != "mnist":
+        command += f" --dataset {dataset}"
+    if max_train is not None:
+        command += f" --max-train {max_train}"
+    facts = {
+        "dataset": data.name,
+        "n_train": len(data.y_train),
+        "n_test": len(data.y_test),
+        "n_jobs": n_jobs,
+        "command": command,
+        "hardware": describe_hardware(),
+        "versions": library_versions(),
+    }
+    text = render_report(comparison, facts)
+    write_text(output_dir / "report.md", text)
+    timings = [asdict(timing) for timing in comparison["timings"]]
+    write_json(output_dir / "results.json", {**facts, **comparison, "timings": timings})
+    typer.echo(f"\n{text}\nwritten to {output_dir / 'report.md'}")
+
+
+if __name__ == "__main__":
+    typer.run(main)

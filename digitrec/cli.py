@@ -1,0 +1,248 @@
+"""The command ``digitrec``: parses and prints; the work is done elsewhere.
+
+Imports are inside the commands, so that ``digitrec --help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+from digitrec.errors import DigitrecError
+
+if TYPE_CHECKING:
+    from digitrec.datasets import Dataset
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="digitrec",
+    help="Compare classical models on handwritten digits and use the winner on real images.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Quiet = Annotated[bool, typer.Option("--quiet", help="Print results only.")]
+Seed = Annotated[int, typer.Option("--random-state", help="Seed.")]
+MaxTrain = Annotated[
+    int | None, typer.Option(min=20, help="Use at most this many training rows (stratified).")
+]
+DatasetName = Annotated[str, typer.Option(help="Name of a dataset, or path of a file or folder.")]
+
+
+def _note(quiet: bool = False) -> Any:
+    """Return a function that prints progress to standard error, or does nothing."""
+    return (lambda line: None) if quiet else (lambda line: typer.echo(line, err=True))
+
+
+def _table(rows: list[list[Any]], headers: list[str]) -> str:
+    from tabulate import tabulate
+
+    return tabulate(rows, headers=headers, tablefmt="simple", disable_numparse=True)
+
+
+@app.command()
+def predict(
+    images: Annotated[list[str], typer.Argument(help="Image files, folders or patterns.")],
+    model: Annotated[
+        Path | None, typer.Option(help="Saved model; default: the default recogniser.")
+    ] = None,
+    read: Annotated[
+        bool, typer.Option("--read", help="Read all digits of each image, not one.")
+    ] = False,
+    format: Annotated[str, typer.Option(help="text, json or csv.")] = "text",
+    overlay: Annotated[
+        Path | None, typer.Option(help="Folder for pictures with boxes, digits and confidences.")
+    ] = None,
+    threshold: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Least confidence to accept a digit.")
+    ] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Recognise the digit of each image, or read all its digits.
+
+    The exit code is 1 where an image could not be read; the others are still done.
+    """
+    from digitrec.inference.command import predict_paths
+
+    raise typer.Exit(
+        predict_paths(
+            images,
+            model=model,
+            read=read,
+            format=format,
+            overlay_dir=overlay,
+            threshold=threshold,
+            quiet=quiet,
+        )
+    )
+
+
+@app.command()
+def train(
+    dataset: DatasetName = "mnist",
+    model: Annotated[str, typer.Option(help="Name of the model; see: digitrec models.")] = "svm",
+    features: Annotated[str, typer.Option(help="Feature set.")] = "gradients",
+    output: Annotated[Path, typer.Option(help="Model file to write.")] = Path("model.joblib"),
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="model.parameter=value, repeatable.")
+    ] = None,
+    max_train: MaxTrain = None,
+    all_rows: Annotated[
+        bool, typer.Option("--all-rows", help="Fit on the test rows too: none stay to score on.")
+    ] = False,
+    random_state: Seed = 0,
+    quiet: Quiet = False,
+) -> None:
+    """Train one model on a dataset and save it."""
+    from digitrec.datasets import load_dataset
+    from digitrec.models import parse_overrides
+    from digitrec.training import save_training, train_model, with_all_rows
+
+    overrides = parse_overrides(set_ or [])
+    if stray := sorted(set(overrides) - {model}):
+        raise DigitrecError(f"--set names {', '.join(stray)}, but the model is {model!r}")
+    note = _note(quiet)
+    data = load_dataset(dataset, report=note, max_train=max_train, random_state=random_state)
+    _warn(data)
+    if all_rows:
+        data = with_all_rows(data)
+    training = train_model(
+        data,
+        model,
+        features,
+        parameters=overrides.get(model),
+        random_state=random_state,
+        report=note,
+    )
+    save_training(training, output)
+    facts = training.metadata["metrics"]
+    typer.echo(
+        f"validation accuracy {100 * facts['validation_accuracy']:.2f} % "
+        f"(95 % interval {100 * facts['validation_accuracy_low']:.2f}–"
+        f"{100 * facts['validation_accuracy_high']:.2f} %, {facts['n_validation']:,} rows); "
+        f"final fit on {training.metadata['n_train']:,} rows in {facts['fit_seconds']:.1f} s"
+    )
+    typer.echo(f"model written to {output}")
+
+
+@app.command()
+def evaluate(
+    model: Annotated[Path, typer.Option(help="Saved model.")],
+    dataset: DatasetName = "mnist",
+    part: Annotated[str, typer.Option(help="Rows to score: test or train.")] = "test",
+    output_dir: Annotated[
+        Path | None, typer.Option(help="Folder for evaluation.md, .json and the figure.")
+    ] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Print and write accuracy, classification report and confusion matrix of a saved model."""
+    from digitrec.datasets import load_dataset
+    from digitrec.persistence import load_model, read_metadata
+    from digitrec.reporting.evaluation import render_evaluation, write_evaluation
+    from digitrec.training import check_input, evaluate_model
+
+    loaded, metadata = load_model(model), read_metadata(model)
+    data = load_dataset(dataset, report=_note(quiet))
+    _warn(data)
+    check_input(metadata, data)
+    evaluation = evaluate_model(loaded, data, part=part)
+    title = f"{metadata.get('title', model.name)} on {data.name}, {part} rows"
+    typer.echo(render_evaluation(title, evaluation.metrics, data.label_names))
+    folder = output_dir or model.parent / f"{model.stem}-on-{data.name}"
+    write_evaluation(folder, title, evaluation.metrics, data.label_names)
+    typer.echo(f"written to {folder}")
+
+
+@app.command()
+def submit(
+    test_csv: Annotated[Path, typer.Argument(help="Unlabelled CSV: pixel0 … pixel783.")],
+    submission: Annotated[Path, typer.Argument(help="CSV to write: ImageId,Label.")],
+    model: Annotated[Path, typer.Option(help="Saved model.")],
+) -> None:
+    """Label the rows of a Kaggle test file and write a submission."""
+    from digitrec.persistence import load_model
+    from digitrec.training import write_submission
+
+    n_rows = write_submission(load_model(model), test_csv, submission)
+    typer.echo(f"{n_rows:,} rows written to {submission}")
+
+
+@app.command()
+def datasets() -> None:
+    """List the datasets that digitrec knows."""
+    from digitrec.datasets import DATASETS
+
+    rows = [
+        [s.name, f"{s.n_train:,}/{s.n_test:,}", "x".join(map(str, s.image_shape)), s.title]
+        for s in DATASETS.values()
+    ]
+    typer.echo(_table(rows, ["name", "train/test", "pixels", "what it is"]))
+    typer.echo(
+        "\nA path works too: a folder of four IDX files, a CSV with label,pixel0,…, "
+        "or a folder with one folder of images a class."
+    )
+
+
+@app.command()
+def models() -> None:
+    """List the models that digitrec compares."""
+    from digitrec.models import DEFAULT_MODELS, MODELS
+
+    rows = [
+        [
+            spec.name,
+            "default" if spec.name in DEFAULT_MODELS else "",
+            spec.summary
+            if spec.is_available
+            else f"unavailable; run: pip install 'digitrec[{spec.extra}]'",
+        ]
+        for spec in MODELS.values()
+    ]
+    typer.echo(_table(rows, ["name", "", "what it does"]))
+
+
+@app.command()
+def serve(
+    model: Annotated[
+        list[Path] | None,
+        typer.Option(help="Saved model, or the folder of a run; repeatable."),
+    ] = None,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port.")] = 8000,
+    workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+) -> None:
+    """Serve predictions over HTTP, with a page to draw on."""
+    from digitrec.serving import serve as run_server
+
+    run_server(model or [], host=host, port=port, workers=workers)
+
+
+def _warn(data: Dataset) -> None:
+    for warning in data.warnings:
+        typer.echo(f"warning: {warning}", err=True)
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    typer.echo(message, err=True)
+    sys.exit(code)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line; errors that the user can mend end with one line and exit code 2."""
+    try:
+        app(arguments, standalone_mode=True)
+    except DigitrecError as error:
+        _fail(f"error: {error}", 2)
+    except BrokenPipeError:
+        sys.exit(1)
+    except OSError as error:
+        _fail(f"error: {error}", 2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,292 @@
+"""Train one model on one dataset and make it a file; score a saved model on a dataset."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.pipeline import Pipeline
+
+from digitrec._files import write_text
+from digitrec.datasets import Dataset, read_kaggle_csv
+from digitrec.errors import ConfigurationError, MissingExtraError, check_choice
+from digitrec.evaluation.metrics import class_scores, classification_metrics, wilson_interval
+from digitrec.evaluation.splits import validation_split
+from digitrec.models import MODELS
+from digitrec.persistence import save_model
+from digitrec.preprocessing import FEATURES, join_pipelines
+
+__all__ = [
+    "Evaluation",
+    "Training",
+    "check_input",
+    "evaluate_model",
+    "save_training",
+    "train_model",
+    "with_all_rows",
+    "write_submission",
+]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Training:
+    """A fitted model and what is known about it.
+
+    Attributes
+    ----------
+    pipeline : Pipeline
+        From raw pixels 0–255 to labels, fitted on all training rows.
+    metadata : dict
+        JSON-safe facts to save with it: model, features, parameters, seed, validation accuracy
+        with its Wilson 95 % interval, fit time, data fingerprint and label names.
+    """
+
+    pipeline: Pipeline
+    metadata: dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Evaluation:
+    """The scores of a model on one set of rows.
+
+    Attributes
+    ----------
+    metrics : dict
+        As `digitrec.evaluation.metrics.classification_metrics` gives them.
+    y_true, y_pred : ndarray of int, shape (n_samples,)
+        Labels.
+    scores : ndarray of float32, shape (n_samples, n_classes), or None
+        Probabilities or decision values.
+    seconds : float
+        Wall time of the prediction, from raw pixels.
+    """
+
+    metrics: dict[str, Any]
+    y_true: NDArray[np.int64]
+    y_pred: NDArray[np.int64]
+    scores: NDArray[np.float32] | None
+    seconds: float
+
+
+def train_model(
+    dataset: Dataset,
+    model: str = "svm",
+    features: str = "gradients",
+    *,
+    parameters: Mapping[str, Any] | None = None,
+    random_state: int = 0,
+    report: Callable[[str], None] = lambda line: None,
+) -> Training:
+    """Fit a model, score it on held-out training rows, and refit it on all training rows.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        The test rows are not touched.
+    model, features : str
+        Keys of `MODELS` and `FEATURES`.
+    parameters : mapping, optional
+        Parameters that override the registry's.
+    random_state : int
+        Seed of the split and of the model.
+    report : callable
+        Told in a line what is going on.
+
+    Returns
+    -------
+    Training
+
+    Raises
+    ------
+    ConfigurationError
+        If a name or parameter is unknown, or the model cannot take the features.
+    MissingExtraError
+        If the model's packages are not installed.
+    """
+    spec = MODELS[check_choice("model", model, MODELS)]
+    check_choice("feature set", features, FEATURES)
+    if not spec.is_available:
+        raise MissingExtraError(
+            f"model {model!r} needs {spec.package!r}; run: pip install 'digitrec[{spec.extra}]'"
+        )
+    if spec.features and features not in spec.features:
+        raise ConfigurationError(
+            f"model {model!r} takes the features {', '.join(spec.features)}, not {features!r}"
+        )
+
+    def fit(rows: NDArray[np.intp] | slice) -> tuple[Pipeline, float]:
+        # The part that learns nothing treats each image alone: once for both fits.
+        learned = FEATURES[features].build_fitted(dataset.image_shape)
+        started = time.perf_counter()
+        estimator = spec.build(random_state, parameters)
+        estimator.fit(learned.fit_transform(fixed_rows[rows]), dataset.y_train[rows])
+        return join_pipelines(learned, model=estimator), time.perf_counter() - started
+
+    report(f"computing the features {features!r} of {len(dataset.X_train):,} images")
+    fixed = FEATURES[features].build_fixed(dataset.image_shape)
+    fixed_rows = fixed.transform(dataset.X_train)
+    split = validation_split(dataset.y_train, random_state)
+    report(f"fitting {spec.title} on {len(split.train):,} rows")
+    candidate, _ = fit(split.train)
+    predicted = candidate.predict(fixed_rows[split.validation])
+    n_right = int(np.sum(predicted == dataset.y_train[split.validation]))
+    low, high = wilson_interval(n_right, len(split.validation))
+    report(f"fitting {spec.title} on all {len(dataset.y_train):,} training rows")
+    final, seconds = fit(slice(None))
+    pipeline = join_pipelines(fixed, final)
+    metadata = {
+        "model": model,
+        "title": spec.title,
+        "features": features,
+        "parameters": {name: _plain(v) for name, v in final[-1].get_params(deep=False).items()},
+        "random_state": random_state,
+        "dataset": dataset.name,
+        "data_fingerprint": dataset.fingerprint,
+        "data_source": dataset.source,
+        "label_names": list(dataset.label_names),
+        "image_shape": list(dataset.image_shape),
+        "n_train": len(dataset.y_train),
+        "metrics": {
+            "validation_accuracy": n_right / len(split.validation),
+            "validation_accuracy_low": low,
+            "validation_accuracy_high": high,
+            "n_validation": len(split.validation),
+            "fit_seconds": seconds,
+        },
+    }
+    return Training(pipeline=pipeline, metadata=metadata)
+
+
+def save_training(training: Training, path: str | Path) -> Path:
+    """Write a trained model and its metadata; see `digitrec.persistence.save_model`."""
+    return save_model(training.pipeline, path, training.metadata)
+
+
+def check_input(metadata: Mapping[str, Any], dataset: Dataset) -> None:
+    """Refuse a dataset whose images or classes are not those of the model.
+
+    Parameters
+    ----------
+    metadata : mapping
+        Metadata of the model file.
+    dataset : Dataset
+        What it is to be scored on.
+
+    Raises
+    ------
+    ConfigurationError
+        If the image shapes or the label names differ.
+    """
+    for name, found in (
+        ("image_shape", list(dataset.image_shape)),
+        ("label_names", list(dataset.label_names)),
+    ):
+        expected = metadata.get(name)
+        if expected is not None and list(expected) != found:
+            raise ConfigurationError(
+                f"the model was trained on {name.replace('_', ' ')} {expected}, "
+                f"dataset {dataset.name!r} has {found}; choose a model trained on such data"
+            )
+
+
+def evaluate_model(model: Any, dataset: Dataset, *, part: str = "test") -> Evaluation:
+    """Score a fitted Pipeline on a dataset.
+
+    Parameters
+    ----------
+    model : Pipeline
+        Takes raw pixels.
+    dataset : Dataset
+        Data with the model's image shape and classes.
+    part : {"test", "train"}
+        Rows to score.
+
+    Returns
+    -------
+    Evaluation
+
+    Raises
+    ------
+    ConfigurationError
+        If `part` is unknown or has no rows.
+    """
+    check_choice("part", part, ("test", "train"))
+    X, y = (
+        (dataset.X_test, dataset.y_test) if part == "test" else (dataset.X_train, dataset.y_train)
+    )
+    if not len(y):
+        raise ConfigurationError(f"dataset {dataset.name!r} has no {part} rows")
+    n_classes = len(dataset.label_names)
+    started = time.perf_counter()
+    scores, has_probabilities = class_scores(model, X, n_classes)
+    seconds = time.perf_counter() - started
+    if scores is None:
+        y_pred = np.asarray(model.predict(X), dtype=np.int64)
+    else:
+        y_pred = scores.argmax(axis=1)
+    metrics = classification_metrics(
+        y, y_pred, scores, scores if has_probabilities else None, dataset.label_names
+    )
+    return Evaluation(metrics=metrics, y_true=y, y_pred=y_pred, scores=scores, seconds=seconds)
+
+
+def with_all_rows(dataset: Dataset) -> Dataset:
+    """Return a dataset whose training rows are all of its rows, with no test rows left."""
+    return dataclasses.replace(
+        dataset,
+        X_train=np.concatenate([dataset.X_train, dataset.X_test]),
+        y_train=np.concatenate([dataset.y_train, dataset.y_test]),
+        X_test=dataset.X_test[:0],
+        y_test=dataset.y_test[:0],
+        groups_train=None,
+        fingerprint="",
+    )
+
+
+def write_submission(model: Any, test_csv: str | Path, submission: str | Path) -> int:
+    """Label an unlabelled Kaggle CSV and write ``ImageId,Label`` rows, counted from 1.
+
+    Parameters
+    ----------
+    model : Pipeline
+        Takes raw pixels.
+    test_csv, submission : path-like
+        File to read and file to write.
+
+    Returns
+    -------
+    int
+        Rows written.
+
+    Raises
+    ------
+    DatasetError
+        If the CSV is damaged; the message names the row and column.
+    ConfigurationError
+        If the model takes images of another size.
+    """
+    table = read_kaggle_csv(test_csv, labelled=False)
+    expected = model.n_features_in_
+    if table.X.shape[1] != expected:
+        raise ConfigurationError(
+            f"{test_csv} has {table.X.shape[1]} pixels a row, the model takes {expected}"
+        )
+    labels = model.predict(table.X)
+    rows = "".join(f"{i},{label}\n" for i, label in enumerate(labels, start=1))
+    write_text(submission, f"ImageId,Label\n{rows}")
+    return len(labels)
+
+
+def _plain(value: Any) -> Any:
+    """Return a parameter as JSON can hold it."""
+    if isinstance(value, (str, int, float, bool)) or value is None:
+        return value
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return repr(value)

@@ -1,0 +1,312 @@
+"""The HTTP routes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib.resources
+import os
+from collections.abc import AsyncIterator, Iterable, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from fastapi import FastAPI, HTTPException, Query, Request, Response
+from fastapi.responses import FileResponse, JSONResponse
+from fastapi.staticfiles import StaticFiles
+from starlette.exceptions import HTTPException as StarletteHTTPException
+
+from digitrec._environment import digitrec_version
+from digitrec.serving import schemas
+from digitrec.serving.batching import BusyError, EngineFailure, EnginePool
+from digitrec.serving.limits import BODY_KEY, Gate, busy_error
+from digitrec.serving.messages import Answer, RequestError, Task
+from digitrec.serving.metrics import Metrics
+from digitrec.serving.open_inference_names import HEAD_LENGTH_HEADER, model_metadata
+from digitrec.serving.settings import Settings
+from digitrec.serving.sources import find_models
+
+__all__ = ["create_app"]
+
+ROW_BYTES = 784
+_STATIC = Path(__file__).parent / "static"
+_COUNTED = ("/predict", "/read", "/models", "/health", "/metrics", "/docs", "/openapi.json", "/")
+_OPEN_PATHS = frozenset(("/", "/health", "/v2/health/live", "/v2/health/ready", "/docs"))
+_OPEN_FOLDERS = ("/static/", "/docs/")
+
+_DESCRIPTION = """Recognises handwritten digits.
+
+`/predict` takes images of one digit, `/read` images of several. Images come as a file upload or
+as the raw request body; `/predict` also takes 28x28 pixels as JSON or as 784 bytes.
+Errors are JSON objects with the fields `error` (for people) and `code` (for programs)."""
+
+Recognizers = Mapping[str, Any]
+
+
+def create_app(
+    models: Recognizers | Iterable[str | os.PathLike[str]] = (),
+    settings: Settings | None = None,
+    *,
+    workers: int = 1,
+) -> FastAPI:
+    """Build the service.
+
+    Parameters
+    ----------
+    models : mapping or iterable of path-like
+        Model ids to paths, None (the default recogniser) or recognisers; or model files and
+        run folders as `digitrec.serving.sources.find_models` takes them. The first model is the
+        one used unless a request names another. Empty for the default recogniser.
+    settings : Settings, optional
+        Limits and options.
+    workers : int
+        Serving processes that share the machine; decides the number of engines of this one.
+
+    Returns
+    -------
+    FastAPI
+        An ASGI application; its engines start and stop with its lifespan.
+
+    Raises
+    ------
+    ConfigurationError
+        If a model file or folder does not exist.
+    """
+    settings = settings or Settings()
+    sources = dict(models) if isinstance(models, Mapping) else dict(find_models(models))
+    metrics = Metrics()
+    pool = EnginePool(sources, settings, metrics, settings.engines_per_worker(workers))
+    version = digitrec_version()
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        await pool.start()
+        try:
+            yield
+        finally:
+            await pool.stop()
+
+    app = FastAPI(
+        title="digitrec",
+        version=version,
+        description=_DESCRIPTION,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        responses={
+            status: {"model": schemas.Problem} for status in (400, 401, 408, 413, 415, 422, 503)
+        },
+    )
+    _add_recognition(app, pool, sources, metrics)
+    _add_inference_protocol(app, pool, sources, metrics)
+    _add_operations(app, pool, metrics, version)
+    _add_pages(app)
+    app.add_exception_handler(StarletteHTTPException, _http_error)
+    app.add_middleware(
+        Gate, settings=settings, metrics=metrics, route_name=_route_name, is_open=_is_open
+    )
+    return app
+
+
+async def recognise(pool: EnginePool, metrics: Metrics, task: Task) -> Answer:
+    """Return the answer to a task.
+
+    Raises
+    ------
+    RequestError
+        With status 503 if the queue is full, 422 if the task took too long.
+    """
+    try:
+        answer = await pool.submit(task)
+    except BusyError as error:
+        raise busy_error() from error
+    except EngineFailure as error:
+        if error.timed_out:
+            raise RequestError(
+                422, "too_slow", "recognising took longer than the limit; send a smaller image"
+            ) from error
+        raise RequestError(
+            503, "engine_failed", "the request could not be processed; try again in a moment"
+        ) from error
+    metrics.observe_digits(task.model, answer.digits)
+    if answer.code:
+        metrics.refused.labels(answer.code).inc()
+    return answer
+
+
+def _response(answer: Answer) -> Response:
+    response = Response(answer.body, status_code=answer.status)
+    response.raw_headers += [
+        (b"content-type", answer.content_type),
+        (b"cache-control", b"no-store"),
+        *answer.headers,
+    ]
+    return response
+
+
+def _known_model(model: str | None, sources: Mapping[str, Any]) -> str:
+    if model is None:
+        return next(iter(sources))
+    if model not in sources:
+        names = ", ".join(sources)
+        raise RequestError(404, "unknown_model", f"unknown model {model!r}; choose one of: {names}")
+    return model
+
+
+def _add_recognition(
+    app: FastAPI, pool: EnginePool, sources: Mapping[str, Any], metrics: Metrics
+) -> None:
+    model_query = Query(default=None, description="Id of a model; see `/models`.")
+    normalised_query = Query(default=False, description="Return what the model saw.")
+
+    async def run(
+        kind: Literal["predict", "read"], request: Request, model: str | None, normalised: bool
+    ) -> Response:
+        task = Task(
+            kind,
+            _known_model(model, sources),
+            request.scope[BODY_KEY],
+            request.headers.get("content-type", ""),
+            {"normalised": normalised},
+        )
+        return _response(await recognise(pool, metrics, task))
+
+    @app.post(
+        "/predict",
+        summary="Recognise images of one digit each",
+        response_model=schemas.Prediction | schemas.BatchPrediction,
+        openapi_extra=schemas.image_request(rows=True),
+        tags=["recognition"],
+    )
+    async def predict(
+        request: Request, model: str | None = model_query, normalised: bool = normalised_query
+    ) -> Response:
+        return await run("predict", request, model, normalised)
+
+    @app.post(
+        "/read",
+        summary="Read the digits of an image, row by row",
+        response_model=schemas.ReadingAnswer | schemas.BatchReading,
+        openapi_extra=schemas.image_request(rows=False),
+        tags=["recognition"],
+    )
+    async def read(
+        request: Request, model: str | None = model_query, normalised: bool = normalised_query
+    ) -> Response:
+        return await run("read", request, model, normalised)
+
+    @app.get("/models", summary="The models of this service", tags=["recognition"])
+    async def models() -> schemas.ModelList:
+        return schemas.ModelList(models=list(sources))
+
+
+def _add_inference_protocol(
+    app: FastAPI, pool: EnginePool, sources: Mapping[str, Any], metrics: Metrics
+) -> None:
+    tags: list[Any] = ["Open Inference Protocol v2"]
+
+    @app.get("/v2", tags=tags)
+    async def server_metadata() -> dict[str, Any]:
+        return {
+            "name": "digitrec",
+            "version": digitrec_version(),
+            "extensions": ["binary_tensor_data"],
+        }
+
+    @app.get("/v2/health/live", tags=tags)
+    async def live() -> dict[str, bool]:
+        return {"live": True}
+
+    @app.get("/v2/health/ready", tags=tags)
+    async def ready() -> Response:
+        return JSONResponse({"ready": pool.ready}, status_code=200 if pool.ready else 503)
+
+    @app.get("/v2/models/{name}", tags=tags)
+    @app.get("/v2/models/{name}/versions/1", tags=tags, include_in_schema=False)
+    async def metadata(name: str) -> dict[str, Any]:
+        return model_metadata(_known_model(name, sources))
+
+    @app.get("/v2/models/{name}/ready", tags=tags)
+    @app.get("/v2/models/{name}/versions/1/ready", tags=tags, include_in_schema=False)
+    async def model_ready(name: str) -> Response:
+        _known_model(name, sources)
+        body = {"name": name, "ready": pool.ready}
+        return JSONResponse(body, status_code=200 if pool.ready else 503)
+
+    @app.post(
+        "/v2/models/{name}/infer",
+        tags=tags,
+        response_model=dict[str, Any],
+        openapi_extra=schemas.infer_request(),
+    )
+    @app.post("/v2/models/{name}/versions/1/infer", tags=tags, include_in_schema=False)
+    async def infer(name: str, request: Request) -> Response:
+        head_length = request.headers.get(HEAD_LENGTH_HEADER)
+        if head_length is not None and not (head_length.isascii() and head_length.isdigit()):
+            raise RequestError(
+                400, "invalid_request", f"invalid {HEAD_LENGTH_HEADER}: {head_length!r}"
+            )
+        options = {"head_length": None if head_length is None else int(head_length)}
+        model = _known_model(name, sources)
+        task = Task("infer", model, request.scope[BODY_KEY], options=options)
+        return _response(await recognise(pool, metrics, task))
+
+
+def _add_operations(app: FastAPI, pool: EnginePool, metrics: Metrics, version: str) -> None:
+    @app.get(
+        "/health",
+        summary="Whether the service can answer",
+        response_model=schemas.Health,
+        tags=["operations"],
+    )
+    async def health() -> Response:
+        body = schemas.Health(status="ok" if pool.ready else "unavailable", version=version)
+        return JSONResponse(body.model_dump(), status_code=200 if pool.ready else 503)
+
+    @app.get("/metrics", summary="Counters for Prometheus", tags=["operations"])
+    async def read_metrics() -> Response:
+        return Response(await asyncio.to_thread(metrics.render), media_type=metrics.content_type)
+
+
+def _add_pages(app: FastAPI) -> None:
+    swagger = importlib.resources.files("fastapi_swagger") / "resources"
+
+    @app.get("/", include_in_schema=False)
+    async def page() -> FileResponse:
+        return FileResponse(_STATIC / "index.html", headers={"cache-control": "no-cache"})
+
+    @app.get("/docs", include_in_schema=False)
+    async def docs() -> FileResponse:
+        return FileResponse(_STATIC / "docs.html", headers={"cache-control": "no-cache"})
+
+    @app.get("/docs/{name}", include_in_schema=False)
+    async def docs_asset(name: str) -> Response:
+        # A fixed list: the name never becomes part of a path.
+        for known in ("swagger-ui-bundle.js", "swagger-ui.css"):
+            if name == known:
+                return FileResponse(str(swagger / known))
+        raise HTTPException(404)
+
+    app.mount("/static", StaticFiles(directory=_STATIC))
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, StarletteHTTPException)
+    codes = {404: "not_found", 405: "method_not_allowed"}
+    return JSONResponse(
+        {"error": str(error.detail), "code": codes.get(error.status_code, "http_error")},
+        status_code=error.status_code,
+        headers=error.headers,
+    )
+
+
+def _route_name(path: str) -> str:
+    """Return a bounded set of names, so that clients cannot grow the metrics."""
+    if path in _COUNTED:
+        return path
+    if path.startswith("/v2/"):
+        return "/v2/…/infer" if path.endswith("/infer") else "/v2"
+    return "/static" if path.startswith("/static/") else "other"
+
+
+def _is_open(path: str) -> bool:
+    return path in _OPEN_PATHS or path.startswith(_OPEN_FOLDERS)

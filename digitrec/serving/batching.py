@@ -1,0 +1,286 @@
+"""Engine processes, the bounded queue before them, and micro-batches of single rows."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import pickle
+import sys
+from collections import deque
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from digitrec.errors import DigitrecError
+from digitrec.serving.messages import (
+    LENGTH_BYTES,
+    Answer,
+    Ready,
+    Start,
+    Task,
+    pack,
+    unpack_length,
+)
+from digitrec.serving.metrics import Metrics
+from digitrec.serving.settings import API_KEY_VARIABLE, Settings
+
+__all__ = ["BusyError", "EngineFailure", "EnginePool"]
+
+_log = logging.getLogger("digitrec.serving")
+
+_START_SECONDS = 300.0  # the default recogniser may have to be trained first
+_RESTART_DELAY_SECONDS = 1.0
+
+
+class BusyError(Exception):
+    """The queue is full, or no engine can take a task."""
+
+
+class EngineFailure(Exception):
+    """An engine was ended for taking too long, or ended on its own."""
+
+    def __init__(self, message: str, *, timed_out: bool = False) -> None:
+        super().__init__(message)
+        self.timed_out = timed_out
+
+
+@dataclass(eq=False, slots=True)
+class _Waiting:
+    task: Task
+    future: asyncio.Future[Answer]
+    order: int
+
+
+class _Process:
+    """One engine process and its pipes."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        self._process = process
+        self._requests = process.stdin
+        self._answers = process.stdout
+
+    @classmethod
+    async def start(cls, start: bytes) -> _Process:
+        environment = {key: value for key, value in os.environ.items() if key != API_KEY_VARIABLE}
+        environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
+        # Engines are the unit of parallelism; nested threads would only fight for the cores.
+        environment.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS="1")
+        process = cls(
+            await asyncio.create_subprocess_exec(
+                sys.executable,
+                *("-P", "-m", "digitrec.serving.engine"),
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                env=environment,
+            )
+        )
+        try:
+            process._requests.write(start)
+            ready = await asyncio.wait_for(process._receive(), _START_SECONDS)
+        except (TimeoutError, EngineFailure, OSError):
+            ready = Ready(error="the engine process ended while it started; see the log")
+        if not isinstance(ready, Ready) or ready.error:
+            await process.stop()
+            raise DigitrecError(
+                f"cannot start the recogniser: {getattr(ready, 'error', 'unexpected message')}"
+            )
+        return process
+
+    async def exchange(self, message: bytes, seconds: float) -> Any:
+        """Send a task and return the answer, within a time limit."""
+        try:
+            async with asyncio.timeout(seconds):
+                self._requests.write(message)
+                await self._requests.drain()
+                return await self._receive()
+        except TimeoutError as error:
+            raise EngineFailure(f"no answer within {seconds:g} s", timed_out=True) from error
+        except OSError as error:
+            raise EngineFailure("the engine process ended") from error
+
+    async def _receive(self) -> Any:
+        try:
+            head = await self._answers.readexactly(LENGTH_BYTES)
+            return pickle.loads(await self._answers.readexactly(unpack_length(head)))
+        except asyncio.IncompleteReadError as error:
+            raise EngineFailure("the engine process ended") from error
+
+    def kill(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            self._process.kill()
+
+    async def stop(self) -> None:
+        """End the process: politely by closing its input, and by force after two seconds."""
+        self._requests.close()
+        try:
+            await asyncio.wait_for(self._process.wait(), 2.0)
+        except TimeoutError:
+            self.kill()
+            await self._process.wait()
+
+
+class EnginePool:
+    """A fixed number of engine processes that share one bounded queue.
+
+    An engine takes the oldest waiting task when it becomes free. If that is a single row, it
+    takes the other waiting rows of the same model along: the busier the service, the larger the
+    batches, and no request ever waits for a batch to fill.
+
+    Parameters
+    ----------
+    sources : dict
+        Model id to path, None (the default recogniser) or recogniser.
+    settings : Settings
+        Limits.
+    metrics : Metrics
+        Where queue and batch sizes are counted.
+    n_engines : int
+        Number of processes.
+    """
+
+    def __init__(
+        self,
+        sources: dict[str, Path | None | Any],
+        settings: Settings,
+        metrics: Metrics,
+        n_engines: int,
+    ) -> None:
+        self._start_message = pack(Start(sources, settings))
+        self._settings = settings
+        self._metrics = metrics
+        self._n_engines = n_engines
+        self._tasks: deque[_Waiting] = deque()
+        self._rows: dict[str, deque[_Waiting]] = {name: deque() for name in sources}
+        self._n_waiting = 0
+        self._order = 0
+        self._idle: deque[asyncio.Future[None]] = deque()
+        self._workers: list[asyncio.Task[None]] = []
+        self._n_alive = 0
+        self._closing = False
+
+    @property
+    def ready(self) -> bool:
+        """Whether at least one engine can take a task."""
+        return self._n_alive > 0 and not self._closing
+
+    async def start(self) -> None:
+        """Start the engines; the first must come up, or its error is raised."""
+        first = await _Process.start(self._start_message)
+        self._workers.append(asyncio.create_task(self._work(first)))
+        for _ in range(self._n_engines - 1):
+            self._workers.append(asyncio.create_task(self._work(None)))
+        await asyncio.sleep(0)  # lets the first engine's task take note that it is alive
+
+    async def stop(self) -> None:
+        """Finish what waits and is in flight, then end the engines."""
+        self._closing = True
+        for future in self._idle:
+            if not future.done():
+                future.set_result(None)
+        _, unfinished = await asyncio.wait(self._workers, timeout=self._settings.shutdown_seconds)
+        for worker in unfinished:
+            worker.cancel()
+        await asyncio.gather(*self._workers, return_exceptions=True)
+
+    def submit(self, task: Task) -> asyncio.Future[Answer]:
+        """Queue a task and return the future of its answer.
+
+        Raises
+        ------
+        BusyError
+            If the queue is full or the service is closing.
+        """
+        if self._n_waiting >= self._settings.queue_size or not self.ready:
+            raise BusyError
+        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._order += 1
+        queue = self._rows[task.model] if task.kind == "row" else self._tasks
+        queue.append(_Waiting(task, future, self._order))
+        self._n_waiting += 1
+        while self._idle:
+            idle = self._idle.popleft()
+            if not idle.done():
+                idle.set_result(None)
+                break
+        return future
+
+    async def _work(self, process: _Process | None) -> None:
+        """Run one engine until the pool closes, and start it again when it fails."""
+        try:
+            while True:
+                if process is None:
+                    process = await self._restart()
+                    if process is None:
+                        return
+                self._n_alive += 1
+                try:
+                    await self._serve(process)
+                    return
+                except EngineFailure as error:
+                    _log.warning("engine restarted: %s", error)
+                    self._metrics.engine_restarts.inc()
+                    process.kill()
+                finally:
+                    self._n_alive -= 1
+                    await process.stop()
+                process = None
+        except asyncio.CancelledError:
+            if process is not None:
+                process.kill()
+            raise
+
+    async def _restart(self) -> _Process | None:
+        while not self._closing:
+            try:
+                return await _Process.start(self._start_message)
+            except DigitrecError as error:
+                _log.error("%s", error)
+                await asyncio.sleep(_RESTART_DELAY_SECONDS)
+        return None
+
+    async def _serve(self, process: _Process) -> None:
+        while True:
+            batch = self._take()
+            if not batch:
+                if self._closing:
+                    return
+                idle = asyncio.get_running_loop().create_future()
+                self._idle.append(idle)
+                await idle
+                continue
+            try:
+                answers = await process.exchange(_batch_message(batch), self._settings.task_seconds)
+            except EngineFailure as error:
+                for waiting in batch:
+                    if not waiting.future.done():
+                        waiting.future.set_exception(error)
+                raise
+            if not isinstance(answers, list):
+                answers = [answers] * len(batch)
+            for waiting, answer in zip(batch, answers, strict=True):
+                if not waiting.future.done():
+                    waiting.future.set_result(answer)
+
+    def _take(self) -> list[_Waiting]:
+        """Return the oldest waiting task, with the rows that can be recognised along with it."""
+        queues = [queue for queue in (self._tasks, *self._rows.values()) if queue]
+        if not queues:
+            return []
+        queue = min(queues, key=lambda candidate: candidate[0].order)
+        n_taken = 1 if queue is self._tasks else min(len(queue), self._settings.max_row_batch)
+        batch = [queue.popleft() for _ in range(n_taken)]
+        self._n_waiting -= n_taken
+        if queue is not self._tasks:
+            self._metrics.row_batch_size.observe(n_taken)
+        return [waiting for waiting in batch if not waiting.future.done()] or self._take()
+
+
+def _batch_message(batch: list[_Waiting]) -> bytes:
+    task = batch[0].task
+    if task.kind != "row":
+        return pack(task)
+    return pack(Task("row", task.model, b"".join(waiting.task.body for waiting in batch)))

@@ -1,0 +1,239 @@
+"""The process that parses, decodes and recognises: ``python -m digitrec.serving.engine``.
+
+Everything a client sends is parsed here and nowhere else. A body that takes too long or brings
+the process down costs that one request: the serving process ends the engine and starts another.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from digitrec.errors import DigitrecError, ImageError
+from digitrec.inference import DigitPrediction, Reading
+from digitrec.serving import open_inference
+from digitrec.serving.bodies import (
+    ROW_PIXELS,
+    Images,
+    check_image,
+    parse_body,
+)
+from digitrec.serving.messages import (
+    Answer,
+    Ready,
+    RequestError,
+    Start,
+    Task,
+    error_answer,
+    pack,
+    read_message,
+)
+from digitrec.serving.settings import Settings
+
+__all__ = ["Engine", "main"]
+
+_log = logging.getLogger("digitrec.serving")
+
+
+class Engine:
+    """Recognisers and the limits they work under.
+
+    Parameters
+    ----------
+    start : Start
+        Models and settings. The first model is loaded at once, the others when first asked for.
+    """
+
+    def __init__(self, start: Start) -> None:
+        self.settings: Settings = start.settings
+        self._sources = start.sources
+        self._recognizers: dict[str, Any] = {}
+        first = self.recognizer(next(iter(start.sources)))
+        # The first call of NumPy's and SciPy's routines is slow; it should not be a client's.
+        first.predict_rows(np.zeros((2, ROW_PIXELS), dtype=np.uint8))
+        canvas = np.full((64, 64), 255, dtype=np.uint8)
+        canvas[12:52, 29:35] = 0
+        first.predict_digit(canvas)
+
+    def recognizer(self, model: str) -> Any:
+        """Return the recogniser of a model, loaded on first use."""
+        if model not in self._recognizers:
+            source = self._sources[model]
+            if source is None or isinstance(source, (str, os.PathLike)):
+                from digitrec.inference import Recognizer
+
+                source = Recognizer(source)
+            self._recognizers[model] = source
+        return self._recognizers[model]
+
+    def answer(self, task: Task) -> Answer | list[Answer]:
+        """Return the answer to a task; a list, one per row, for kind "row"."""
+        try:
+            recognizer = self.recognizer(task.model)
+            if task.kind == "row":
+                return self._rows(recognizer, task)
+            if task.kind == "read":
+                return self._read(recognizer, task)
+            if task.kind == "infer":
+                return open_inference.infer(recognizer, task, self.settings)
+            return self._predict(recognizer, task)
+        except RequestError as error:
+            return error_answer(error.status, error.code, error.message)
+        except ImageError as error:
+            return error_answer(422, "unreadable_image", str(error))
+        except DigitrecError as error:
+            _log.error("model %r: %s", task.model, error)
+            return error_answer(500, "model_unusable", "the model cannot be used; see the log")
+        except MemoryError:
+            return error_answer(413, "image_too_large", "the request needs too much memory")
+        except Exception:
+            _log.exception("unexpected error in a %s task", task.kind)
+            return error_answer(500, "internal_error", "internal error; see the server's log")
+
+    def _rows(self, recognizer: Any, task: Task) -> list[Answer]:
+        started = time.perf_counter()
+        rows = np.frombuffer(task.body, dtype=np.uint8).reshape(-1, ROW_PIXELS)
+        predictions = recognizer.predict_rows(rows)
+        options = {**task.options, "normalised": False}
+        return [
+            _json_answer(
+                {"model": task.model, **_prediction_fields(prediction, options)},
+                started,
+                (prediction.digit,),
+            )
+            for prediction in predictions
+        ]
+
+    def _predict(self, recognizer: Any, task: Task) -> Answer:
+        started = time.perf_counter()
+        request = parse_body(task.content_type, task.body, self.settings)
+        entries: list[dict[str, Any]] = []
+        digits: list[int | None] = []
+        if isinstance(request, Images):
+            for data in request.files:
+                try:
+                    check_image(data, self.settings)
+                    prediction = recognizer.predict_digit(data)
+                except (RequestError, ImageError) as error:
+                    if request.single:
+                        raise
+                    code = getattr(error, "code", "unreadable_image")
+                    entries.append({"error": str(error), "code": code})
+                    continue
+                entries.append(_prediction_fields(prediction, task.options))
+                digits.append(prediction.digit)
+        else:
+            predictions = recognizer.predict_rows(request.values)
+            entries = [_prediction_fields(prediction, task.options) for prediction in predictions]
+            digits = [prediction.digit for prediction in predictions]
+        fields = entries[0] if request.single else {"predictions": entries}
+        return _json_answer({"model": task.model, **fields}, started, digits)
+
+    def _read(self, recognizer: Any, task: Task) -> Answer:
+        started = time.perf_counter()
+        request = parse_body(task.content_type, task.body, self.settings)
+        if not isinstance(request, Images):
+            raise RequestError(
+                415, "unsupported_type", "/read takes image files; send rows of pixels to /predict"
+            )
+        readings: list[dict[str, Any]] = []
+        digits: list[int | None] = []
+        for data in request.files:
+            try:
+                check_image(data, self.settings)
+                reading = recognizer.read(data)
+            except (RequestError, ImageError) as error:
+                if request.single:
+                    raise
+                code = getattr(error, "code", "unreadable_image")
+                readings.append({"error": str(error), "code": code})
+                continue
+            readings.append(_reading_fields(reading, task.options))
+            digits.extend(prediction.digit for prediction in reading.digits)
+        fields = readings[0] if request.single else {"readings": readings}
+        return _json_answer({"model": task.model, **fields}, started, digits)
+
+
+def _json_answer(
+    fields: dict[str, Any], started: float, digits: Sequence[int | None] = ()
+) -> Answer:
+    fields["milliseconds"] = round((time.perf_counter() - started) * 1000, 3)
+    body = json.dumps(fields, separators=(",", ":"), allow_nan=False).encode()
+    return Answer(body, digits=tuple(digits))
+
+
+def _prediction_fields(prediction: DigitPrediction, options: dict[str, Any]) -> dict[str, Any]:
+    fields: dict[str, Any] = {
+        "digit": prediction.digit,
+        "confidence": round(float(prediction.confidence), 6),
+        "accepted": prediction.accepted,
+        "reason": prediction.reason,
+        "probabilities": [round(value, 6) for value in prediction.probabilities.tolist()],
+        "box": None if prediction.box is None else [int(edge) for edge in prediction.box],
+    }
+    if options.get("normalised"):
+        pixels = prediction.normalised
+        fields["normalised"] = (
+            None if pixels is None else base64.b64encode(pixels.tobytes()).decode("ascii")
+        )
+    return fields
+
+
+def _reading_fields(reading: Reading, options: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "text": reading.text,
+        "lines": reading.lines,
+        "digits": [_prediction_fields(digit, options) for digit in reading.digits],
+        "rejected": [_prediction_fields(digit, options) for digit in reading.rejected],
+        "angle": round(float(reading.angle), 3),
+    }
+
+
+def _send(stream: BinaryIO, message: Any) -> None:
+    stream.write(pack(message))
+    stream.flush()
+
+
+def main() -> int:
+    """Serve tasks from standard input until it ends."""
+    # The terminal's Ctrl-C and systemd's SIGTERM reach every process of the group, but this one
+    # must finish what is in flight: it leaves when the serving process closes the pipe.
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
+    # Anything that libraries print must not land between the frames.
+    requests = os.fdopen(os.dup(0), "rb")
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr)
+
+    start = read_message(requests)
+    if not isinstance(start, Start):
+        return 1
+    with contextlib.suppress(BrokenPipeError):
+        try:
+            engine = Engine(start)
+        except Exception as error:
+            known = isinstance(error, DigitrecError)
+            if not known:
+                _log.exception("the engine cannot start")
+            _send(answers, Ready(error=str(error) or type(error).__name__))
+            return 1
+        _send(answers, Ready())
+        while (task := read_message(requests)) is not None:
+            _send(answers, engine.answer(task))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

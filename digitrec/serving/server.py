@@ -1,0 +1,174 @@
+"""Run the service with uvicorn."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import json
+import os
+import tempfile
+from collections.abc import Iterable
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from digitrec.errors import ConfigurationError
+from digitrec.serving.app import create_app
+from digitrec.serving.settings import Settings
+from digitrec.serving.sources import find_models
+
+__all__ = ["app_from_environment", "serve", "server_config"]
+
+_OPTIONS_VARIABLE = "DIGITREC_SERVE_OPTIONS"
+
+
+def serve(
+    models: Iterable[str | os.PathLike[str]] = (),
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    workers: int = 1,
+    settings: Settings | None = None,
+) -> None:
+    """Serve until interrupted; requests in flight are finished.
+
+    Parameters
+    ----------
+    models : iterable of path-like
+        Model files or run folders; empty for the default recogniser.
+    host : str
+        Address to listen on.
+    port : int
+        Port to listen on.
+    workers : int
+        Serving processes.
+    settings : Settings, optional
+        Limits and options. The API key is always taken from the environment when there are
+        several workers.
+
+    Raises
+    ------
+    ConfigurationError
+        If a model or option is not valid.
+    """
+    settings = settings or Settings()
+    if workers < 1:
+        raise ConfigurationError(f"workers must be at least 1; got {workers!r}")
+    paths = [os.fspath(path) for path in models]
+    sources = find_models(paths)
+    if workers == 1:
+        uvicorn.Server(server_config(create_app(sources, settings), settings, host, port)).run()
+        return
+    if None in sources.values():
+        from digitrec.inference import default_recognizer
+
+        default_recognizer()  # trained and cached once, not by every worker
+    options = dataclasses.asdict(settings)
+    del options["api_key"]
+    os.environ[_OPTIONS_VARIABLE] = json.dumps(
+        {"models": paths, "workers": workers, "settings": options}
+    )
+    with tempfile.TemporaryDirectory(prefix="digitrec-metrics-") as folder:
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+        config = server_config(
+            "digitrec.serving.server:app_from_environment", settings, host, port, workers=workers
+        )
+        sock = config.bind_socket()
+        uvicorn.supervisors.Multiprocess(
+            config, target=uvicorn.Server(config).run, sockets=[sock]
+        ).run()
+
+
+def app_from_environment() -> FastAPI:
+    """Build the application of one of several workers, from what `serve` left for it."""
+    options = json.loads(os.environ[_OPTIONS_VARIABLE])
+    values = options["settings"]
+    values["image_formats"] = tuple(values["image_formats"])
+    return create_app(options["models"], Settings(**values), workers=options["workers"])
+
+
+def server_config(
+    app: FastAPI | str, settings: Settings, host: str, port: int, *, workers: int = 1
+) -> uvicorn.Config:
+    """Return uvicorn's configuration, with limits on connections and on slow clients."""
+
+    class Protocol(_GuardedProtocol):
+        header_seconds = settings.header_seconds
+        max_header_bytes = settings.max_header_bytes
+
+    return uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        workers=workers,
+        factory=isinstance(app, str),
+        http=Protocol,
+        ws="none",
+        lifespan="on",
+        log_level="info",
+        access_log=False,
+        server_header=False,
+        date_header=False,
+        proxy_headers=False,
+        limit_concurrency=settings.max_connections,
+        timeout_keep_alive=10,
+        timeout_graceful_shutdown=settings.shutdown_seconds,
+    )
+
+
+class _GuardedProtocol(HttpToolsProtocol):
+    """uvicorn's protocol with a time limit and a size limit for the head of a request.
+
+    uvicorn lets a client take forever, and as many bytes as it likes, to send its headers.
+    """
+
+    header_seconds: float
+    max_header_bytes: int
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._in_head = True
+        self._head_bytes = 0
+        self._head_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._arm()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._disarm()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if not self._in_head:
+            return
+        self._head_bytes += len(data)
+        if self._head_bytes > self.max_header_bytes:
+            self._close()
+        elif self._head_timer is None and (self.cycle is None or self.cycle.response_complete):
+            self._arm()
+
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        self._head_bytes = 0
+        self._disarm()
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self._in_head = True
+        super().on_message_complete()
+
+    def _arm(self) -> None:
+        self._head_timer = self.loop.call_later(self.header_seconds, self._close)
+
+    def _disarm(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _close(self) -> None:
+        if not self.transport.is_closing():
+            self.transport.close()

@@ -1,0 +1,102 @@
+"""The limits and options of the service, in one place."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+
+from digitrec._environment import available_cores
+from digitrec.errors import ConfigurationError
+
+__all__ = ["API_KEY_VARIABLE", "IMAGE_FORMATS", "Settings"]
+
+API_KEY_VARIABLE = "DIGITREC_API_KEY"
+IMAGE_FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
+"""Formats that are decoded, by Pillow's names; everything else is refused from its header."""
+
+_MIB = 2**20
+
+
+def _api_key_from_environment() -> str | None:
+    return os.environ.get(API_KEY_VARIABLE) or None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What a client may ask for, and how much of it.
+
+    Attributes
+    ----------
+    max_body_bytes : int
+        Largest request body; more is refused while it arrives.
+    max_buffered_bytes : int
+        Largest sum of all bodies that are held at one time.
+    max_pixels : int
+        Largest width times height, read from an image's header before it is decoded.
+    max_jpeg_scans : int
+        Most scans of a progressive JPEG; each scan costs a pass over all pixels.
+    max_images, max_rows : int
+        Most files, or rows of 784 values, in one request.
+    image_formats : tuple of str
+        Pillow's names of the formats that are decoded.
+    task_seconds : float
+        Longest time for decoding and recognising one request; then its process is ended.
+    header_seconds : float
+        Longest time for the head of a request to arrive.
+    body_grace_seconds, body_bytes_per_second : float
+        A body must arrive within the grace time plus its size so far over this rate.
+    max_header_bytes : int
+        Largest head of a request.
+    max_connections : int
+        Most connections of a worker.
+    queue_size : int
+        Most requests of a worker that wait; more are answered 503.
+    retry_after_seconds : int
+        What a 503 tells the client to wait.
+    max_row_batch : int
+        Most concurrent single rows that are recognised together.
+    engines : int or None
+        Recognising processes of a worker; None for one per usable core, at most four.
+    shutdown_seconds : int
+        Longest time that requests in flight get at shutdown.
+    api_key : str or None
+        Key that clients must send; by default the environment variable ``DIGITREC_API_KEY``.
+    """
+
+    max_body_bytes: int = 10 * _MIB
+    max_buffered_bytes: int = 128 * _MIB
+    max_pixels: int = 25_000_000
+    max_jpeg_scans: int = 64
+    max_images: int = 64
+    max_rows: int = 4096
+    image_formats: tuple[str, ...] = IMAGE_FORMATS
+    task_seconds: float = 10.0
+    header_seconds: float = 10.0
+    body_grace_seconds: float = 5.0
+    body_bytes_per_second: float = 16_384.0
+    max_header_bytes: int = 65_536
+    max_connections: int = 1000
+    queue_size: int = 256
+    retry_after_seconds: int = 1
+    max_row_batch: int = 64
+    engines: int | None = None
+    shutdown_seconds: int = 30
+    api_key: str | None = field(default_factory=_api_key_from_environment, repr=False)
+
+    def __post_init__(self) -> None:
+        for name in ("max_body_bytes", "max_pixels", "queue_size", "max_row_batch", "task_seconds"):
+            if getattr(self, name) <= 0:
+                raise ConfigurationError(f"{name} must be positive; got {getattr(self, name)!r}")
+        if self.engines is not None and self.engines < 1:
+            raise ConfigurationError(f"engines must be at least 1; got {self.engines!r}")
+        unknown = [name for name in self.image_formats if name not in IMAGE_FORMATS]
+        if unknown:
+            raise ConfigurationError(
+                f"unknown image formats {unknown!r}; choose from: {', '.join(IMAGE_FORMATS)}"
+            )
+
+    def engines_per_worker(self, workers: int = 1) -> int:
+        """Return the number of recognising processes of each of `workers` workers."""
+        if self.engines is not None:
+            return self.engines
+        return max(1, min(4, available_cores() // max(1, workers)))

@@ -1,5 +1,14 @@
 """Images to features: scikit-learn transformers, and the registry that composes them."""
 
+from digitrec.preprocessing.augmentation import (
+    Augmentation,
+    affine_jitter,
+    augment,
+    augment_rows,
+    augmentation_seconds,
+    elastic_distortion,
+    stroke_thickness,
+)
 from digitrec.preprocessing.components import PrincipalComponents
 from digitrec.preprocessing.deskew import Deskew
 from digitrec.preprocessing.features import (
@@ -16,6 +25,7 @@ from digitrec.preprocessing.store import FeatureStore, FixedFeatures
 __all__ = [
     "DEFAULT_FEATURES",
     "FEATURES",
+    "Augmentation",
     "Deskew",
     "FeatureSpec",
     "FeatureStore",
@@ -24,6 +34,12 @@ __all__ = [
     "OrientedGradients",
     "PixelScaler",
     "PrincipalComponents",
+    "affine_jitter",
+    "augment",
+    "augment_rows",
+    "augmentation_seconds",
     "build_features",
+    "elastic_distortion",
     "join_pipelines",
+    "stroke_thickness",
 ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +13,7 @@ from threadpoolctl import threadpool_limits
 
 from digitrec.errors import ConfigurationError
 
-__all__ = ["map_rows", "resolve_image_shape"]
+__all__ = ["map_rows", "resolve_image_shape", "run_threads"]
 
 # Values per chunk: one float32 array of this size is 0.4 MB, so that the handful of
 # temporaries that a chunk needs stays in the processor's cache.
@@ -81,17 +80,28 @@ def map_rows(
         chunk = np.ascontiguousarray(X[start : start + step], dtype=np.float32)
         result[start : start + step] = function(chunk)
 
+    run_threads(work, starts, n_jobs)
+    return result
+
+
+def run_threads(work: Callable[[int], None], starts: range, n_jobs: int | None = None) -> None:
+    """Call ``work(start)`` for every start, on threads.
+
+    Parameters
+    ----------
+    work : callable
+        Spends its time in NumPy, which lets other threads run.
+    starts : range
+        First rows of the chunks.
+    n_jobs : int, optional
+        Threads, as joblib counts them; None means one.
+    """
     n_threads = min(effective_n_jobs(n_jobs), len(starts))
     if n_threads <= 1:
         for start in starts:
             work(start)
-        return result
+        return
     # One thread per chunk is enough: threads of BLAS beside them would only get in the way.
-    with ThreadPoolExecutor(n_threads) as pool, _single_threaded_blas():
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(n_threads) as pool:
         for _ in pool.map(work, starts):
             pass
-    return result
-
-
-def _single_threaded_blas() -> contextlib.AbstractContextManager[object]:
-    return threadpool_limits(1, user_api="blas")

@@ -1,0 +1,456 @@
+"""New training images from old ones: affine jitter, elastic distortion, stroke thickness.
+
+Every image is warped at most once, so that combined distortions blur no more than one does.
+Random numbers belong to blocks of rows, not to calls: the same seed gives the same images
+however they are streamed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.random import Generator, RandomState
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils import check_array, check_random_state
+
+from digitrec.errors import ConfigurationError
+from digitrec.preprocessing._images import resolve_image_shape, run_threads
+
+__all__ = [
+    "Augmentation",
+    "affine_jitter",
+    "augment",
+    "augment_rows",
+    "augmentation_seconds",
+    "elastic_distortion",
+    "stroke_thickness",
+]
+
+# Rows that share one stream of random numbers; also the size of the work on one thread.
+_BLOCK = 128
+# Side for which lengths in pixels are meant; other sizes scale them.
+_SIDE = 28.0
+
+Seed = int | RandomState | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Augmentation:
+    """How strongly images are distorted. Zero switches a distortion off.
+
+    Amounts of affine jitter and thickness are the ends of uniform distributions around no
+    change. Lengths in pixels are meant for images of 28x28 and scale with the image's side.
+
+    Attributes
+    ----------
+    rotation : float
+        Degrees.
+    scale : float
+        Relative change of height and of width, drawn apart.
+    shear : float
+        Columns per row.
+    shift : float
+        Pixels, along each axis.
+    elastic_alpha : float
+        Strength of the elastic distortion; Simard et al. took 34.
+    elastic_sigma : float
+        Its smoothness, in pixels; Simard et al. took 4.
+    thickness : float
+        Pixels by which strokes grow or shrink, roughly.
+    """
+
+    rotation: float = 10.0
+    scale: float = 0.1
+    shear: float = 0.1
+    shift: float = 1.0
+    elastic_alpha: float = 0.0
+    elastic_sigma: float = 4.0
+    thickness: float = 0.0
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if not (np.isfinite(value) and value >= 0):
+                raise ConfigurationError(
+                    f"{field.name} must be a finite number of at least 0, not {value!r}"
+                )
+        if self.scale >= 1:
+            raise ConfigurationError(f"scale must be below 1, not {self.scale!r}")
+        if self.elastic_alpha and not self.elastic_sigma:
+            raise ConfigurationError("elastic_sigma must be above 0 where elastic_alpha is")
+
+    @property
+    def warps(self) -> bool:
+        """Whether pixels move."""
+        moves = (self.rotation, self.scale, self.shear, self.shift, self.elastic_alpha)
+        return any(moves)
+
+
+NO_CHANGE = Augmentation(rotation=0, scale=0, shear=0, shift=0)
+
+
+def affine_jitter(
+    X: ArrayLike,
+    image_shape: tuple[int, int] | None = None,
+    random_state: Seed = None,
+    *,
+    rotation: float = 10.0,
+    scale: float = 0.1,
+    shear: float = 0.1,
+    shift: float = 1.0,
+    n_jobs: int | None = None,
+) -> NDArray:
+    """Rotate, scale, shear and shift every image at random, about its centre.
+
+    Parameters
+    ----------
+    X : array-like, shape (n_samples, height * width)
+        Images; the background is 0.
+    image_shape : tuple of int, optional
+        ``(height, width)``; None infers a square.
+    random_state : int, RandomState or None
+        Seed.
+    rotation, scale, shear, shift : float
+        See `Augmentation`.
+    n_jobs : int, optional
+        Threads; None means one.
+
+    Returns
+    -------
+    ndarray, shape and dtype of `X`
+        Bilinear interpolation; integers are rounded.
+    """
+    amount = dataclasses.replace(
+        NO_CHANGE, rotation=rotation, scale=scale, shear=shear, shift=shift
+    )
+    return _one_copy(X, image_shape, random_state, amount, n_jobs)
+
+
+def elastic_distortion(
+    X: ArrayLike,
+    image_shape: tuple[int, int] | None = None,
+    random_state: Seed = None,
+    *,
+    alpha: float = 34.0,
+    sigma: float = 4.0,
+    n_jobs: int | None = None,
+) -> NDArray:
+    """Move every pixel by a smooth random field.
+
+    Parameters
+    ----------
+    X : array-like, shape (n_samples, height * width)
+        Images; the background is 0.
+    image_shape : tuple of int, optional
+        ``(height, width)``; None infers a square.
+    random_state : int, RandomState or None
+        Seed.
+    alpha, sigma : float
+        `Augmentation.elastic_alpha` and `Augmentation.elastic_sigma`.
+    n_jobs : int, optional
+        Threads; None means one.
+
+    Returns
+    -------
+    ndarray, shape and dtype of `X`
+
+    Notes
+    -----
+    P. Y. Simard, D. Steinkraus and J. C. Platt, "Best practices for convolutional neural
+    networks applied to visual document analysis", ICDAR 2003: uniform noise in -1 to 1,
+    blurred by a Gaussian of `sigma` and multiplied by `alpha`.
+    """
+    amount = dataclasses.replace(NO_CHANGE, elastic_alpha=alpha, elastic_sigma=sigma)
+    return _one_copy(X, image_shape, random_state, amount, n_jobs)
+
+
+def stroke_thickness(
+    X: ArrayLike,
+    image_shape: tuple[int, int] | None = None,
+    random_state: Seed = None,
+    *,
+    thickness: float = 0.5,
+    n_jobs: int | None = None,
+) -> NDArray:
+    """Make the strokes of every image thicker or thinner.
+
+    A whole step is one grey dilation or erosion by a cross of three by three pixels; parts
+    of a step are blended in.
+
+    Parameters
+    ----------
+    X : array-like, shape (n_samples, height * width)
+        Images; the background is 0.
+    image_shape : tuple of int, optional
+        ``(height, width)``; None infers a square.
+    random_state : int, RandomState or None
+        Seed.
+    thickness : float
+        See `Augmentation`.
+    n_jobs : int, optional
+        Threads; None means one.
+
+    Returns
+    -------
+    ndarray, shape and dtype of `X`
+    """
+    amount = dataclasses.replace(NO_CHANGE, thickness=thickness)
+    return _one_copy(X, image_shape, random_state, amount, n_jobs)
+
+
+def augment(
+    X: ArrayLike,
+    image_shape: tuple[int, int] | None = None,
+    n_copies: int = 1,
+    random_state: Seed = None,
+    *,
+    augmentation: Augmentation | None = None,
+    chunk_rows: int = 8192,
+    n_jobs: int | None = None,
+) -> Iterator[NDArray]:
+    """Stream distorted copies of images.
+
+    Parameters
+    ----------
+    X : array-like, shape (n_samples, height * width)
+        Images; the background is 0.
+    image_shape : tuple of int, optional
+        ``(height, width)``; None infers a square.
+    n_copies : int, default=1
+        Copies of every image.
+    random_state : int, RandomState or None
+        Seed. The images do not depend on `chunk_rows` and `n_jobs`.
+    augmentation : Augmentation, optional
+        Amounts; None means the defaults (affine jitter).
+    chunk_rows : int, default=8192
+        Rows per chunk, rounded up to a multiple of 128.
+    n_jobs : int, optional
+        Threads; None means one.
+
+    Yields
+    ------
+    ndarray, shape (at most chunk_rows, height * width), dtype of `X`
+        The first copies of all rows in their order, then the second copies, and so on; a
+        chunk holds copies of one round only.
+    """
+    images: NDArray = check_array(X, dtype="numeric")
+    if n_copies < 0:
+        raise ConfigurationError(f"n_copies must be at least 0, not {n_copies!r}")
+    shape = resolve_image_shape(image_shape, images.shape[1])
+    amount = augmentation or Augmentation()
+    seed = int(check_random_state(random_state).randint(2**31 - 1))
+    step = -(-max(1, chunk_rows) // _BLOCK) * _BLOCK
+    for copy in range(n_copies):
+        for start in range(0, len(images), step):
+            chunk = images[start : start + step]
+            yield _distort(chunk, shape, amount, (seed, copy, start // _BLOCK), n_jobs)
+
+
+def augment_rows(
+    X: ArrayLike,
+    y: ArrayLike,
+    image_shape: tuple[int, int] | None = None,
+    n_copies: int = 1,
+    random_state: Seed = None,
+    *,
+    include_originals: bool = True,
+    augmentation: Augmentation | None = None,
+    chunk_rows: int = 8192,
+    n_jobs: int | None = None,
+) -> Iterator[tuple[NDArray, NDArray]]:
+    """Stream images and labels: the originals, then their distorted copies.
+
+    Parameters
+    ----------
+    X : array-like, shape (n_samples, height * width)
+        Training images; the background is 0.
+    y : array-like, shape (n_samples,)
+        Their labels.
+    image_shape, n_copies, random_state, augmentation, chunk_rows, n_jobs
+        See `augment`.
+    include_originals : bool, default=True
+        Whether the originals come first.
+
+    Yields
+    ------
+    X_chunk, y_chunk : ndarray
+        Rows and their labels.
+    """
+    images: NDArray = check_array(X, dtype="numeric")
+    labels = np.asarray(y)
+    if len(images) != len(labels):
+        raise ConfigurationError(f"{len(images)} images have {len(labels)} labels")
+    if include_originals:
+        for start in range(0, len(images), chunk_rows):
+            yield images[start : start + chunk_rows], labels[start : start + chunk_rows]
+    position = 0
+    for chunk in augment(
+        images,
+        image_shape,
+        n_copies,
+        random_state,
+        augmentation=augmentation,
+        chunk_rows=chunk_rows,
+        n_jobs=n_jobs,
+    ):
+        yield chunk, labels[position : position + len(chunk)]
+        position = (position + len(chunk)) % len(images)
+
+
+def augmentation_seconds(
+    n_rows: int,
+    image_shape: tuple[int, int],
+    n_copies: int = 1,
+    *,
+    augmentation: Augmentation | None = None,
+) -> float:
+    """Estimate the seconds that `augment` takes on one thread, from a short trial here."""
+    amount = augmentation or Augmentation()
+    trial = np.zeros((4 * _BLOCK, image_shape[0] * image_shape[1]), dtype=np.float32)
+    _distort(trial[:_BLOCK], image_shape, amount, (0, 0, 0), None)
+    started = time.perf_counter()
+    _distort(trial, image_shape, amount, (0, 0, 0), None)
+    return (time.perf_counter() - started) / len(trial) * n_rows * n_copies
+
+
+def _one_copy(
+    X: ArrayLike,
+    image_shape: tuple[int, int] | None,
+    random_state: Seed,
+    amount: Augmentation,
+    n_jobs: int | None,
+) -> NDArray:
+    images: NDArray = check_array(X, dtype="numeric")
+    shape = resolve_image_shape(image_shape, images.shape[1])
+    seed = int(check_random_state(random_state).randint(2**31 - 1))
+    return _distort(images, shape, amount, (seed, 0, 0), n_jobs)
+
+
+def _distort(
+    X: NDArray,
+    shape: tuple[int, int],
+    amount: Augmentation,
+    stream: tuple[int, int, int],
+    n_jobs: int | None,
+) -> NDArray:
+    """Distort rows; `stream` is the seed, the round and the number of the first block."""
+    result = np.empty_like(X)
+    seed, copy, first = stream
+    integers = np.issubdtype(X.dtype, np.integer)
+
+    def work(start: int) -> None:
+        rng = np.random.default_rng([seed, copy, first + start // _BLOCK])
+        images = X[start : start + _BLOCK].astype(np.float32).reshape(-1, *shape)
+        if amount.warps:
+            images = _sample(images, *_positions(len(images), shape, amount, rng))
+        if amount.thickness:
+            limit = amount.thickness * _relative_side(shape)
+            steps = rng.uniform(-limit, limit, len(images)).astype(np.float32)
+            images = _thicken(images, steps)
+        block = images.reshape(len(images), -1)
+        result[start : start + _BLOCK] = np.rint(block) if integers else block
+
+    run_threads(work, range(0, len(X), _BLOCK), n_jobs)
+    return result
+
+
+def _relative_side(shape: tuple[int, int]) -> float:
+    return float(np.sqrt(shape[0] * shape[1])) / _SIDE
+
+
+def _positions(
+    n: int, shape: tuple[int, int], amount: Augmentation, rng: Generator
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return where each pixel of ``(n, height, width)`` is taken from: rows and columns."""
+    height, width = shape
+    relative = _relative_side(shape)
+    angle = np.deg2rad(rng.uniform(-amount.rotation, amount.rotation, n))
+    scale_y, scale_x = 1 + rng.uniform(-amount.scale, amount.scale, (2, n))
+    shear = rng.uniform(-amount.shear, amount.shear, n)
+    shift_y, shift_x = rng.uniform(-amount.shift, amount.shift, (2, n)) * relative
+    cos, sin = np.cos(angle), np.sin(angle)
+    # Output to input: rotation, then shear along rows, then scale.
+    terms = [cos / scale_y, sin / scale_y, (shear * cos - sin) / scale_x]
+    terms += [(cos + shear * sin) / scale_x, shift_y, shift_x]
+    yy, yx, xy, xx, ty, tx = (np.asarray(t, dtype=np.float32)[:, None, None] for t in terms)
+    middle_y, middle_x = np.float32((height - 1) / 2), np.float32((width - 1) / 2)
+    y = np.arange(height, dtype=np.float32)[:, None] - middle_y
+    x = np.arange(width, dtype=np.float32) - middle_x
+    rows = (yy * y + (ty + middle_y)) + yx * x
+    columns = (xy * y + (tx + middle_x)) + xx * x
+    if amount.elastic_alpha:
+        noise = rng.random((2, n, height, width), dtype=np.float32) * 2 - 1
+        sigma = amount.elastic_sigma * relative
+        field = _gaussian(height, sigma) @ noise @ _gaussian(width, sigma)
+        # A field of given strength moves pixels in proportion to the image's side: wider
+        # smoothing averages more noise away, hence the square.
+        field *= np.float32(amount.elastic_alpha * relative**2)
+        rows += field[0]
+        columns += field[1]
+    return rows, columns
+
+
+@functools.lru_cache(maxsize=16)
+def _gaussian(length: int, sigma: float) -> NDArray[np.float32]:
+    """Return the matrix that blurs an axis; symmetric, zeros beyond the ends."""
+    reach = np.arange(-4 * length, 4 * length + 1)
+    total = np.exp(-0.5 * (reach / sigma) ** 2).sum()
+    distance = np.subtract.outer(np.arange(length), np.arange(length))
+    return (np.exp(-0.5 * (distance / sigma) ** 2) / total).astype(np.float32)
+
+
+def _sample(
+    images: NDArray[np.float32], rows: NDArray[np.float32], columns: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Interpolate images bilinearly at fractional positions, with zeros outside."""
+    n, height, width = images.shape
+    # One frame of zeros before, two after: every clipped position has its four neighbours.
+    framed = np.zeros((n, height + 3, width + 3), dtype=np.float32)
+    framed[:, 1:-2, 1:-2] = images
+    flat = framed.reshape(-1)
+    pitch = width + 3
+    rows = np.clip(rows, -1, height, out=rows)
+    columns = np.clip(columns, -1, width, out=columns)
+    top, left = np.floor(rows), np.floor(columns)
+    down, right = rows - top, columns - left
+    starts = np.arange(n, dtype=np.intp) * ((height + 3) * pitch) + (pitch + 1)
+    index = (top * np.float32(pitch) + left).astype(np.intp)
+    index += starts[:, None, None]
+    # The neighbours are the same index in the array seen from one step on.
+    upper = flat.take(index)
+    upper += right * (flat[1:].take(index, mode="clip") - upper)
+    lower = flat[pitch:].take(index, mode="clip")
+    lower += right * (flat[pitch + 1 :].take(index, mode="clip") - lower)
+    upper += down * (lower - upper)
+    return upper
+
+
+def _thicken(images: NDArray[np.float32], steps: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Dilate (positive) or erode (negative) each image by a number of steps, parts blended."""
+    result = images.copy()
+    for sign, extreme in ((1, np.maximum), (-1, np.minimum)):
+        left: NDArray[np.float32] = np.maximum(np.float32(sign) * steps, np.float32(0))
+        while (chosen := np.flatnonzero(left > 0)).size:
+            part = result[chosen]
+            part += np.minimum(left[chosen], 1)[:, None, None] * (_cross(part, extreme) - part)
+            result[chosen] = part
+            left[chosen] -= np.float32(1)
+    return result
+
+
+def _cross(images: NDArray[np.float32], extreme: np.ufunc) -> NDArray[np.float32]:
+    """Return the extreme of each pixel and its four neighbours inside the image."""
+    result = images.copy()
+    for axis in (1, 2):
+        ahead = [slice(None)] * 3
+        behind = [slice(None)] * 3
+        ahead[axis], behind[axis] = slice(1, None), slice(None, -1)
+        a, b = tuple(ahead), tuple(behind)
+        extreme(result[a], images[b], out=result[a])
+        extreme(result[b], images[a], out=result[b])
+    return result

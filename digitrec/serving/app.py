@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from fastapi import FastAPI, HTTPException, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException as StarletteHTTPException
@@ -96,11 +97,13 @@ def create_app(
             status: {"model": schemas.Problem} for status in (400, 401, 408, 413, 415, 422, 503)
         },
     )
+    app.state.settings = settings
     _add_recognition(app, pool, sources, metrics)
     _add_inference_protocol(app, pool, sources, metrics)
     _add_operations(app, pool, metrics, version)
     _add_pages(app)
     app.add_exception_handler(StarletteHTTPException, _http_error)
+    app.add_exception_handler(RequestValidationError, _parameter_error)
     app.add_middleware(
         Gate, settings=settings, metrics=metrics, route_name=_route_name, is_open=_is_open
     )
@@ -297,6 +300,13 @@ async def _http_error(request: Request, error: Exception) -> Response:
         status_code=error.status_code,
         headers=error.headers,
     )
+
+
+async def _parameter_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    message = f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
+    return JSONResponse({"error": message, "code": "wrong_parameter"}, status_code=422)
 
 
 def _route_name(path: str) -> str:

@@ -144,7 +144,7 @@ class EnginePool:
 
     def __init__(
         self,
-        sources: dict[str, Path | None | Any],
+        sources: dict[str, Path | Any | None],
         settings: Settings,
         metrics: Metrics,
         n_engines: int,

@@ -15,9 +15,11 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
+from io import BytesIO
 from typing import Any, BinaryIO
 
 import numpy as np
+from PIL import Image
 
 from digitrec.errors import DigitrecError, ImageError
 from digitrec.inference import DigitPrediction, Reading
@@ -63,7 +65,10 @@ class Engine:
         first.predict_rows(np.zeros((2, ROW_PIXELS), dtype=np.uint8))
         canvas = np.full((64, 64), 255, dtype=np.uint8)
         canvas[12:52, 29:35] = 0
-        first.predict_digit(canvas)
+        encoded = BytesIO()
+        Image.fromarray(canvas).save(encoded, "PNG")
+        check_image(encoded.getvalue(), self.settings)
+        first.predict_digit(encoded.getvalue())
 
     def recognizer(self, model: str) -> Any:
         """Return the recogniser of a model, loaded on first use."""

@@ -49,7 +49,7 @@ class Start:
     the methods of a Recognizer.
     """
 
-    sources: dict[str, Path | None | Any]
+    sources: dict[str, Path | Any | None]
     settings: Settings
 
 

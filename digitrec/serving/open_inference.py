@@ -130,9 +130,29 @@ def _tensor_values(tensor: dict[str, Any], binary: bytes) -> NDArray[Any]:
             400, "invalid_request", f"the input's data do not fill the shape {shape}"
         ) from error
     # Clients of image models often send a channel axis of one.
-    if values.ndim == 4 and 1 in (values.shape[1], values.shape[3]):
-        values = values.reshape(values.shape[0], -1)
+    if len(shape) == 4 and 1 in (shape[1], shape[3]):
+        values = values.reshape(shape[0], -1)
     return values
+
+
+def _wanted_outputs(head: dict[str, Any]) -> dict[str, bool]:
+    """Return the names of the outputs that the client asks for, and whether as bytes."""
+    parameters = head.get("parameters")
+    all_binary = isinstance(parameters, dict) and parameters.get("binary_data_output") is True
+    wanted = head.get("outputs")
+    if not wanted:
+        return dict.fromkeys(OUTPUTS, all_binary)
+    outputs: dict[str, bool] = {}
+    for entry in wanted if isinstance(wanted, list) else [wanted]:
+        known = {} if not isinstance(entry, dict) else entry
+        name = known.get("name")
+        if not isinstance(name, str) or name not in OUTPUTS:
+            names = ", ".join(OUTPUTS)
+            raise RequestError(400, "invalid_request", f"unknown output {name!r}; they are {names}")
+        own = known.get("parameters")
+        binary = own.get("binary_data", all_binary) if isinstance(own, dict) else all_binary
+        outputs[name] = binary is True
+    return outputs
 
 
 def _encode(
@@ -141,18 +161,9 @@ def _encode(
     arrays: dict[str, NDArray[Any]],
     digits: tuple[int | None, ...],
 ) -> Answer:
-    parameters = head.get("parameters")
-    all_binary = isinstance(parameters, dict) and parameters.get("binary_data_output") is True
-    wanted = head.get("outputs") or [{"name": name} for name in OUTPUTS]
     outputs: list[dict[str, Any]] = []
     buffers: list[bytes] = []
-    for entry in wanted if isinstance(wanted, list) else [None]:
-        name = entry.get("name") if isinstance(entry, dict) else None
-        if not isinstance(name, str) or name not in OUTPUTS:
-            names = ", ".join(OUTPUTS)
-            raise RequestError(400, "invalid_request", f"unknown output {name!r}; they are {names}")
-        own = entry.get("parameters")
-        binary = own.get("binary_data", all_binary) if isinstance(own, dict) else all_binary
+    for name, binary in _wanted_outputs(head).items():
         array = arrays[name]
         output: dict[str, Any] = {
             "name": name,

@@ -72,13 +72,12 @@ def serve(
     )
     with tempfile.TemporaryDirectory(prefix="digitrec-metrics-") as folder:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
-        config = server_config(
-            "digitrec.serving.server:app_from_environment", settings, host, port, workers=workers
+        uvicorn.run(
+            "digitrec.serving.server:app_from_environment",
+            factory=True,
+            workers=workers,
+            **_server_options(settings, host, port),
         )
-        sock = config.bind_socket()
-        uvicorn.supervisors.Multiprocess(
-            config, target=uvicorn.Server(config).run, sockets=[sock]
-        ).run()
 
 
 def app_from_environment() -> FastAPI:
@@ -89,46 +88,40 @@ def app_from_environment() -> FastAPI:
     return create_app(options["models"], Settings(**values), workers=options["workers"])
 
 
-def server_config(
-    app: FastAPI | str, settings: Settings, host: str, port: int, *, workers: int = 1
-) -> uvicorn.Config:
-    """Return uvicorn's configuration, with limits on connections and on slow clients."""
-
-    class Protocol(_GuardedProtocol):
-        header_seconds = settings.header_seconds
-        max_header_bytes = settings.max_header_bytes
-
-    return uvicorn.Config(
-        app,
-        host=host,
-        port=port,
-        workers=workers,
-        factory=isinstance(app, str),
-        http=Protocol,
-        ws="none",
-        lifespan="on",
-        log_level="info",
-        access_log=False,
-        server_header=False,
-        date_header=False,
-        proxy_headers=False,
-        limit_concurrency=settings.max_connections,
-        timeout_keep_alive=10,
-        timeout_graceful_shutdown=settings.shutdown_seconds,
-    )
+def server_config(app: FastAPI, settings: Settings, host: str, port: int) -> uvicorn.Config:
+    """Return uvicorn's configuration for one worker."""
+    return uvicorn.Config(app, **_server_options(settings, host, port))
 
 
-class _GuardedProtocol(HttpToolsProtocol):
+def _server_options(settings: Settings, host: str, port: int) -> dict[str, Any]:
+    return {
+        "host": host,
+        "port": port,
+        "http": GuardedProtocol,
+        "ws": "none",
+        "lifespan": "on",
+        "log_level": "info",
+        "access_log": False,
+        "server_header": False,
+        "date_header": False,
+        "proxy_headers": False,
+        "limit_concurrency": settings.max_connections,
+        "timeout_keep_alive": 10,
+        "timeout_graceful_shutdown": settings.shutdown_seconds,
+    }
+
+
+class GuardedProtocol(HttpToolsProtocol):
     """uvicorn's protocol with a time limit and a size limit for the head of a request.
 
     uvicorn lets a client take forever, and as many bytes as it likes, to send its headers.
     """
 
-    header_seconds: float
-    max_header_bytes: int
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(self, config: uvicorn.Config, *args: Any, **kwargs: Any) -> None:
+        super().__init__(config, *args, **kwargs)
+        settings: Settings = config.loaded_app.state.settings
+        self._header_seconds = settings.header_seconds
+        self._max_header_bytes = settings.max_header_bytes
         self._in_head = True
         self._head_bytes = 0
         self._head_timer: asyncio.TimerHandle | None = None
@@ -146,7 +139,7 @@ class _GuardedProtocol(HttpToolsProtocol):
         if not self._in_head:
             return
         self._head_bytes += len(data)
-        if self._head_bytes > self.max_header_bytes:
+        if self._head_bytes > self._max_header_bytes:
             self._close()
         elif self._head_timer is None and (self.cycle is None or self.cycle.response_complete):
             self._arm()
@@ -162,7 +155,7 @@ class _GuardedProtocol(HttpToolsProtocol):
         super().on_message_complete()
 
     def _arm(self) -> None:
-        self._head_timer = self.loop.call_later(self.header_seconds, self._close)
+        self._head_timer = self.loop.call_later(self._header_seconds, self._close)
 
     def _disarm(self) -> None:
         if self._head_timer is not None:

@@ -80,7 +80,7 @@ def test_foreign_class_is_a_typed_error(tmp_path):
 @pytest.mark.parametrize("content", ["", "[]", "{}", "{", '{"sha256": "x"}'])
 def test_damaged_metadata_are_refused(saved, content):
     metadata_path(saved).write_text(content)
-    with pytest.raises(ModelFileError, match="model.json"):
+    with pytest.raises(ModelFileError, match=r"model\.json"):
         load_model(saved)
 
 

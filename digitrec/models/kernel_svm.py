@@ -41,8 +41,9 @@ class KernelSVC(SVC):
         Weight of `C` for each class.
     max_iter : int, default=-1
         Limit on libsvm's iterations; -1 for none.
-    margin_slope : float, default=3.0
-        Slope of the logistic that turns a margin between two classes into a probability.
+    margin_slope : float, default=4.0
+        Slope of the logistic that turns a margin between two classes into a probability. Of
+        1 to 8, 4 gave the least log loss on held-out training rows of MNIST.
 
     See Also
     --------
@@ -58,7 +59,7 @@ class KernelSVC(SVC):
         cache_size: float = 1000,
         class_weight: Any = None,
         max_iter: int = -1,
-        margin_slope: float = 3.0,
+        margin_slope: float = 4.0,
     ) -> None:
         self.margin_slope = margin_slope
         super().__init__(

@@ -37,7 +37,7 @@ __all__ = ["DEFAULT_MODELS", "MODELS", "parse_overrides"]
 
 
 def _logistic_regression(random_state: int) -> ClassifierMixin:
-    return LogisticRegression(C=1.0, max_iter=300, random_state=random_state)
+    return LogisticRegression(C=0.1, max_iter=300, random_state=random_state)
 
 
 def _svm(random_state: int) -> ClassifierMixin:

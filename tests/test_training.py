@@ -1,0 +1,113 @@
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from digitrec.datasets import load_dataset
+from digitrec.errors import ConfigurationError, DatasetError
+from digitrec.persistence import load_model, read_metadata
+from digitrec.training import (
+    check_input,
+    evaluate_model,
+    save_training,
+    train_model,
+    with_all_rows,
+    write_submission,
+)
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return load_dataset("digits")
+
+
+@pytest.fixture(scope="module")
+def training(digits):
+    return train_model(digits, "logistic_regression", "raw", parameters={"max_iter": 500})
+
+
+def test_training_keeps_off_the_test_rows(digits, training):
+    shuffled = dataclasses.replace(digits, y_test=digits.y_test[::-1], fingerprint="")
+    again = train_model(shuffled, "logistic_regression", "raw", parameters={"max_iter": 500})
+    rows = digits.X_test
+    np.testing.assert_allclose(
+        again.pipeline.predict_proba(rows), training.pipeline.predict_proba(rows)
+    )
+
+
+def test_metadata_tell_what_was_trained(digits, training):
+    facts = training.metadata
+    assert facts["model"] == "logistic_regression"
+    assert facts["parameters"]["max_iter"] == 500
+    assert facts["data_fingerprint"] == digits.fingerprint
+    assert facts["n_train"] == len(digits.y_train)
+    metrics = facts["metrics"]
+    assert metrics["validation_accuracy_low"] < metrics["validation_accuracy"]
+    assert metrics["validation_accuracy"] > 0.9
+
+
+def test_saved_training_scores_as_the_fitted_one(digits, training, tmp_path):
+    path = save_training(training, tmp_path / "model.joblib")
+    evaluation = evaluate_model(load_model(path), digits)
+    expected = np.mean(training.pipeline.predict(digits.X_test) == digits.y_test)
+    assert evaluation.metrics["test_accuracy"] == pytest.approx(expected)
+    assert sum(map(sum, evaluation.metrics["confusion"])) == len(digits.y_test)
+    check_input(read_metadata(path), digits)
+
+
+def test_other_images_and_other_classes_are_refused(digits, training):
+    other = dataclasses.replace(digits, image_shape=(4, 16))
+    with pytest.raises(ConfigurationError, match=r"image shape \[8, 8\]"):
+        check_input(training.metadata, other)
+    clothes = dataclasses.replace(digits, label_names=tuple("abcdefghij"))
+    with pytest.raises(ConfigurationError, match="label names"):
+        check_input(training.metadata, clothes)
+
+
+def test_unknown_names_list_the_allowed(digits):
+    with pytest.raises(ConfigurationError, match="random_forest"):
+        train_model(digits, "forest")
+    with pytest.raises(ConfigurationError, match="gradients"):
+        train_model(digits, "svm", "hog")
+    with pytest.raises(ConfigurationError, match="test, train"):
+        evaluate_model(None, digits, part="validation")
+
+
+def test_all_rows_leave_none_to_score_on(digits, training):
+    everything = with_all_rows(digits)
+    assert len(everything.y_train) == len(digits.y_train) + len(digits.y_test)
+    assert everything.fingerprint != digits.fingerprint
+    with pytest.raises(ConfigurationError, match="no test rows"):
+        evaluate_model(training.pipeline, everything)
+
+
+def _write_csv(path, X):
+    frame = pd.DataFrame(X, columns=[f"pixel{i}" for i in range(X.shape[1])])
+    frame.to_csv(path, index=False)
+
+
+def test_submission_has_a_label_for_each_row(digits, training, tmp_path):
+    _write_csv(tmp_path / "test.csv", digits.X_test)
+    n_rows = write_submission(training.pipeline, tmp_path / "test.csv", tmp_path / "out.csv")
+    frame = pd.read_csv(tmp_path / "out.csv")
+    assert list(frame.columns) == ["ImageId", "Label"]
+    assert n_rows == len(frame) == len(digits.X_test)
+    np.testing.assert_array_equal(frame["ImageId"], np.arange(1, n_rows + 1))
+    np.testing.assert_array_equal(frame["Label"], training.pipeline.predict(digits.X_test))
+
+
+def test_submission_refuses_images_of_another_size(training, tmp_path):
+    _write_csv(tmp_path / "test.csv", np.zeros((3, 784), dtype=int))
+    with pytest.raises(ConfigurationError, match="784 pixels a row, the model takes 64"):
+        write_submission(training.pipeline, tmp_path / "test.csv", tmp_path / "out.csv")
+
+
+def test_a_damaged_csv_leaves_an_earlier_submission(digits, training, tmp_path):
+    (tmp_path / "out.csv").write_text("earlier")
+    X = digits.X_test.astype(int).copy()
+    X[5, 7] = 300
+    _write_csv(tmp_path / "test.csv", X)
+    with pytest.raises(DatasetError, match="pixel7"):
+        write_submission(training.pipeline, tmp_path / "test.csv", tmp_path / "out.csv")
+    assert (tmp_path / "out.csv").read_text() == "earlier"

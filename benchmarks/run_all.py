@@ -1,0 +1,315 @@
+"""Compare models on handwritten digits and write the report: the main job.
+
+Run: ``python -m benchmarks.run_all``.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+
+from benchmarks._options import choose, parse_size, parse_timeouts, split_names
+from digitrec.errors import DigitrecError, check_choice
+from digitrec.evaluation.result import Result, Run, read_run
+
+if TYPE_CHECKING:
+    from digitrec.datasets import Dataset
+    from digitrec.evaluation.progress import ProgressView
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+_INTERRUPTED = 130
+
+
+@app.command()
+def run_all(
+    dataset: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAMES",
+            help="Names or paths of datasets, separated by commas. Default: mnist, or mnist_5k "
+            "where MNIST cannot be had.",
+        ),
+    ] = None,
+    models: Annotated[
+        str | None, typer.Option(metavar="NAMES", help="Models, separated by commas, or 'all'.")
+    ] = None,
+    features: Annotated[
+        str | None,
+        typer.Option(metavar="NAMES", help="Feature sets, separated by commas, or 'all'."),
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="MODEL.PARAM=VALUE", help="Change a parameter of a model."),
+    ] = None,
+    augment: Annotated[
+        int, typer.Option(min=0, help="Random copies of each training image to add.")
+    ] = 0,
+    max_train: Annotated[
+        int | None, typer.Option(min=1, help="Keep at most this many training images.")
+    ] = None,
+    random_state: Annotated[int, typer.Option(min=0, help="Seed.")] = 0,
+    seeds: Annotated[int, typer.Option(min=1, help="Seeds to run each model with.")] = 1,
+    profile: Annotated[
+        str | None, typer.Option(help="Bundle of further analyses: fast or full.")
+    ] = None,
+    analyses: Annotated[
+        str | None, typer.Option(metavar="NAMES", help="Analyses, separated by commas, or 'all'.")
+    ] = None,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Jobs at a time. Default: one per core.")
+    ] = None,
+    timeout: Annotated[
+        list[str] | None,
+        typer.Option(metavar="[MODEL=]SECONDS", help="Time after which a job is killed."),
+    ] = None,
+    max_memory: Annotated[
+        str | None, typer.Option(metavar="SIZE", help="Memory that a job may take, such as 4GB.")
+    ] = None,
+    executor: Annotated[str, typer.Option(help="Where jobs run: local or dask.")] = "local",
+    scheduler: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Dask scheduler, such as tcp://host:8786.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Run again what is stored.")] = False,
+    only_failed: Annotated[
+        bool, typer.Option("--only-failed", help="Run again what is stored as failed.")
+    ] = False,
+    output_dir: Annotated[Path, typer.Option(help="Folder of the reports.")] = Path("reports"),
+    report_only: Annotated[
+        bool, typer.Option("--report-only", help="Rebuild the report; train nothing.")
+    ] = False,
+    list_choices: Annotated[
+        bool, typer.Option("--list", help="List what the options take.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print warnings only.")] = False,
+) -> None:
+    """Compare models on handwritten digits, choose the best and write the report."""
+    started_at = time.monotonic()
+    from digitrec.evaluation.progress import ProgressView
+
+    view = ProgressView(Console(), quiet=quiet)
+    if list_choices:
+        from benchmarks._terminal import choices_table
+
+        view.console.print(choices_table())
+        return
+    names: list[str | None] = list(split_names(dataset)) if dataset is not None else [None]
+    if report_only:
+        for name in names:
+            _rebuild(_saved_folder(output_dir, name), view)
+        return
+    common = _common_settings(
+        models=models,
+        features=features,
+        settings=settings or [],
+        profile=profile,
+        analyses=analyses,
+        timeout=timeout or [],
+        max_memory=max_memory,
+    )
+    common |= dict(
+        random_state=random_state,
+        n_seeds=seeds,
+        augment=augment,
+        max_train=max_train,
+        jobs=jobs,
+        executor=executor,
+        scheduler=scheduler,
+        force=force,
+        only_failed=only_failed,
+    )
+    for name in names:
+        _run_dataset(name, output_dir, common, view, started_at)
+        started_at = time.monotonic()
+
+
+def _common_settings(
+    *,
+    models: str | None,
+    features: str | None,
+    settings: list[str],
+    profile: str | None,
+    analyses: str | None,
+    timeout: list[str],
+    max_memory: str | None,
+) -> dict[str, Any]:
+    """Check the names and numbers of the command line before anything is loaded or run."""
+    from digitrec.evaluation.analyses import ANALYSES
+    from digitrec.models import DEFAULT_MODELS, MODELS, parse_overrides
+    from digitrec.preprocessing import DEFAULT_FEATURES, FEATURES
+
+    if profile is not None:
+        check_choice("profile", profile, ("fast", "full"))
+    available = [name for name, spec in MODELS.items() if spec.is_available]
+    general, single = parse_timeouts(timeout, MODELS)
+    return {
+        "models": choose(
+            "model", models, available if models == "all" else MODELS, DEFAULT_MODELS
+        ),
+        "features": choose("feature set", features, FEATURES, (DEFAULT_FEATURES,)),
+        "overrides": parse_overrides(settings),
+        "profile": profile,
+        "analyses": choose("analysis", analyses, ANALYSES, ()),
+        "timeout": general,
+        "timeouts": single,
+        "max_memory": parse_size(max_memory) if max_memory is not None else None,
+    }
+
+
+def _run_dataset(
+    name: str | None,
+    output_dir: Path,
+    settings: dict[str, Any],
+    view: ProgressView,
+    started_at: float,
+) -> None:
+    from digitrec.evaluation.experiment import Experiment, run_experiment
+
+    data, source = _load(name, settings["max_train"], settings["random_state"], view.line)
+    for warning in data.warnings:
+        view.warning(warning)
+    folder = output_dir / data.name
+    experiment = Experiment(folder=folder, **settings)
+    with view.live():
+        outcome = run_experiment(
+            experiment, data, source, report=view.line, on_event=view, started_at=started_at
+        )
+    _publish(outcome.run, folder, data, view)
+    if outcome.interrupted:
+        view.warning("stopped; the same command goes on where it stopped")
+        raise typer.Exit(_INTERRUPTED)
+    if outcome.run.winner is None:
+        raise DigitrecError(f"no model ended well; the reasons are in {folder / 'report.md'}")
+
+
+def _load(
+    name: str | None, max_train: int | None, random_state: int, report: Callable[[str], None]
+) -> tuple[Dataset, str]:
+    """Return a dataset and what `load_dataset` takes to find it from anywhere."""
+    from digitrec.datasets import DATASETS, load_dataset, load_default_dataset
+
+    if name is None:
+        data = load_default_dataset(report=report, max_train=max_train, random_state=random_state)
+        return data, data.name
+    data = load_dataset(name, report=report, max_train=max_train, random_state=random_state)
+    return data, name if name in DATASETS else str(Path(name).expanduser().resolve())
+
+
+def _publish(run: Run, folder: Path, data: Dataset | None, view: ProgressView) -> None:
+    """Write the winner and the report, and print the table."""
+    from benchmarks._terminal import accuracy_table
+    from digitrec.reporting import read_predictions, write_index, write_report
+
+    winner = run.winning_result
+    if winner is not None:
+        _save_winner(winner, run, folder)
+    page = write_report(run, folder, read_predictions(run, folder), data)
+    write_index(folder.parent)
+    if not view.quiet:
+        view.console.print(accuracy_table(run))
+    view.line(f"report: {page}")
+
+
+def _save_winner(winner: Result, run: Run, folder: Path) -> None:
+    """Put the winner's saved Pipeline beside the report, with its metadata."""
+    import shutil
+
+    from digitrec._files import atomic_path
+    from digitrec.evaluation.store import JobStore
+    from digitrec.persistence import read_metadata, write_metadata
+
+    source = JobStore(folder / "jobs").pipeline_path(winner)
+    target = folder / "best_model.joblib"
+    identity = {"key": winner.key, "finished_at": winner.finished_at}
+    try:
+        metadata = read_metadata(target)
+        if all(metadata.get(name) == value for name, value in identity.items()):
+            if target.stat().st_size == metadata["bytes"]:
+                return
+    except (DigitrecError, OSError):
+        pass
+    with atomic_path(target) as temporary:
+        shutil.copyfile(source, temporary)
+    metrics = ("validation_accuracy", "test_accuracy", "test_accuracy_low", "test_accuracy_high")
+    metrics += ("test_error", "balanced_accuracy", "macro_f1", "top2_accuracy", "log_loss")
+    metrics += ("fit_seconds", "predict_seconds", "latency_p50_ms", "latency_p99_ms")
+    facts = ("model", "features", "parameters", "random_state", "dataset", "data_fingerprint")
+    write_metadata(
+        target,
+        {
+            **identity,
+            **{name: getattr(winner, name) for name in facts},
+            "data_source": run.dataset["source"],
+            "label_names": run.dataset["label_names"],
+            "image_shape": run.dataset["image_shape"],
+            "n_train": run.dataset["n_train"],
+            "metrics": {name: getattr(winner, name) for name in metrics},
+        },
+    )
+
+
+def _saved_folder(output_dir: Path, name: str | None) -> Path:
+    """Return the folder of a saved run."""
+    if name is not None:
+        return output_dir / (name if (output_dir / name).exists() else Path(name).stem)
+    folder = output_dir / "mnist"
+    return folder if folder.exists() else output_dir / "mnist_5k"
+
+
+def _rebuild(folder: Path, view: ProgressView) -> None:
+    """Write the report of a saved run again."""
+    from benchmarks._terminal import accuracy_table
+    from digitrec.reporting import read_predictions, write_index, write_report
+
+    run = read_run(folder / "results.json")
+    page = write_report(run, folder, read_predictions(run, folder), _find_data(run, view))
+    write_index(folder.parent)
+    if not view.quiet:
+        view.console.print(accuracy_table(run))
+    view.line(f"report: {page}")
+
+
+def _find_data(run: Run, view: ProgressView) -> Dataset | None:
+    """Return the data that a saved run was made on, or None where they are not at hand."""
+    from digitrec._files import cache_dir
+    from digitrec.datasets import load_dataset
+    from digitrec.evaluation.shared import SharedData
+
+    name, fingerprint = run.dataset["name"], run.dataset["fingerprint"]
+    found = SharedData(cache_dir("shared")).get(name, fingerprint)
+    if found is not None:
+        return found
+    try:
+        data = load_dataset(name, report=view.line)
+    except DigitrecError as error:
+        view.warning(f"the report has no example images: {error}")
+        return None
+    return data
+
+
+def main() -> None:
+    """Run the command; errors of the user end with one line and exit code 2."""
+    # A batch system's polite end is an interruption like Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    console = Console(stderr=True)
+    try:
+        app(standalone_mode=True)
+    except (DigitrecError, OSError) as error:
+        console.print("[bold red]Error:[/] ", end="")
+        console.print(str(error), markup=False, highlight=False, soft_wrap=True)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(_INTERRUPTED)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,405 @@
+"""A whole comparison of models on one dataset: jobs, analyses, and the run they make."""
+
+from __future__ import annotations
+
+import datetime
+import shlex
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from digitrec._environment import available_cores
+from digitrec._files import atomic_path, cache_dir
+from digitrec.errors import DigitrecError, check_choice
+from digitrec.evaluation.analyses import ANALYSES, AnalysisContext, run_analyses, selected_analyses
+from digitrec.evaluation.job import Job, Limits, make_job
+from digitrec.evaluation.result import Result, Run, read_run, write_run
+from digitrec.evaluation.runner import Event, Snapshot, run_jobs, split_stored
+from digitrec.evaluation.selection import select_winner
+from digitrec.evaluation.store import JobStore
+
+if TYPE_CHECKING:
+    from digitrec.datasets import Dataset
+
+__all__ = ["Experiment", "Outcome", "make_jobs", "run_experiment"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Experiment:
+    """What to compare, and how.
+
+    Attributes
+    ----------
+    models, features : tuple of str
+        Registry keys; every model runs on every feature set.
+    folder : pathlib.Path
+        Folder of the dataset's report, such as ``reports/mnist``.
+    random_state : int
+        First seed.
+    n_seeds : int
+        Seeds per model, counted up from `random_state`.
+    overrides : mapping of str to mapping
+        Parameters by model that replace the registry's.
+    augment : int
+        Random copies of each training image to add.
+    max_train : int or None
+        Training rows that were kept when the dataset was loaded.
+    timeout : float or None
+        Wall time in seconds that a job may take.
+    timeouts : mapping of str to float
+        The same by model, where it differs.
+    max_memory : int or None
+        Resident memory in bytes that a job may take.
+    jobs : int or None
+        Jobs at a time; None means one per core.
+    executor : {"local", "dask"}
+        Where jobs run.
+    scheduler : str or None
+        Address of the Dask scheduler.
+    force, only_failed : bool
+        See `digitrec.evaluation.runner.split_stored`.
+    profile : {"fast", "full"} or None
+        Bundle of analyses.
+    analyses : tuple of str
+        Analyses to run besides.
+    options : mapping
+        Settings of the analyses.
+    cache : pathlib.Path or None
+        Folder of what jobs share; None means digitrec's cache.
+    """
+
+    models: tuple[str, ...]
+    features: tuple[str, ...]
+    folder: Path
+    random_state: int = 0
+    n_seeds: int = 1
+    overrides: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    augment: int = 0
+    max_train: int | None = None
+    timeout: float | None = None
+    timeouts: Mapping[str, float] = field(default_factory=dict)
+    max_memory: int | None = None
+    jobs: int | None = None
+    executor: str = "local"
+    scheduler: str | None = None
+    force: bool = False
+    only_failed: bool = False
+    profile: str | None = None
+    analyses: tuple[str, ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
+    cache: Path | None = None
+
+    @property
+    def n_workers(self) -> int:
+        """Jobs at a time on this machine: never more than it has cores."""
+        return min(self.jobs or available_cores(), available_cores())
+
+    @property
+    def n_threads(self) -> int:
+        """Threads per job, so that jobs times threads never exceeds the cores."""
+        return max(1, available_cores() // self.n_workers)
+
+    @property
+    def cache_folder(self) -> Path:
+        """Folder of what jobs share."""
+        return self.cache if self.cache is not None else cache_dir("shared")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What came out of an experiment.
+
+    Attributes
+    ----------
+    run : Run
+        Results and analyses; also in ``results.json``.
+    n_reused : int
+        Jobs whose stored result was taken.
+    interrupted : bool
+        Whether Ctrl-C ended the run early.
+    """
+
+    run: Run
+    n_reused: int
+    interrupted: bool
+
+
+def make_jobs(experiment: Experiment, dataset: Dataset, source: str) -> list[Job]:
+    """Return one job for every feature set, model and seed that go together.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        What to compare.
+    dataset : Dataset
+        The data.
+    source : str
+        What `digitrec.datasets.load_dataset` takes to find the data again.
+
+    Raises
+    ------
+    ConfigurationError
+        If a name or a parameter is unknown.
+    """
+    from digitrec.models import MODELS
+    from digitrec.preprocessing import FEATURES
+
+    for name in experiment.models:
+        check_choice("model", name, MODELS)
+    for name in experiment.features:
+        check_choice("feature set", name, FEATURES)
+    first = experiment.random_state
+    return [
+        make_job(
+            dataset,
+            source=source,
+            features=features,
+            model=model,
+            random_state=seed,
+            overrides=experiment.overrides.get(model),
+            augment=experiment.augment,
+            max_train=experiment.max_train,
+            load_seed=first,
+            cache=experiment.cache_folder.resolve(),
+            folder=(experiment.folder / "jobs").resolve(),
+            limits=Limits(
+                timeout=experiment.timeouts.get(model, experiment.timeout),
+                max_memory=experiment.max_memory,
+                n_threads=experiment.n_threads,
+            ),
+        )
+        for features in experiment.features
+        for seed in range(first, first + experiment.n_seeds)
+        for model in experiment.models
+        if not MODELS[model].features or features in MODELS[model].features
+    ]
+
+
+def run_experiment(
+    experiment: Experiment,
+    dataset: Dataset,
+    source: str,
+    *,
+    report: Callable[[str], None] = lambda line: None,
+    on_event: Callable[[Event], None] = lambda event: None,
+    started_at: float | None = None,
+) -> Outcome:
+    """Run what is not stored yet, choose the winner, run the analyses and write the run.
+
+    Writes ``results.json`` and ``predictions/<stem>.npz`` into the experiment's folder.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        What to compare.
+    dataset : Dataset
+        The data.
+    source : str
+        What `digitrec.datasets.load_dataset` takes to find the data again.
+    report : callable
+        ``report(line)`` tells the user what is going on.
+    on_event : callable
+        Told how far the jobs are.
+    started_at : float, optional
+        ``time.monotonic()`` at the start of the command; None means now.
+
+    Returns
+    -------
+    Outcome
+
+    Raises
+    ------
+    ConfigurationError
+        If a name, parameter or option is not allowed.
+    DigitrecError
+        If another run is writing to the same folder.
+    """
+    started_at = time.monotonic() if started_at is None else started_at
+    for name in experiment.analyses:
+        check_choice("analysis", name, ANALYSES)
+    jobs = make_jobs(experiment, dataset, source)
+    store = JobStore(experiment.folder / "jobs")
+    with store.lock():
+        reused, to_run = split_stored(
+            jobs, store, force=experiment.force, only_failed=experiment.only_failed
+        )
+        found = dict(reused)
+        for done, job in enumerate((job for job in jobs if job.key in reused), start=1):
+            snapshot = Snapshot(done=done, total=len(jobs))
+            on_event(Event(kind="reused", snapshot=snapshot, job=job, result=reused[job.key]))
+        interrupted = False
+        if to_run:
+            ran, interrupted = _run(experiment, dataset, to_run, store, len(jobs), report, on_event)
+            found |= ran
+        results = [found[job.key] for job in jobs]
+        winner = select_winner(results)
+        analyses: dict[str, Any] = {}
+        if not interrupted:
+            analyses, interrupted = _analyse(experiment, dataset, results, winner, store, report)
+        run = _make_run(dataset, results, winner, analyses, started_at)
+        if not to_run:
+            run = _keep_times(run, experiment.folder / "results.json")
+        write_predictions(run, store, dataset, experiment.folder / "predictions")
+        write_run(run, experiment.folder / "results.json")
+    return Outcome(run=run, n_reused=len(reused), interrupted=interrupted)
+
+
+def _run(
+    experiment: Experiment,
+    dataset: Dataset,
+    jobs: list[Job],
+    store: JobStore,
+    total: int,
+    report: Callable[[str], None],
+    on_event: Callable[[Event], None],
+) -> tuple[dict[str, Result], bool]:
+    from digitrec.evaluation.executors import make_executor
+
+    executor = make_executor(
+        experiment.executor,
+        max_workers=min(experiment.n_workers, len(jobs)),
+        n_threads=experiment.n_threads,
+        scheduler=experiment.scheduler,
+    )
+    _prepare(dataset, jobs, report)
+    return run_jobs(
+        jobs, store, executor, n_workers=executor.max_workers, total=total, on_event=on_event
+    )
+
+
+def _prepare(dataset: Dataset, jobs: list[Job], report: Callable[[str], None]) -> None:
+    """Compute what jobs share once, on all cores, before they start."""
+    from digitrec.evaluation.shared import SharedData
+
+    shared = SharedData(jobs[0].cache)
+    shared.put(dataset)
+    for features, seed, augment in dict.fromkeys(
+        (job.features, job.random_state, job.augment) for job in jobs
+    ):
+        for validation_seed in (seed, None):
+            shared.features(
+                dataset,
+                features,
+                validation_seed=validation_seed,
+                n_copies=augment,
+                copies_seed=seed,
+                report=report if validation_seed is not None else None,
+            )
+
+
+def _analyse(
+    experiment: Experiment,
+    dataset: Dataset,
+    results: list[Result],
+    winner: str | None,
+    store: JobStore,
+    report: Callable[[str], None],
+) -> tuple[dict[str, Any], bool]:
+    """Return the output of the analyses, and whether Ctrl-C ended them."""
+    specs = selected_analyses(experiment.profile, experiment.analyses)
+    outputs: dict[str, Any] = {}
+    if not specs or winner is None:
+        return outputs, False
+    context = AnalysisContext(
+        dataset=dataset,
+        results=tuple(result for result in results if result.ok),
+        winner=winner,
+        store=store,
+        random_state=experiment.random_state,
+        n_jobs=experiment.n_workers,
+        cache=experiment.cache_folder,
+        options=experiment.options,
+        report=report,
+        overrides=experiment.overrides,
+    )
+    try:
+        for spec in specs:
+            folder = experiment.folder / "analyses"
+            outputs |= run_analyses([spec], context, folder, force=experiment.force)
+    except KeyboardInterrupt:
+        return outputs, True
+    return outputs, False
+
+
+def _make_run(
+    dataset: Dataset,
+    results: list[Result],
+    winner: str | None,
+    analyses: dict[str, Any],
+    started_at: float,
+) -> Run:
+    return Run(
+        dataset={
+            "name": dataset.name,
+            "n_train": len(dataset.y_train),
+            "n_test": len(dataset.y_test),
+            "image_shape": list(dataset.image_shape),
+            "label_names": list(dataset.label_names),
+            "source": dataset.source,
+            "license": dataset.license,
+            "fingerprint": dataset.fingerprint,
+            "warnings": list(dataset.warnings),
+        },
+        results=results,
+        winner=winner,
+        analyses=analyses,
+        command=_command(),
+        total_seconds=time.monotonic() - started_at,
+        created_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    )
+
+
+def _keep_times(run: Run, path: Path) -> Run:
+    """Give a run that only read stored results the times of the run that made them."""
+    import dataclasses
+
+    try:
+        earlier = read_run(path)
+    except DigitrecError:
+        return run
+    if [(r.key, r.finished_at) for r in earlier.results] != [
+        (r.key, r.finished_at) for r in run.results
+    ]:
+        return run
+    return dataclasses.replace(
+        run,
+        total_seconds=earlier.total_seconds,
+        created_at=earlier.created_at,
+        command=earlier.command,
+    )
+
+
+def _command() -> str:
+    """Return the command of this process as a user would type it."""
+    main = sys.modules["__main__"]
+    spec = getattr(main, "__spec__", None)
+    if spec is not None and spec.name:
+        name = spec.name.removesuffix(".__main__")
+        return shlex.join(["python", "-m", name, *sys.argv[1:]])
+    return shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+
+
+def write_predictions(run: Run, store: JobStore, dataset: Dataset, folder: Path) -> None:
+    """Write the test predictions of a run for its report, and remove those of earlier runs."""
+    wanted = {result.stem: result for result in run.results if result.ok}
+    for stem, result in wanted.items():
+        path = folder / f"{stem}.npz"
+        predictions = store.read_predictions(result)
+        scores = predictions.test_scores
+        with atomic_path(path) as temporary:
+            np.savez_compressed(
+                temporary,
+                y_true=np.asarray(dataset.y_test, dtype=np.uint8),
+                y_pred=predictions.y_test_pred,
+                scores=np.empty((0, 0), dtype=np.float32) if scores is None else scores,
+                has_probabilities=np.bool_(predictions.has_probabilities),
+                key=np.str_(result.key),
+            )
+    for path in folder.glob("*.npz"):
+        if path.stem not in wanted:
+            path.unlink()

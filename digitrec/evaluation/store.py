@@ -1,0 +1,236 @@
+"""The files of finished jobs: one JSON each, written last, with predictions and model beside it."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import time
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from digitrec._files import atomic_path, write_json
+from digitrec.errors import DigitrecError
+from digitrec.evaluation.result import SCHEMA, Result
+
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
+
+    from digitrec.evaluation.job import Job, Limits
+
+__all__ = ["JobPredictions", "JobStore"]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class JobPredictions:
+    """What the models of one job said.
+
+    Attributes
+    ----------
+    y_test_pred : ndarray of uint8, shape (n_test,)
+        Labels predicted by the model fitted on training and validation rows.
+    test_scores : ndarray of float32, shape (n_test, n_classes), or None
+        Probabilities, or decision values where the model has no probabilities.
+    y_validation_pred : ndarray of uint8, shape (n_validation,)
+        Labels predicted by the model fitted on the training rows alone.
+    validation_scores : ndarray of float32, shape (n_validation, n_classes), or None
+        Its scores.
+    validation_index : ndarray of int64, shape (n_validation,)
+        The validation rows' places in the dataset's training set.
+    has_probabilities : bool
+        Whether the scores are probabilities.
+    """
+
+    y_test_pred: NDArray[np.uint8]
+    test_scores: NDArray[np.float32] | None
+    y_validation_pred: NDArray[np.uint8]
+    validation_scores: NDArray[np.float32] | None
+    validation_index: NDArray[np.int64]
+    has_probabilities: bool
+
+
+class JobStore:
+    """Finished jobs of one dataset in one folder.
+
+    A job is finished when its JSON file is there and whole; the file is written last, so that a
+    crash at any moment costs at most the job that was running.
+
+    Parameters
+    ----------
+    folder : path-like
+        Folder of the files ``<features>-<model>-seed<seed>-<key>.{json,npz,joblib}``.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        self.folder = Path(folder)
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """Keep other runs out of the folder, and clear away what a killed run left half-written.
+
+        Raises
+        ------
+        DigitrecError
+            If another run is using the folder.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / ".lock").open("w") as file:
+            if not _try_lock(file.fileno()):
+                raise DigitrecError(
+                    f"another run is writing to {self.folder}; wait for it or choose another "
+                    "--output-dir"
+                )
+            self._clear_leftovers()
+            yield
+
+    def find(self, job: Job) -> tuple[Result, Limits] | None:
+        """Return the stored result of a job and the limits it ran under.
+
+        None where there is none, or where any of its files is missing or damaged: the job then
+        counts as not run.
+        """
+        try:
+            content = json.loads(job.path(".json").read_text(encoding="utf-8"))
+            stored = _parse(content)
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+        result = stored[0]
+        if result.key != job.key or (result.ok and not self._is_whole(result)):
+            return None
+        return stored
+
+    def write_result(self, result: Result, limits: Limits) -> None:
+        """Write a result; call it when the other files of the job are in place."""
+        content = {"schema": SCHEMA, "limits": dataclasses.asdict(limits)}
+        write_json(self._path(result, ".json"), {**content, **dataclasses.asdict(result)})
+
+    def write_predictions(self, job: Job, predictions: JobPredictions) -> None:
+        """Write the predictions of a job."""
+        arrays = {
+            name: value
+            for name, value in vars(predictions).items()
+            if value is not None and name != "has_probabilities"
+        }
+        with atomic_path(job.path(".npz")) as temporary:
+            np.savez_compressed(
+                temporary, has_probabilities=np.bool_(predictions.has_probabilities), **arrays
+            )
+
+    def read_predictions(self, result: Result) -> JobPredictions:
+        """Return the predictions of a finished job.
+
+        Raises
+        ------
+        DigitrecError
+            If the file is missing or damaged.
+        """
+        path = self._path(result, ".npz")
+        try:
+            with np.load(path, allow_pickle=False) as arrays:
+                found = {name: arrays[name] for name in arrays.files}
+            return JobPredictions(
+                y_test_pred=found["y_test_pred"],
+                test_scores=found.get("test_scores"),
+                y_validation_pred=found["y_validation_pred"],
+                validation_scores=found.get("validation_scores"),
+                validation_index=found["validation_index"],
+                has_probabilities=bool(found["has_probabilities"]),
+            )
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            raise DigitrecError(
+                f"stored predictions {path} are missing or damaged ({error}); run the job again"
+            ) from error
+
+    def pipeline_path(self, result: Result) -> Path:
+        """Return the path of a finished job's saved Pipeline."""
+        return self._path(result, ".joblib")
+
+    def read_pipeline(self, result: Result) -> Pipeline:
+        """Return the saved Pipeline of a finished job, fitted on training and validation rows.
+
+        Raises
+        ------
+        DigitrecError
+            If the file is missing or damaged.
+        """
+        import joblib
+
+        path = self.pipeline_path(result)
+        try:
+            return joblib.load(path)
+        except Exception as error:  # A damaged pickle can raise anything.
+            raise DigitrecError(
+                f"stored model {path} is missing or damaged ({error}); run the job again"
+            ) from error
+
+    def all_results(self) -> list[Result]:
+        """Return every stored result that can be read."""
+        results = []
+        for path in sorted(self.folder.glob("*.json")):
+            with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+                results.append(_parse(json.loads(path.read_text(encoding="utf-8")))[0])
+        return results
+
+    def write_stage(self, job: Job, stage: str) -> None:
+        """Tell what a running job is doing, for the live view."""
+        # No fsync: a lost stage harms nothing.
+        path = job.path(".running")
+        temporary = path.with_suffix(".stage")
+        temporary.write_text(json.dumps({"stage": stage, "pid": os.getpid(), "at": time.time()}))
+        temporary.replace(path)
+
+    def read_stage(self, job: Job) -> str | None:
+        """Return what a running job is doing, or None where it is not running."""
+        try:
+            return str(json.loads(job.path(".running").read_text())["stage"])
+        except (OSError, ValueError, KeyError):
+            return None
+
+    def clear_stage(self, job: Job) -> None:
+        """Forget what a job was doing."""
+        job.path(".running").unlink(missing_ok=True)
+
+    def _path(self, result: Result, suffix: str) -> Path:
+        return self.folder / f"{result.stem}-{result.key}{suffix}"
+
+    def _is_whole(self, result: Result) -> bool:
+        try:
+            with zipfile.ZipFile(self._path(result, ".npz")) as archive:
+                archive.getinfo("y_test_pred.npy")
+            return self.pipeline_path(result).stat().st_size == result.model_bytes
+        except (OSError, KeyError, zipfile.BadZipFile):
+            return False
+
+    def _clear_leftovers(self) -> None:
+        for pattern in (".*-*.json", ".*-*.npz", ".*-*.joblib", "*.running", "*.stage"):
+            for path in self.folder.glob(pattern):
+                path.unlink(missing_ok=True)
+
+
+def _parse(content: dict[str, Any]) -> tuple[Result, Limits]:
+    from digitrec.evaluation.job import Limits
+
+    if content.pop("schema") != SCHEMA:
+        raise ValueError("written in another schema")
+    limits = Limits(**content.pop("limits"))
+    return Result(**content), limits
+
+
+def _try_lock(descriptor: int) -> bool:
+    """Lock an open file for this process; the system unlocks it however the process ends."""
+    try:
+        import fcntl
+    except ImportError:  # No such lock on Windows: two runs at once are the user's to avoid.
+        return True
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True

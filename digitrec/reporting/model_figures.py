@@ -9,17 +9,16 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from digitrec.reporting.style import (
-    INK,
     ORANGE,
     PALETTE,
     WIDTH,
+    name_cells,
     new_figure,
     plain_log_ticks,
     styled,
 )
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 __all__ = ["confusion_figure", "curves_figure", "images_figure"]
@@ -57,45 +56,27 @@ def confusion_figure(confusion: ArrayLike, classes: Sequence[str], *, title: str
     cool = LinearSegmentedColormap.from_list("hits", ["#FFFFFF", "#CFE3F2"])
     worst = float(misses.max()) if misses.count() else 1.0
     axes.imshow(hits, cmap=cool, vmin=0, vmax=100)
-    axes.imshow(misses, cmap=warm, norm=PowerNorm(0.5, 0, max(worst, 1.0)))
+    axes.imshow(misses, cmap=warm, norm=PowerNorm(0.5, 0, max(worst, 3.0)))
     if n <= _MOST_ANNOTATED:
+        size, small = (9, 6.8) if n <= 10 else (6, 4.5)
         for row, column in zip(*np.nonzero(counts), strict=True):
             on_diagonal = row == column
             percentage = share[row, column]
             digits = 1 if percentage >= 0.1 or on_diagonal else 2
-            axes.text(
+            count = axes.text(
                 column,
                 row - 0.13,
                 f"{counts[row, column]:,}",
-                ha="center",
-                va="center",
-                fontsize=9 if n <= 10 else 6,
+                fontsize=size,
                 fontweight="bold" if on_diagonal else "normal",
             )
-            axes.text(
-                column,
-                row + 0.22,
-                f"{percentage:.{digits}f} %",
-                ha="center",
-                va="center",
-                fontsize=6.8 if n <= 10 else 4.5,
-                color=INK,
-                alpha=0.85,
-            )
-    turn = max(map(len, classes)) > 4
-    axes.set_xticks(
-        range(n),
-        classes,
-        rotation=35 if turn else 0,
-        ha="right" if turn else "center",
-        rotation_mode="anchor" if turn else "default",
-    )
-    axes.set_yticks(range(n), classes)
-    axes.set_xticks(np.arange(-0.5, n), minor=True)
-    axes.set_yticks(np.arange(-0.5, n), minor=True)
-    axes.grid(which="minor", color="#E9ECEF", linewidth=0.8)
-    axes.tick_params(which="both", length=0)
-    axes.spines[:].set_visible(False)
+            rate = axes.text(column, row + 0.22, f"{percentage:.{digits}f} %", fontsize=small)
+            for text in (count, rate):
+                text.set(ha="center", va="center", in_layout=False)
+    name_cells(axes, classes, classes)
+    # White lines vanish between empty cells, so the matrix gets a frame.
+    axes.spines[:].set_visible(True)
+    axes.spines[:].set_color("#D0D7DE")
     axes.set_xlabel("predicted")
     axes.set_ylabel("true")
     axes.set_title(title)
@@ -126,24 +107,30 @@ def images_figure(
     columns : int
         Images per row.
     """
-    rows = -(-len(images) // columns)
-    cell = WIDTH / columns
+    from matplotlib.patches import Rectangle
+
+    # One axes for all images, in units of an image's side: many axes take seconds to lay out.
+    n_rows = -(-len(images) // columns)
     lines = max((caption.count("\n") + 1 for caption in captions), default=1)
-    figure = new_figure(rows * (cell * 0.86 + 0.17 * lines) + 0.42)
-    axes = figure.subplots(rows, columns, squeeze=False)
-    for index, spot in enumerate(axes.flat):
-        if index >= len(images):
-            spot.set_axis_off()
-            continue
-        spot.imshow(255 - images[index], cmap="gray", vmin=0, vmax=255)
-        spot.set_xticks([])
-        spot.set_yticks([])
+    side = WIDTH / (1.12 * columns)
+    step_y = 1.1 + 0.17 * lines / side
+    figure = new_figure(n_rows * step_y * side + 0.4)
+    axes = figure.add_subplot()
+    axes.set_axis_off()
+    for index, (image, caption) in enumerate(zip(images, captions, strict=True)):
+        row, column = divmod(index, columns)
+        x, y = 1.12 * column, row * step_y
+        axes.imshow(255 - image, cmap="gray", vmin=0, vmax=255, extent=(x, x + 1, y + 1, y))
         marked = wrong is not None and wrong[index]
-        spot.spines[:].set_visible(True)
-        spot.spines[:].set_color(ORANGE if marked else "#D0D7DE")
-        spot.spines[:].set_linewidth(1.6 if marked else 0.8)
-        spot.set_xlabel(captions[index], fontsize=8 if columns >= 8 else 9, labelpad=3)
-    figure.suptitle(title, x=0.005, ha="left", fontsize=11, fontweight="bold")
+        color, width = (ORANGE, 1.8) if marked else ("#D0D7DE", 0.8)
+        axes.add_patch(Rectangle((x, y), 1, 1, fill=False, edgecolor=color, linewidth=width))
+        text = axes.text(
+            x + 0.5, y + 1.05, caption, ha="center", va="top", fontsize=8, linespacing=1.15
+        )
+        text.set_in_layout(False)
+    axes.set_xlim(-0.02, 1.12 * columns - 0.1)
+    axes.set_ylim(n_rows * step_y, -0.03)
+    axes.set_title(title)
     return figure
 
 
@@ -164,28 +151,26 @@ def curves_figure(curves: Mapping[str, Sequence[float]], *, title: str) -> Figur
     losses = {name: values for name, values in curves.items() if name not in rates}
     panels = [panel for panel in (losses, rates) if panel]
     figure = new_figure(2.9)
-    for spot, panel in zip(np.ravel(figure.subplots(1, len(panels))), panels, strict=True):
+    for axes, panel in zip(np.ravel(figure.subplots(1, len(panels))), panels, strict=True):
         for index, (name, values) in enumerate(panel.items()):
             y = np.asarray(values, dtype=float)
             label = name.replace("_", " ")
             if panel is rates:
-                y, label = 100 * (1 - y), label.rsplit(" ", 1)[0] + " error"
-            _curve(spot, y, label, PALETTE[index % len(PALETTE)])
-        values = np.concatenate([line.get_ydata() for line in spot.lines])
-        if values.min() > 0 and values.max() / values.min() > 5:
-            spot.set_yscale("log")
-            plain_log_ticks(spot.yaxis)
-        spot.set_xlabel("iteration")
-        spot.set_ylabel("error, %" if panel is rates else "loss")
-        spot.grid(axis="y")
-        spot.legend(frameon=False, fontsize=8.5)
+                y, label = 100 * (1 - y), label.rsplit(" ", 1)[0] + " error, %"
+            axes.plot(np.arange(1, len(y) + 1), y, color=PALETTE[index % len(PALETTE)], label=label)
+        shown = np.concatenate([np.asarray(line.get_ydata()) for line in axes.lines])
+        if shown.min() > 0 and shown.max() / shown.min() > 5:
+            axes.set_yscale("log")
+            plain_log_ticks(axes.yaxis)
+        axes.set_xlabel("iteration")
+        axes.grid(axis="y")
+        if len(panel) == 1:
+            axes.set_ylabel(axes.lines[0].get_label())
+        else:
+            axes.set_ylabel("error, %" if panel is rates else "loss")
+            axes.legend(frameon=False, fontsize=8.5)
     figure.suptitle(title, x=0.005, ha="left", fontsize=11, fontweight="bold")
     return figure
-
-
-def _curve(axes: Axes, values: NDArray[np.floating], label: str, color: str) -> None:
-    """Draw one line over iterations that count from 1."""
-    axes.plot(np.arange(1, len(values) + 1), values, color=color, label=label)
 
 
 def _is_rate(name: str) -> bool:

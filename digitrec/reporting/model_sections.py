@@ -47,7 +47,8 @@ def models_section(context: ReportContext) -> Content | None:
     """Per model: parameters, classification report, confusion matrix, mistakes, curves."""
     if not context.model_rows:
         return None
-    parts, figures = ["## Models"], []
+    parts = ["## Models"]
+    figures: list[FigureSpec] = []
     if len(context.feature_names) > 1:
         parts.append("Each model on the feature set with which it validates best.")
     for row in context.model_rows:

@@ -15,6 +15,7 @@ from digitrec.reporting.style import (
     INK,
     ORANGE,
     label_points,
+    name_cells,
     new_figure,
     plain_log_ticks,
     styled,
@@ -48,24 +49,24 @@ def error_figure(
         Which model was chosen on validation data.
     """
     order = np.argsort(error, kind="stable")
-    error, low, high = (100 * np.asarray(values)[order] for values in (error, low, high))
+    values, starts, ends = (100 * np.asarray(side)[order] for side in (error, low, high))
     figure = new_figure(0.95 + 0.34 * len(labels))
     axes = figure.add_subplot()
     y = np.arange(len(labels))
     colors = [ORANGE if index == winner else BLUE for index in order]
-    axes.hlines(y, low, high, colors=colors, linewidth=2.2, alpha=0.45)
-    axes.scatter(error, y, c=colors, s=42, zorder=3)
+    axes.hlines(y, starts, ends, colors=colors, linewidth=2.2, alpha=0.45)
+    axes.scatter(values, y, c=colors, s=42, zorder=3)
     axes.set_yticks(y, [labels[index] for index in order])
     axes.invert_yaxis()
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
-    if min(low) > 0 and max(high) / min(low) > 12:
-        _log_percent(axes, "x", min(low), max(high))
+    if starts.min() > 0 and ends.max() / starts.min() > 12:
+        _log_percent(axes, "x", starts.min(), ends.max())
     else:
-        axes.set_xlim(0, max(high) * 1.12)
+        axes.set_xlim(0, ends.max() * 1.12)
         axes.margins(x=0)
     axes.grid(axis="x")
-    for row, (value, end) in enumerate(zip(error, high, strict=True)):
+    for row, (value, end) in enumerate(zip(values, ends, strict=True)):
         axes.annotate(
             f"{value:.2f}",
             (end, row),
@@ -76,7 +77,7 @@ def error_figure(
             fontweight="bold" if order[row] == winner else "normal",
         )
     axes.set_ylim(len(labels) - 0.4, -0.6)
-    axes.set_xlabel("test error, % (bar: 95 % interval)")
+    axes.set_xlabel("test error, % (bar: 95 % interval; orange: the winner)")
     axes.set_title("Test error")
     return figure
 
@@ -108,35 +109,36 @@ def cost_figure(
     winner : int, optional
         Which model was chosen on validation data.
     """
-    error = 100 * np.asarray(error, dtype=float)
-    cost = np.maximum(np.asarray(cost, dtype=float), 1e-4)
+    y = 100 * np.asarray(error, dtype=float)
+    x = np.maximum(np.asarray(cost, dtype=float), 1e-4)
     figure = new_figure(3.6 if len(labels) < 8 else 4.6)
     axes = figure.add_subplot()
-    front = _pareto(cost, error)
-    axes.plot(cost[front], error[front], color=GREY, linewidth=1.2, linestyle=(0, (4, 3)), zorder=1)
+    front = _pareto(x, y)
+    axes.plot(x[front], y[front], color=GREY, linewidth=1.2, linestyle=(0, (4, 3)), zorder=1)
     colors = [ORANGE if index == winner else BLUE for index in range(len(labels))]
-    axes.scatter(cost, error, c=colors, s=46, zorder=3)
+    axes.scatter(x, y, c=colors, s=46, zorder=3)
     axes.set_xscale("log")
-    span = math.log10(cost.max() / cost.min())
+    span = math.log10(x.max() / x.min())
     pad = 10 ** max(0.22, 0.14 * span)
-    axes.set_xlim(cost.min() / pad, cost.max() * pad)
+    axes.set_xlim(x.min() / pad, x.max() * pad)
     plain_log_ticks(axes.xaxis)
-    positive = error[error > 0]
-    if len(positive) == len(error) and error.max() / error.min() > 3:
-        _log_percent(axes, "y", error.min() / 1.12, error.max() * 1.12)
+    positive = y[y > 0]
+    if len(positive) == len(y) and y.max() / y.min() > 3:
+        _log_percent(axes, "y", y.min() / 1.12, y.max() * 1.12)
     else:
-        room = max(0.15 * (error.max() - error.min()), 0.05 * error.max(), 0.02)
-        axes.set_ylim(max(0, error.min() - room), error.max() + room)
+        room = max(0.15 * (y.max() - y.min()), 0.05 * y.max(), 0.02)
+        axes.set_ylim(max(0, y.min() - room), y.max() + room)
     axes.grid(axis="both")
     axes.set_xlabel(axis_label)
     axes.set_ylabel("test error, %")
     axes.set_title(title)
     label_points(
         axes,
-        cost.tolist(),
-        error.tolist(),
+        x.tolist(),
+        y.tolist(),
         labels,
         [index == winner for index in range(len(labels))],
+        avoid=list(zip(x[front], y[front], strict=True)),
     )
     return figure
 
@@ -172,33 +174,16 @@ def per_class_figure(
                     column,
                     row,
                     f"{100 * f1[row, column]:.1f}",
+                    in_layout=False,
                     ha="center",
                     va="center",
                     fontsize=8.5,
                     color="white" if shade[row, column] > 0.62 else INK,
                 )
-    _tidy_grid(axes, classes, labels)
+    name_cells(axes, classes, labels)
     image.set_label("1 - F1")
     axes.set_title("F1 score by class, % (darker: more is missed)")
     return figure
-
-
-def _tidy_grid(axes: Axes, columns: Sequence[str], rows: Sequence[str]) -> None:
-    """Name the columns and rows of an image, and part its cells by white lines."""
-    turn = max(map(len, columns)) > 4
-    axes.set_xticks(
-        range(len(columns)),
-        columns,
-        rotation=35 if turn else 0,
-        ha="right" if turn else "center",
-        rotation_mode="anchor" if turn else "default",
-    )
-    axes.set_yticks(range(len(rows)), rows)
-    axes.set_xticks(np.arange(0.5, len(columns) - 1), minor=True)
-    axes.set_yticks(np.arange(0.5, len(rows) - 1), minor=True)
-    axes.grid(which="minor", color="white", linewidth=1.5)
-    axes.tick_params(which="both", length=0)
-    axes.spines[:].set_visible(False)
 
 
 def _pareto(cost: NDArray[np.floating], error: NDArray[np.floating]) -> NDArray[np.intp]:

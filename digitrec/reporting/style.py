@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import functools
 import io
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from digitrec._files import atomic_path
 
@@ -24,6 +28,7 @@ __all__ = [
     "PALETTE",
     "WIDTH",
     "label_points",
+    "name_cells",
     "new_figure",
     "plain_log_ticks",
     "render_png",
@@ -38,7 +43,7 @@ INK, GREY = "#24292F", "#8C959F"
 WIDTH = 7.0  # inches; 1,050 pixels, shown at about 900 on GitHub
 DPI = 150
 
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "font.family": ["DejaVu Sans"],
     "font.size": 9.5,
     "axes.titlesize": 11,
@@ -56,6 +61,7 @@ _STYLE = {
     "grid.color": "#E4E7EB",
     "grid.linewidth": 0.8,
     "text.color": INK,
+    "text.parse_math": False,  # the names of classes are not formulas
     "xtick.color": GREY,
     "xtick.labelcolor": INK,
     "ytick.color": GREY,
@@ -93,14 +99,32 @@ def new_figure(height: float, width: float = WIDTH) -> Figure:
 @styled
 def render_png(figure: Figure) -> bytes:
     """Return a figure as a PNG file of at most 256 colours."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from PIL import Image
 
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    image = Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3])
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=DPI)
-    image = Image.open(buffer).convert("RGB")
-    small = io.BytesIO()
-    image.quantize(256, dither=Image.Dither.NONE).save(small, format="PNG", optimize=True)
-    return small.getvalue()
+    image.quantize(256, dither=Image.Dither.NONE).save(buffer, format="PNG", compress_level=7)
+    return buffer.getvalue()
+
+
+def name_cells(axes: Axes, columns: Sequence[str], rows: Sequence[str]) -> None:
+    """Name the columns and rows of an image, and part its cells by thin lines."""
+    turn = max(map(len, columns)) > 4
+    axes.set_xticks(
+        range(len(columns)),
+        columns,
+        rotation=35 if turn else 0,
+        ha="right" if turn else "center",
+        rotation_mode="anchor" if turn else "default",
+    )
+    axes.set_yticks(range(len(rows)), rows)
+    axes.vlines(np.arange(0.5, len(columns) - 1), -0.5, len(rows) - 0.5, "white", linewidth=1.5)
+    axes.hlines(np.arange(0.5, len(rows) - 1), -0.5, len(columns) - 0.5, "white", linewidth=1.5)
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
 
 
 def save_figure(figure: Figure, path: Path) -> None:
@@ -116,6 +140,7 @@ def label_points(
     y: Sequence[float],
     labels: Sequence[str],
     bold: Sequence[bool] | None = None,
+    avoid: Sequence[tuple[float, float]] = (),
 ) -> None:
     """Write a label beside each point where it covers no other label and no point.
 
@@ -132,15 +157,16 @@ def label_points(
         One per point.
     bold : sequence of bool, optional
         Which labels are emphasised.
+    avoid : sequence of (float, float), optional
+        Corners of a line, in data coordinates, that labels should rather not cross.
     """
-    import numpy as np
-
     figure = axes.get_figure(root=True)
     assert figure is not None
     figure.draw_without_rendering()  # the layout decides where points lie in pixels
     scale = DPI / 72
     points = axes.transData.transform(np.column_stack([x, y]))
     taken = [(px - 5 * scale, py - 5 * scale, px + 5 * scale, py + 5 * scale) for px, py in points]
+    line = _along(axes.transData.transform(np.asarray(avoid))) if len(avoid) > 1 else []
     frame = axes.get_window_extent().extents
     order = sorted(range(len(labels)), key=lambda i: -points[i][1])
     for index in order:
@@ -164,6 +190,7 @@ def label_points(
             cx, cy = points[index][0] + dx * scale, points[index][1] + dy * scale
             box = (cx - width / 2, cy - height / 2, cx + width / 2, cy + height / 2)
             total = cost + sum(_overlap(box, other) for other in taken) + _outside(box, frame)
+            total += 30 * any(_holds(box, point) for point in line)
             if best is None or total < best[0]:
                 best = (total, dx, dy, box, cost)
         assert best is not None
@@ -181,13 +208,14 @@ def label_points(
 
 
 def plain_log_ticks(axis: Axis) -> None:
-    """Put ticks at 1, 2 and 5 times the powers of ten, or at the powers over a wide range."""
+    """Put ticks with plain numbers on a log axis, as densely as its range leaves room for."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     low, high = axis.get_view_interval()
-    wide = math.log10(high / low) > 3
-    axis.set_major_locator(LogLocator(subs=(1.0,) if wide else (1.0, 2.0, 5.0)))
-    axis.set_minor_locator(LogLocator(subs="auto") if wide else LogLocator(subs=()))
+    decades = math.log10(high / low)
+    steps = (1, 2, 3, 5, 7) if decades < 1.2 else (1, 2, 5) if decades < 3 else (1,)
+    axis.set_major_locator(LogLocator(subs=steps))
+    axis.set_minor_locator(LogLocator(subs="auto") if len(steps) == 1 else LogLocator(subs=()))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.set_minor_formatter(NullFormatter())
 
@@ -195,7 +223,12 @@ def plain_log_ticks(axis: Axis) -> None:
 def _offsets(width: float, height: float) -> list[tuple[float, float, float]]:
     """Return places for a label around its point as (cost, dx, dy), in points."""
     right, up = width / 2 + 7, height / 2 + 6
-    near = [(0, right, 0), (1, -right, 0), (2, 0, up), (3, 0, -up)]
+    near: list[tuple[float, float, float]] = [
+        (0, right, 0),
+        (1, -right, 0),
+        (2, 0, up),
+        (3, 0, -up),
+    ]
     near += [(4, right - 3, up - 3), (5, -right + 3, up - 3)]
     near += [(6, right - 3, -up + 3), (7, -right + 3, -up + 3)]
     far = [
@@ -204,6 +237,20 @@ def _offsets(width: float, height: float) -> list[tuple[float, float, float]]:
         for dx, dy in ((1, 1), (-1, 1), (1, -1), (-1, -1), (0, 1), (0, -1))
     ]
     return near + far
+
+
+def _along(corners: NDArray[np.floating]) -> list[tuple[float, float]]:
+    """Return points every few pixels along a broken line."""
+    found: list[tuple[float, float]] = []
+    for start, end in itertools.pairwise(corners):
+        steps = int(np.hypot(*(end - start)) // 4) + 1
+        found += [tuple(start + (end - start) * step / steps) for step in range(steps)]
+    return found
+
+
+def _holds(box: Sequence[float], point: tuple[float, float]) -> bool:
+    """Tell whether a point lies in a box."""
+    return box[0] <= point[0] <= box[2] and box[1] <= point[1] <= box[3]
 
 
 def _overlap(a: Sequence[float], b: Sequence[float]) -> float:

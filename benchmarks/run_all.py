@@ -5,6 +5,7 @@ Run: ``python -m benchmarks.run_all``.
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import sys
 import time
@@ -116,17 +117,17 @@ def run_all(
         timeout=timeout or [],
         max_memory=max_memory,
     )
-    common |= dict(
-        random_state=random_state,
-        n_seeds=seeds,
-        augment=augment,
-        max_train=max_train,
-        jobs=jobs,
-        executor=executor,
-        scheduler=scheduler,
-        force=force,
-        only_failed=only_failed,
-    )
+    common |= {
+        "random_state": random_state,
+        "n_seeds": seeds,
+        "augment": augment,
+        "max_train": max_train,
+        "jobs": jobs,
+        "executor": executor,
+        "scheduler": scheduler,
+        "force": force,
+        "only_failed": only_failed,
+    }
     for name in names:
         _run_dataset(name, output_dir, common, view, started_at)
         started_at = time.monotonic()
@@ -152,9 +153,7 @@ def _common_settings(
     available = [name for name, spec in MODELS.items() if spec.is_available]
     general, single = parse_timeouts(timeout, MODELS)
     return {
-        "models": choose(
-            "model", models, available if models == "all" else MODELS, DEFAULT_MODELS
-        ),
+        "models": choose("model", models, available if models == "all" else MODELS, DEFAULT_MODELS),
         "features": choose("feature set", features, FEATURES, (DEFAULT_FEATURES,)),
         "overrides": parse_overrides(settings),
         "profile": profile,
@@ -230,13 +229,11 @@ def _save_winner(winner: Result, run: Run, folder: Path) -> None:
     source = JobStore(folder / "jobs").pipeline_path(winner)
     target = folder / "best_model.joblib"
     identity = {"key": winner.key, "finished_at": winner.finished_at}
-    try:
+    with contextlib.suppress(DigitrecError, OSError, KeyError):
         metadata = read_metadata(target)
-        if all(metadata.get(name) == value for name, value in identity.items()):
-            if target.stat().st_size == metadata["bytes"]:
-                return
-    except (DigitrecError, OSError):
-        pass
+        there = {**identity, "bytes": target.stat().st_size}
+        if all(metadata[name] == value for name, value in there.items()):
+            return
     with atomic_path(target) as temporary:
         shutil.copyfile(source, temporary)
     metrics = ("validation_accuracy", "test_accuracy", "test_accuracy_low", "test_accuracy_high")

@@ -51,9 +51,7 @@ class KillablePool(Executor):
 
     def submit(self, function: Callable[..., Any], /, job: Any, **kwargs: Any) -> Future[Any]:
         """Schedule ``function(job)``; `function` must be importable by name."""
-        return self._pool.schedule(
-            function, args=(job,), kwargs=kwargs, timeout=job.limits.timeout
-        )
+        return self._pool.schedule(function, args=(job,), kwargs=kwargs, timeout=job.limits.timeout)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """End the pool; with `cancel_futures`, kill what is running."""

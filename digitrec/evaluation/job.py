@@ -196,5 +196,3 @@ def _json_safe(value: Any) -> Any:
     if hasattr(value, "get_params"):
         return type(value).__name__
     return repr(value)
-
-

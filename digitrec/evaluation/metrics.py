@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.stats import binomtest
 from sklearn.metrics import confusion_matrix, log_loss, precision_recall_fscore_support
 
-__all__ = ["classification_metrics", "class_scores", "top_k_accuracy", "wilson_interval"]
+__all__ = ["class_scores", "classification_metrics", "top_k_accuracy", "wilson_interval"]
 
 
 def wilson_interval(successes: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
@@ -55,9 +55,7 @@ def top_k_accuracy(y_true: NDArray[np.integer], scores: NDArray[np.floating], k:
     return float(np.mean(np.any(order == y_true[:, None], axis=1)))
 
 
-def class_scores(
-    model: Any, X: NDArray, n_classes: int
-) -> tuple[NDArray[np.float32] | None, bool]:
+def class_scores(model: Any, X: NDArray, n_classes: int) -> tuple[NDArray[np.float32] | None, bool]:
     """Return one score per class from a fitted classifier.
 
     Parameters

@@ -138,9 +138,9 @@ def _oriented_gradients(
     maps = _direction_maps(X.reshape(-1, height, width), n_directions)
     down = np.concatenate([pooling_windows(height, g) for g in grids])
     across = np.concatenate([pooling_windows(width, g) for g in grids])
-    # Rows first: each matrix product then leaves less for the next.
-    pooled = np.matmul(down, maps.reshape(-1, height, width)) @ across.T
-    pooled = pooled.reshape(len(X), n_directions, len(down), len(across))
+    # Columns first: that product runs over all maps at once, and leaves less for the next.
+    pooled = np.matmul(down, (maps.reshape(-1, width) @ across.T).reshape(-1, height, len(across)))
+    pooled = pooled.reshape(n_directions, len(X), len(down), len(across)).transpose(1, 0, 2, 3)
     features, start = [], 0
     for size in grids:
         cells = pooled[:, :, start : start + size, start : start + size]
@@ -150,24 +150,28 @@ def _oriented_gradients(
 
 
 def _direction_maps(images: NDArray[np.float32], n_directions: int) -> NDArray[np.float32]:
-    """Return maps ``(n, n_directions, height, width)`` of the gradient towards each direction."""
+    """Return maps ``(n_directions, n, height, width)`` of the gradient towards each direction."""
     n, height, width = images.shape
     framed = np.zeros((n, height + 2, width + 2), dtype=np.float32)
     framed[:, 1:-1, 1:-1] = images
     gx = framed[:, 1:-1, 2:] - framed[:, 1:-1, :-2]
     gy = framed[:, 2:, 1:-1] - framed[:, :-2, 1:-1]
-    magnitude = np.sqrt(gx * gx + gy * gy)
-    # Dividing each projection by the root of the magnitude divides its square by it.
-    root = np.sqrt(np.maximum(magnitude, np.float32(1e-6)))
+    # Dividing a projection by the root of the magnitude divides its square by the magnitude.
+    root = gx * gx
+    scratch = gy * gy
+    root += scratch
+    np.maximum(root, np.float32(1e-12), out=root)
+    np.sqrt(np.sqrt(root, out=root), out=root)
     gx /= root
     gy /= root
-    maps = np.empty((n, n_directions, height, width), dtype=np.float32)
+    maps = np.empty((n_directions, n, height, width), dtype=np.float32)
     half = n_directions // 2
     for k in range(half):
         angle = np.pi * k / half
-        projection = np.float32(np.cos(angle)) * gx + np.float32(np.sin(angle)) * gy
-        towards = np.maximum(projection, 0, out=maps[:, k])
-        away = np.subtract(towards, projection, out=maps[:, half + k])
+        projection = np.multiply(gx, np.float32(np.cos(angle)), out=root)
+        projection += np.multiply(gy, np.float32(np.sin(angle)), out=scratch)
+        towards = np.maximum(projection, 0, out=maps[k])
+        away = np.subtract(towards, projection, out=maps[half + k])
         towards *= towards
         away *= away
     return maps

@@ -5,7 +5,6 @@ Run: ``python -m benchmarks.run_all``.
 
 from __future__ import annotations
 
-import contextlib
 import signal
 import sys
 import time
@@ -18,7 +17,7 @@ from rich.console import Console
 
 from benchmarks._options import choose, parse_size, parse_timeouts, split_names
 from digitrec.errors import DigitrecError, check_choice
-from digitrec.evaluation.result import Result, Run, read_run
+from digitrec.evaluation.result import Run, read_run
 
 if TYPE_CHECKING:
     from digitrec.datasets import Dataset
@@ -204,54 +203,15 @@ def _load(
 
 
 def _publish(run: Run, folder: Path, data: Dataset | None, view: ProgressView) -> None:
-    """Write the winner and the report, and print the table."""
+    """Write the report of a run and print the table."""
     from benchmarks._terminal import accuracy_table
     from digitrec.reporting import read_predictions, write_index, write_report
 
-    winner = run.winning_result
-    if winner is not None:
-        _save_winner(winner, run, folder)
     page = write_report(run, folder, read_predictions(run, folder), data)
     write_index(folder.parent)
     if not view.quiet:
         view.console.print(accuracy_table(run))
     view.line(f"report: {page}")
-
-
-def _save_winner(winner: Result, run: Run, folder: Path) -> None:
-    """Put the winner's saved Pipeline beside the report, with its metadata."""
-    import shutil
-
-    from digitrec._files import atomic_path
-    from digitrec.evaluation.store import JobStore
-    from digitrec.persistence import read_metadata, write_metadata
-
-    source = JobStore(folder / "jobs").pipeline_path(winner)
-    target = folder / "best_model.joblib"
-    identity = {"key": winner.key, "finished_at": winner.finished_at}
-    with contextlib.suppress(DigitrecError, OSError, KeyError):
-        metadata = read_metadata(target)
-        there = {**identity, "bytes": target.stat().st_size}
-        if all(metadata[name] == value for name, value in there.items()):
-            return
-    with atomic_path(target) as temporary:
-        shutil.copyfile(source, temporary)
-    metrics = ("validation_accuracy", "test_accuracy", "test_accuracy_low", "test_accuracy_high")
-    metrics += ("test_error", "balanced_accuracy", "macro_f1", "top2_accuracy", "log_loss")
-    metrics += ("fit_seconds", "predict_seconds", "latency_p50_ms", "latency_p99_ms")
-    facts = ("model", "features", "parameters", "random_state", "dataset", "data_fingerprint")
-    write_metadata(
-        target,
-        {
-            **identity,
-            **{name: getattr(winner, name) for name in facts},
-            "data_source": run.dataset["source"],
-            "label_names": run.dataset["label_names"],
-            "image_shape": run.dataset["image_shape"],
-            "n_train": run.dataset["n_train"],
-            "metrics": {name: getattr(winner, name) for name in metrics},
-        },
-    )
 
 
 def _saved_folder(output_dir: Path, name: str | None) -> Path:
@@ -264,15 +224,8 @@ def _saved_folder(output_dir: Path, name: str | None) -> Path:
 
 def _rebuild(folder: Path, view: ProgressView) -> None:
     """Write the report of a saved run again."""
-    from benchmarks._terminal import accuracy_table
-    from digitrec.reporting import read_predictions, write_index, write_report
-
     run = read_run(folder / "results.json")
-    page = write_report(run, folder, read_predictions(run, folder), _find_data(run, view))
-    write_index(folder.parent)
-    if not view.quiet:
-        view.console.print(accuracy_table(run))
-    view.line(f"report: {page}")
+    _publish(run, folder, _find_data(run, view), view)
 
 
 def _find_data(run: Run, view: ProgressView) -> Dataset | None:

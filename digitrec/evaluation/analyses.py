@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from digitrec._environment import library_versions
 from digitrec._files import write_json
+from digitrec.evaluation import entries
 from digitrec.evaluation.result import Result
 
 if TYPE_CHECKING:
@@ -101,7 +102,51 @@ class AnalysisSpec:
 
 # Entries hold functions that import what they need when they run: the registry is read by every
 # start of the command line.
-ANALYSES: dict[str, AnalysisSpec] = {}
+ANALYSES: dict[str, AnalysisSpec] = {
+    spec.name: spec
+    for spec in (
+        AnalysisSpec(
+            name="significance",
+            title="Significance of the differences",
+            run=entries.significance,
+            in_fast=True,
+        ),
+        AnalysisSpec(
+            name="calibration",
+            title="Calibration and rejection",
+            run=entries.calibration,
+            in_fast=True,
+        ),
+        AnalysisSpec(name="pareto", title="Error against cost", run=entries.pareto, in_fast=True),
+        AnalysisSpec(
+            name="confused_pairs",
+            title="Confused pairs of classes",
+            run=entries.confused_pairs,
+            in_fast=True,
+        ),
+        AnalysisSpec(
+            name="lenses", title="Parts of MNIST's test set", run=entries.lenses, in_fast=True
+        ),
+        AnalysisSpec(
+            name="robustness",
+            title="Robustness to corrupted images",
+            run=entries.robustness,
+            options=("mnist_c",),
+        ),
+        AnalysisSpec(
+            name="learning_curves",
+            title="Learning curves",
+            run=entries.learning_curves,
+            options=("augment",),
+        ),
+        AnalysisSpec(
+            name="cross_validation",
+            title="Repeated cross-validation",
+            run=entries.cross_validation,
+            options=("cv", "repeats", "rope"),
+        ),
+    )
+}
 
 
 def selected_analyses(profile: str | None, names: Iterable[str] = ()) -> list[AnalysisSpec]:

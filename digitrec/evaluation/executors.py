@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 from collections.abc import Callable
-from concurrent.futures import Executor, Future
-from typing import Any
+from concurrent.futures import BrokenExecutor, Executor, Future, wait
+from typing import Any, ParamSpec, TypeVar
 
 from pebble import CONSTS, ProcessExpired, ProcessPool
 
@@ -21,7 +22,14 @@ from digitrec.evaluation.result import Result
 
 __all__ = ["EXECUTORS", "DaskExecutor", "KillablePool", "make_executor", "outcome"]
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
 EXECUTORS = ("local", "dask")
+
+# Suffix of the file that asks a job on a cluster to stop.
+_STOP = ".stop"
+_POLL_SECONDS = 0.5
 
 # Compiled code that fits a model does not listen to a polite signal; jobs lose nothing by a kill.
 CONSTS.term_timeout = 0.2
@@ -49,9 +57,11 @@ class KillablePool(Executor):
             context=multiprocessing.get_context("spawn"),
         )
 
-    def submit(self, function: Callable[..., Any], /, job: Any, **kwargs: Any) -> Future[Any]:
-        """Schedule ``function(job)``; `function` must be importable by name."""
-        return self._pool.schedule(function, args=(job,), kwargs=kwargs, timeout=job.limits.timeout)
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Schedule ``fn(job)``; `fn` must be importable by name."""
+        (job,) = args
+        assert isinstance(job, Job), "the pool takes its time limit from the job"
+        return self._pool.schedule(fn, args=args, kwargs=kwargs, timeout=job.limits.timeout)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """End the pool; with `cancel_futures`, kill what is running."""
@@ -94,18 +104,28 @@ class DaskExecutor(Executor):
             ) from error
         self.n_threads = n_threads
         self._executor = self._client.get_executor(pure=False)
+        self._submitted: list[tuple[Job, Future[Any]]] = []
 
     @property
     def max_workers(self) -> int:
         """Jobs at a time: the threads of all workers."""
         return max(1, sum(self._client.nthreads().values()))
 
-    def submit(self, function: Callable[..., Any], /, job: Any, **kwargs: Any) -> Future[Any]:
-        """Schedule ``function(job)`` on the cluster."""
-        return self._executor.submit(_execute_isolated, function, job, self.n_threads, **kwargs)
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Schedule ``fn(job)`` on the cluster."""
+        (job,) = args
+        assert isinstance(job, Job), "workers take limits and paths from the job"
+        future = self._executor.submit(_execute_isolated, fn, job, self.n_threads)
+        self._submitted.append((job, future))
+        return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Leave the cluster; what runs there is cancelled with `cancel_futures`."""
+        if cancel_futures:
+            for job, future in self._submitted:
+                if not future.done():
+                    # What runs already does not hear of a cancelled future, but sees this file.
+                    job.path(_STOP).touch()
         self._executor.shutdown(wait=wait and not cancel_futures)
         self._client.close()
 
@@ -154,6 +174,8 @@ def outcome(job: Job, future: Future[Result]) -> Result:
         )
     except ProcessExpired as error:
         return _expired(job, error)
+    except BrokenExecutor as error:
+        return failed_result(job, "interrupted", f"the pool of processes broke: {error}")
     except Exception as error:  # Lost workers and unpicklable jobs are rows of the report, too.
         return failed_result(job, "error", f"{type(error).__name__}: {error}")
 
@@ -164,19 +186,32 @@ def _expired(job: Job, error: ProcessExpired) -> Result:
     if error.exitcode == OUT_OF_MEMORY_EXIT:
         limit = (job.limits.max_memory or 0) / 1e9
         return failed_result(job, "out_of_memory", f"took more than its limit of {limit:.3g} GB")
+    if error.exitcode in (-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT):
+        # Somebody ended it, which says nothing about the job: the next run tries again.
+        name = signal.Signals(-error.exitcode).name
+        reason = f"its process was killed by {name}, by someone or by the system short of memory"
+        return failed_result(job, "interrupted", reason)
     if error.exitcode < 0:
-        reason = f"its process was killed by signal {-error.exitcode}"
-        if error.exitcode == -9:
-            reason += ", perhaps by the system for want of memory"
-    else:
-        reason = f"its process ended with exit code {error.exitcode}"
-    return failed_result(job, "error", reason)
+        name = signal.Signals(-error.exitcode).name
+        return failed_result(job, "error", f"its process crashed with {name}")
+    return failed_result(job, "error", f"its process ended with exit code {error.exitcode}")
 
 
 def _execute_isolated(function: Callable[..., Any], job: Job, n_threads: int) -> Result:
     """Run a job in a process of its own from inside a worker of a cluster."""
+    from digitrec.evaluation.worker import failed_result
+
     # Dask's workers are daemons, which may have no children. These children end by themselves
     # when their parent is gone, which is what the rule is for.
     multiprocessing.current_process()._config["daemon"] = False  # type: ignore[attr-defined]
-    with KillablePool(1, n_threads) as pool:
-        return outcome(job, pool.submit(function, job))
+    stop = job.path(_STOP)
+    pool = KillablePool(1, n_threads)
+    future = pool.submit(function, job)
+    while not wait([future], timeout=_POLL_SECONDS).done and not stop.exists():
+        pass
+    stopped = not future.done()
+    pool.shutdown(cancel_futures=stopped)
+    if stopped:
+        stop.unlink(missing_ok=True)
+        return failed_result(job, "interrupted", "the run was stopped while it ran")
+    return outcome(job, future)

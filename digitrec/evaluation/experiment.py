@@ -20,7 +20,7 @@ from digitrec.evaluation.analyses import ANALYSES, AnalysisContext, run_analyses
 from digitrec.evaluation.job import Job, Limits, make_job
 from digitrec.evaluation.result import Result, Run, read_run, write_run
 from digitrec.evaluation.runner import Event, Snapshot, run_jobs, split_stored
-from digitrec.evaluation.selection import select_winner
+from digitrec.evaluation.selection import save_winner, select_winner
 from digitrec.evaluation.store import JobStore
 
 if TYPE_CHECKING:
@@ -102,6 +102,8 @@ class Experiment:
     @property
     def n_threads(self) -> int:
         """Threads per job, so that jobs times threads never exceeds the cores."""
+        if self.executor != "local":
+            return 1
         return max(1, available_cores() // self.n_workers)
 
     @property
@@ -191,7 +193,8 @@ def run_experiment(
 ) -> Outcome:
     """Run what is not stored yet, choose the winner, run the analyses and write the run.
 
-    Writes ``results.json`` and ``predictions/<stem>.npz`` into the experiment's folder.
+    Writes ``results.json``, ``predictions/<stem>.npz`` and ``best_model.joblib`` with its metadata
+    into the experiment's folder.
 
     Parameters
     ----------
@@ -246,6 +249,10 @@ def run_experiment(
             run = _keep_times(run, experiment.folder / "results.json")
         write_predictions(run, store, dataset, experiment.folder / "predictions")
         write_run(run, experiment.folder / "results.json")
+        best = run.winning_result
+        if best is not None:
+            path = experiment.folder / "best_model.joblib"
+            save_winner(run, store.pipeline_path(best), path)
     return Outcome(run=run, n_reused=len(reused), interrupted=interrupted)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import math
@@ -148,6 +149,7 @@ def make_job(
         "random_state": random_state,
         "augment": augment,
         "versions": {name: versions[name] for name in ("digitrec", "scikit-learn")},
+        "code": _code_digest(),
     }
     text = json.dumps(identity, sort_keys=True)
     n_rows = len(dataset.y_train)
@@ -180,6 +182,17 @@ def describe_parameters(estimator: ClassifierMixin) -> dict[str, Any]:
         for name, value in sorted(estimator.get_params(deep=True).items())
         if name.rpartition("__")[2] not in _NOT_PARAMETERS
     }
+
+
+@functools.cache
+def _code_digest() -> str:
+    """Hash the code that computes features and models, which changes between releases, too."""
+    digest = hashlib.sha256()
+    package = Path(__file__).parents[1]
+    for part in ("preprocessing", "models"):
+        for path in sorted((package / part).glob("*.py")):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 def _json_safe(value: Any) -> Any:

@@ -1,13 +1,35 @@
-"""The choice of the winner. It looks at validation data only."""
+"""The choice of the winner, which looks at validation data only, and its model file."""
 
 from __future__ import annotations
 
+import contextlib
+import shutil
 from collections.abc import Iterable
+from pathlib import Path
 from statistics import fmean
 
-from digitrec.evaluation.result import Result
+from digitrec._files import atomic_path
+from digitrec.errors import DigitrecError
+from digitrec.evaluation.result import Result, Run
 
-__all__ = ["select_winner"]
+__all__ = ["save_winner", "select_winner"]
+
+_FACTS = ("model", "features", "parameters", "random_state", "dataset", "data_fingerprint")
+_METRICS = (
+    "validation_accuracy",
+    "test_accuracy",
+    "test_accuracy_low",
+    "test_accuracy_high",
+    "test_error",
+    "balanced_accuracy",
+    "macro_f1",
+    "top2_accuracy",
+    "log_loss",
+    "fit_seconds",
+    "predict_seconds",
+    "latency_p50_ms",
+    "latency_p99_ms",
+)
 
 
 def select_winner(results: Iterable[Result]) -> str | None:
@@ -42,3 +64,43 @@ def select_winner(results: Iterable[Result]) -> str | None:
 
     best = min(complete, key=rank)
     return min(best, key=lambda result: result.random_state).key
+
+
+def save_winner(run: Run, source: Path, path: Path) -> None:
+    """Copy the winner's saved Pipeline to a place of its own and write its metadata beside it.
+
+    Nothing is done where it is there already.
+
+    Parameters
+    ----------
+    run : Run
+        A run with a winner.
+    source : pathlib.Path
+        The winner's Pipeline, fitted on training and validation rows.
+    path : pathlib.Path
+        The file to write, such as ``reports/mnist/best_model.joblib``.
+    """
+    from digitrec.persistence import read_metadata, write_metadata
+
+    winner = run.winning_result
+    assert winner is not None, "a run without a winner has no model to save"
+    identity = {"key": winner.key, "finished_at": winner.finished_at}
+    with contextlib.suppress(DigitrecError, OSError, KeyError):
+        metadata = read_metadata(path)
+        there = {**identity, "bytes": path.stat().st_size}
+        if all(metadata[name] == value for name, value in there.items()):
+            return
+    with atomic_path(path) as temporary:
+        shutil.copyfile(source, temporary)
+    write_metadata(
+        path,
+        {
+            **identity,
+            **{name: getattr(winner, name) for name in _FACTS},
+            "data_source": run.dataset["source"],
+            "label_names": run.dataset["label_names"],
+            "image_shape": run.dataset["image_shape"],
+            "n_train": run.dataset["n_train"],
+            "metrics": {name: getattr(winner, name) for name in _METRICS},
+        },
+    )

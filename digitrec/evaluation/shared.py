@@ -6,6 +6,7 @@ place, and opened memory-mapped by everybody else.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import inspect
 import json
@@ -22,9 +23,11 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 
+from digitrec._environment import available_cores
 from digitrec.datasets import Dataset
 from digitrec.evaluation.splits import validation_split
 from digitrec.preprocessing import FEATURES, FeatureStore
+from digitrec.preprocessing.augmentation import augment
 
 __all__ = ["SharedData", "SplitFeatures"]
 
@@ -75,40 +78,22 @@ class SharedData:
 
     def put(self, dataset: Dataset) -> None:
         """Write a dataset's arrays, where they are not there yet."""
-        folder = self._images(dataset.name, dataset.fingerprint)
-        if folder.exists():
-            return
-        facts = {
-            "name": dataset.name,
-            "image_shape": list(dataset.image_shape),
-            "label_names": list(dataset.label_names),
-            "source": dataset.source,
-            "license": dataset.license,
-            "has_fixed_test": dataset.has_fixed_test,
-            "warnings": list(dataset.warnings),
-        }
-
-        def write(temporary: Path) -> None:
-            for name in _ARRAYS:
-                np.save(temporary / f"{name}.npy", getattr(dataset, name))
-            (temporary / "facts.json").write_text(json.dumps(facts), encoding="utf-8")
-
-        _make_folder(folder, write)
+        _make_folder(self._images(dataset), lambda folder: _write_dataset(dataset, folder))
 
     def get(self, name: str, fingerprint: str) -> Dataset | None:
         """Return a dataset that was put here, memory-mapped; None where it is not there."""
-        folder = self._images(name, fingerprint)
+        folder = self.root / "images" / f"{name}-{fingerprint}"
         if not folder.exists():
             return None
         facts = json.loads((folder / "facts.json").read_text(encoding="utf-8"))
         facts["image_shape"] = tuple(facts["image_shape"])
         for fact in ("label_names", "warnings"):
             facts[fact] = tuple(facts[fact])
-        arrays = {array: _open(folder / f"{array}.npy") for array in _ARRAYS}
-        return Dataset(fingerprint=fingerprint, **facts, **arrays)
+        arrays: dict[str, Any] = {array: _open(folder / f"{array}.npy") for array in _ARRAYS}
+        return Dataset(**facts, **arrays)
 
     def with_copies(self, dataset: Dataset, n_copies: int, random_state: int) -> Dataset:
-        """Return the dataset with random copies of its training images after the images.
+        """Return the dataset with distorted copies of its training images behind the images.
 
         Copy k of training row i is row ``i + k * n_train``, k counted from 1.
         """
@@ -116,32 +101,17 @@ class SharedData:
             return dataset
         identity = f"{dataset.fingerprint} {n_copies} copies, seed {random_state}"
         fingerprint = hashlib.sha256(identity.encode()).hexdigest()[:16]
-        found = self.get(dataset.name, fingerprint)
-        if found is not None:
-            return found
-        from digitrec.preprocessing import augment
+        labels = np.tile(dataset.y_train, n_copies + 1)
+        # The images are written apart, chunk by chunk: all copies may not fit into memory.
+        shown = dataclasses.replace(dataset, y_train=labels, fingerprint=fingerprint)
 
-        # The images come first, copy after copy behind them.
-        X, row_of = augment(
-            dataset.X_train, dataset.image_shape, n_copies=n_copies, random_state=random_state
-        )
-        self.put(
-            Dataset(
-                name=dataset.name,
-                X_train=np.concatenate([dataset.X_train, X]),
-                y_train=np.concatenate([dataset.y_train, dataset.y_train[row_of]]),
-                X_test=dataset.X_test,
-                y_test=dataset.y_test,
-                image_shape=dataset.image_shape,
-                label_names=dataset.label_names,
-                source=dataset.source,
-                license=dataset.license,
-                has_fixed_test=dataset.has_fixed_test,
-                fingerprint=fingerprint,
-            )
-        )
+        def write(folder: Path) -> None:
+            _write_dataset(shown, folder)
+            _write_copies(dataset, n_copies, random_state, folder / "X_train.npy", self.n_jobs)
+
+        _make_folder(self._images(shown), write)
         found = self.get(dataset.name, fingerprint)
-        assert found is not None
+        assert found is not None, "a folder that was just made is there"
         return found
 
     def features(
@@ -171,68 +141,119 @@ class SharedData:
         report : callable, optional
             Told in one line what was computed.
         """
-        n_train = len(dataset.y_train)
         source = self.with_copies(dataset, n_copies, copies_seed)
         store = FeatureStore(self.root / "features", n_jobs=self.n_jobs)
         fixed = store.fixed(source, name, report)
-        fixed_train, fixed_test = _plain(fixed.train), _plain(fixed.test)
-        if validation_seed is None:
-            fit_rows = np.arange(len(source.y_train))
-            score_rows = None
-            split = "all"
-        else:
-            train, score_rows = validation_split(dataset.y_train, validation_seed)
-            fit_rows = np.concatenate([train + k * n_train for k in range(n_copies + 1)])
-            split = f"seed{validation_seed}"
-        y_fit = source.y_train[fit_rows]
-        y_score = dataset.y_test if score_rows is None else dataset.y_train[score_rows]
+        rows = _Rows.choose(dataset, n_copies, validation_seed)
+        train, test = _plain(fixed.train), _plain(fixed.test)
         pipeline = FEATURES[name].build_fitted(dataset.image_shape)
-        if all(step == "passthrough" for _, step in pipeline.steps):
-            started = time.perf_counter()
-            X_fit = fixed_train if score_rows is None else fixed_train[fit_rows]
-            X_score = fixed_test if score_rows is None else fixed_train[score_rows]
-            seconds = time.perf_counter() - started
-        else:
-            folder = fixed.train_path.with_name(
-                f"{fixed.train_path.name.split('.')[0]}-{split}-{_code_key(pipeline)}"
+        learns = any(step != "passthrough" for _, step in pipeline.steps)
+        seconds = 0.0
+        if learns:
+            stem = fixed.train_path.name.split(".")[0]
+            split = "all" if validation_seed is None else f"seed{validation_seed}"
+            folder = fixed.train_path.with_name(f"{stem}-{split}-{_code_key(pipeline)}")
+            _make_folder(
+                folder, lambda made: _write_fitted(pipeline, *rows.take(train, test), made)
             )
-
-            def compute(temporary: Path) -> None:
-                started = time.perf_counter()
-                # Rows stay in their order, so that one seed gives one result.
-                rows = fixed_train if score_rows is None else fixed_train[fit_rows]
-                X = pipeline.fit_transform(rows)
-                held_out = fixed_test if score_rows is None else fixed_train[score_rows]
-                np.save(temporary / "X_fit.npy", X)
-                np.save(temporary / "X_score.npy", pipeline.transform(held_out))
-                joblib.dump(pipeline, temporary / "transformer.joblib")
-                seconds = time.perf_counter() - started
-                (temporary / "seconds.json").write_text(json.dumps(seconds))
-
-            if not folder.exists():
-                _make_folder(folder, compute)
             pipeline = joblib.load(folder / "transformer.joblib")
-            seconds = json.loads((folder / "seconds.json").read_text())
+            seconds = json.loads((folder / "seconds.json").read_text(encoding="utf-8"))
             X_fit, X_score = _open(folder / "X_fit.npy"), _open(folder / "X_score.npy")
+        else:
+            X_fit, X_score = rows.take(train, test)
+        y_fit, y_score = rows.take(np.asarray(source.y_train), np.asarray(dataset.y_test))
         return SplitFeatures(
             X_fit=X_fit,
-            y_fit=np.asarray(y_fit),
+            y_fit=y_fit,
             X_score=X_score,
-            y_score=np.asarray(y_score),
+            y_score=y_score,
             transformer=pipeline,
             seconds=seconds,
             fixed_seconds=fixed.seconds,
         )
 
-    def _images(self, name: str, fingerprint: str) -> Path:
-        return self.root / "images" / f"{name}-{fingerprint}"
+    def _images(self, dataset: Dataset) -> Path:
+        return self.root / "images" / f"{dataset.name}-{dataset.fingerprint}"
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Which training rows are fitted on and which scored; None means all, and the test set."""
+
+    fit: NDArray[np.intp] | None
+    score: NDArray[np.intp] | None
+
+    @classmethod
+    def choose(cls, dataset: Dataset, n_copies: int, validation_seed: int | None) -> _Rows:
+        if validation_seed is None:
+            return cls(None, None)
+        split = validation_split(dataset.y_train, validation_seed)
+        n_train = len(dataset.y_train)
+        # Copies of a held-out image must not be learned from.
+        fit = np.concatenate([split.train + k * n_train for k in range(n_copies + 1)])
+        return cls(fit, split.validation)
+
+    def take(self, train: NDArray[Any], test: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Return the rows to fit on and the rows to score, in ascending order."""
+        return (
+            train if self.fit is None else train[self.fit],
+            test if self.score is None else train[self.score],
+        )
+
+
+def _write_dataset(dataset: Dataset, folder: Path) -> None:
+    facts = {
+        "name": dataset.name,
+        "image_shape": list(dataset.image_shape),
+        "label_names": list(dataset.label_names),
+        "source": dataset.source,
+        "license": dataset.license,
+        "has_fixed_test": dataset.has_fixed_test,
+        "warnings": list(dataset.warnings),
+        "fingerprint": dataset.fingerprint,
+    }
+    for name in _ARRAYS:
+        np.save(folder / f"{name}.npy", getattr(dataset, name))
+    (folder / "facts.json").write_text(json.dumps(facts), encoding="utf-8")
+
+
+def _write_copies(
+    dataset: Dataset, n_copies: int, random_state: int, path: Path, n_jobs: int | None
+) -> None:
+    n_train, n_pixels = dataset.X_train.shape
+    images = np.lib.format.open_memmap(
+        path, mode="w+", dtype=np.uint8, shape=(n_train * (n_copies + 1), n_pixels)
+    )
+    images[:n_train] = dataset.X_train
+    position = n_train
+    for chunk in augment(
+        np.asarray(dataset.X_train),
+        dataset.image_shape,
+        n_copies,
+        random_state,
+        n_jobs=n_jobs or available_cores(),
+    ):
+        images[position : position + len(chunk)] = chunk
+        position += len(chunk)
+    images.flush()
+
+
+def _write_fitted(pipeline: Pipeline, X_fit: NDArray, X_score: NDArray, folder: Path) -> None:
+    started = time.perf_counter()
+    np.save(folder / "X_fit.npy", pipeline.fit_transform(X_fit))
+    np.save(folder / "X_score.npy", pipeline.transform(X_score))
+    seconds = time.perf_counter() - started
+    joblib.dump(pipeline, folder / "transformer.joblib")
+    (folder / "seconds.json").write_text(json.dumps(seconds), encoding="utf-8")
 
 
 def _make_folder(folder: Path, write: Callable[[Path], None]) -> None:
-    """Let `write` fill a temporary folder, then move it into place.
+    """Make a folder, where it is not there yet: `write` fills a temporary one, which is renamed.
 
     Of two processes that make the same folder the first wins; both made the same content.
     """
+    if folder.exists():
+        return
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
     try:

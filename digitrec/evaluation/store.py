@@ -209,7 +209,7 @@ class JobStore:
             return False
 
     def _clear_leftovers(self) -> None:
-        for pattern in (".*-*.json", ".*-*.npz", ".*-*.joblib", "*.running", "*.stage"):
+        for pattern in (".*-*.json", ".*-*.npz", ".*-*.joblib", "*.running", "*.stage", "*.stop"):
             for path in self.folder.glob(pattern):
                 path.unlink(missing_ok=True)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import functools
 import sys
 import time
 import warnings
@@ -84,8 +85,14 @@ def _run(job: Job, store: JobStore, stage: Callable[[str], None]) -> Result:
     stage("features")
     dataset = open_dataset(job)
     shared = SharedData(job.cache, n_jobs=job.limits.n_threads)
-    copies = {"n_copies": job.augment, "copies_seed": job.random_state}
-    split = shared.features(dataset, job.features, validation_seed=job.random_state, **copies)
+    features = functools.partial(
+        shared.features,
+        dataset,
+        job.features,
+        n_copies=job.augment,
+        copies_seed=job.random_state,
+    )
+    split = features(validation_seed=job.random_state)
 
     stage("fit")
     model, validation_fit_seconds = _fit(job, split.X_fit, split.y_fit)
@@ -98,7 +105,7 @@ def _run(job: Job, store: JobStore, stage: Callable[[str], None]) -> Result:
     del model
 
     stage("refit")
-    whole = shared.features(dataset, job.features, validation_seed=None, **copies)
+    whole = features(validation_seed=None)
     model, fit_seconds = _fit(job, whole.X_fit, whole.y_fit)
     stage("test")
     y_pred, predict_seconds = _timed_predict(model, whole.X_score)

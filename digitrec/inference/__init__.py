@@ -13,6 +13,20 @@ An image is a path, bytes, an array or a PIL image.
 
 from __future__ import annotations
 
+from digitrec.inference.image_io import read_image
+from digitrec.inference.locate import Located, locate_digit
+from digitrec.inference.normalise import normalise_digit
 from digitrec.inference.prediction import Box, DigitPrediction, Reading
+from digitrec.inference.recognizer import Recognizer, default_recognizer
 
-__all__ = ["Box", "DigitPrediction", "Reading"]
+__all__ = [
+    "Box",
+    "DigitPrediction",
+    "Located",
+    "Reading",
+    "Recognizer",
+    "default_recognizer",
+    "locate_digit",
+    "normalise_digit",
+    "read_image",
+]

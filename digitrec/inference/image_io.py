@@ -1,0 +1,240 @@
+"""Any picture as RGB pixels: files, bytes, arrays and PIL images, with limits and typed errors."""
+
+from __future__ import annotations
+
+import io
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from digitrec.errors import ImageError
+
+__all__ = ["FORMATS", "MAX_BYTES", "MAX_PIXELS", "ImageSource", "LoadedImage", "read_image"]
+
+FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "BMP", "DIB", "TIFF", "GIF")
+"""Names of the formats Pillow may open; MPO is the JPEG of many phones."""
+MAX_BYTES = 10_000_000
+MAX_PIXELS = 25_000_000
+
+ImageSource = str | os.PathLike[str] | bytes | bytearray | memoryview | NDArray[Any] | Image.Image
+"""What `read_image` takes."""
+
+
+@dataclass(frozen=True, eq=False)
+class LoadedImage:
+    """Upright pixels, reduced where the caller asked for it.
+
+    Attributes
+    ----------
+    pixels : ndarray of uint8, shape (height, width, 3)
+        Red, green and blue.
+    scale : tuple of float
+        Horizontal and vertical factor from these pixels to those of the upright original.
+    size : tuple of int
+        Width and height of the upright original.
+    """
+
+    pixels: NDArray[np.uint8]
+    scale: tuple[float, float]
+    size: tuple[int, int]
+
+
+def read_image(source: ImageSource) -> NDArray[np.uint8]:
+    """Return an image as upright RGB pixels.
+
+    The orientation of EXIF is applied, transparent parts are laid on white (on black where the
+    opaque part is light), 16-bit values are brought to 8 bits, and of several frames the first
+    is taken.
+
+    Parameters
+    ----------
+    source : path, bytes, ndarray or PIL image
+        A PNG, JPEG, WebP, BMP, TIFF or GIF file of at most `MAX_BYTES` bytes; or an array of
+        shape (height, width), (height, width, 1 to 4) or (784,), of booleans, integers or
+        floats in 0–1, 0–255 or (integers) 0–65535.
+
+    Returns
+    -------
+    ndarray of uint8, shape (height, width, 3)
+
+    Raises
+    ------
+    ImageError
+        If the source is none of these, is damaged, or has more than `MAX_PIXELS` pixels.
+    """
+    return load_image(source).pixels
+
+
+def load_image(source: ImageSource, max_side: int | None = None) -> LoadedImage:
+    """Read an image, and reduce it while decoding so that no side exceeds `max_side`."""
+    if isinstance(source, Image.Image):
+        return _from_pil(source, max_side)
+    if isinstance(source, np.ndarray):
+        return _from_pil(_array_to_pil(source), max_side)
+    if isinstance(source, bytes | bytearray | memoryview):
+        return _from_bytes(bytes(source), "the given bytes", max_side)
+    if isinstance(source, str | os.PathLike):
+        return _from_bytes(_read_file(Path(source)), repr(os.fspath(source)), max_side)
+    raise ImageError(
+        f"cannot read an image from {type(source).__name__}; "
+        "give a path, bytes, a NumPy array or a PIL image"
+    )
+
+
+def _read_file(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ImageError(f"cannot read {str(path)!r}: {reason}") from error
+    return content
+
+
+def _from_bytes(content: bytes, name: str, max_side: int | None) -> LoadedImage:
+    if len(content) > MAX_BYTES:
+        raise ImageError(f"{name} is larger than {MAX_BYTES // 10**6} MB; give a smaller image")
+    if not content:
+        raise ImageError(f"{name} is empty")
+    try:
+        with Image.open(io.BytesIO(content), formats=FORMATS) as image:
+            return _from_pil(image, max_side)
+    except ImageError:
+        raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise ImageError(f"{name}: {_too_large()}") from error
+    except Exception as error:
+        # Decoders meet damaged data with errors of many kinds, not only OSError.
+        raise ImageError(
+            f"{name} is not a readable image ({error}); give PNG, JPEG, WebP, BMP, TIFF or GIF"
+        ) from error
+
+
+def _from_pil(image: Image.Image, max_side: int | None) -> LoadedImage:
+    width, height = image.size
+    if width < 1 or height < 1:
+        raise ImageError(f"the image has no pixels: {width} x {height}")
+    if width * height > MAX_PIXELS:
+        raise ImageError(f"{width} x {height} pixels: {_too_large()}")
+    try:
+        if max_side is not None and image.format in ("JPEG", "MPO"):
+            # The decoder itself can halve up to three times, for a fraction of the work.
+            factor = max(1.0, max(width, height) / max_side)
+            image.draft(None, (int(width / factor), int(height / factor)))
+        image.load()
+        orientation = _orientation(image)
+        if max_side is not None and max(image.size) > max_side:
+            image = _reduce(_to_8_bits(image), max_side)
+        rgb = _to_rgb(image)
+        if orientation is not None:
+            rgb = rgb.transpose(orientation)
+            if orientation in _QUARTER_TURNS:
+                width, height = height, width
+    except ImageError:
+        raise
+    except Exception as error:
+        raise ImageError(f"the image cannot be decoded: {error}") from error
+    pixels = np.asarray(rgb, dtype=np.uint8)
+    scale = (width / pixels.shape[1], height / pixels.shape[0])
+    return LoadedImage(pixels, scale, (width, height))
+
+
+_ORIENTATIONS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_QUARTER_TURNS = tuple(_ORIENTATIONS[value] for value in (5, 6, 7, 8))
+
+
+def _orientation(image: Image.Image) -> Image.Transpose | None:
+    try:
+        return _ORIENTATIONS.get(image.getexif().get(0x0112, 1))
+    except Exception:
+        # Damaged EXIF says nothing about the pixels, which may be well.
+        return None
+
+
+def _reduce(image: Image.Image, max_side: int) -> Image.Image:
+    factor = max_side / max(image.size)
+    size = (max(1, round(image.width * factor)), max(1, round(image.height * factor)))
+    if image.mode in ("P", "PA", "1"):
+        image = image.convert("RGBA" if "transparency" in image.info else "RGB")
+    return image.resize(size, Image.Resampling.BOX, reducing_gap=2.0)
+
+
+def _to_8_bits(image: Image.Image) -> Image.Image:
+    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
+        values = np.asarray(image)
+        return _array_to_pil(values.astype(np.int64) if image.mode != "F" else values)
+    return image
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    image = _to_8_bits(image)
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        alpha = np.asarray(image.getchannel("A"), dtype=np.float32) / 255
+        if alpha.min() < 1:
+            grey = np.asarray(image.convert("RGB").convert("L"), dtype=np.float32)
+            light = (grey * alpha).sum() > 127 * max(alpha.sum(), 1e-6)
+            background = Image.new("RGBA", image.size, "black" if light else "white")
+            image = Image.alpha_composite(background, image)
+    if image.mode != "RGB":
+        image = image.convert("RGB")
+    return image
+
+
+def _array_to_pil(array: NDArray[Any]) -> Image.Image:
+    if array.shape == (784,):
+        array = array.reshape(28, 28)
+    if array.ndim == 3 and array.shape[2] == 1:
+        array = array[:, :, 0]
+    if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (2, 3, 4)):
+        raise ImageError(
+            f"an array of shape {array.shape} is no image; give (height, width), "
+            "(height, width, channels) or (784,)"
+        )
+    if array.size == 0:
+        raise ImageError(f"an array of shape {array.shape} has no pixels")
+    if array.shape[0] * array.shape[1] > MAX_PIXELS:
+        raise ImageError(f"an array of shape {array.shape}: {_too_large()}")
+    modes = {2: "LA", 3: "RGB", 4: "RGBA"}
+    mode = "L" if array.ndim == 2 else modes[array.shape[2]]
+    pixels = np.ascontiguousarray(_to_bytes(array))
+    size = (array.shape[1], array.shape[0])
+    return Image.frombytes(mode, size, pixels.tobytes())
+
+
+def _to_bytes(array: NDArray[Any]) -> NDArray[np.uint8]:
+    if array.dtype == np.uint8:
+        return array
+    if array.dtype == np.bool_:
+        return array.astype(np.uint8) * np.uint8(255)
+    if array.dtype.kind not in "uif":
+        raise ImageError(f"an array of dtype {array.dtype} is no image; give integers or floats")
+    low, high = float(array.min()), float(array.max())
+    if not np.isfinite([low, high]).all():
+        raise ImageError("the array has values that are not finite")
+    floats = array.dtype.kind == "f"
+    if low < 0 or high > (255 if floats else 65535):
+        allowed = "0–1 or 0–255" if floats else "0–255 or 0–65535"
+        raise ImageError(f"array values span {low:g} to {high:g}; they must lie in {allowed}")
+    if floats:
+        factor = 255.0 if high <= 1 else 1.0
+    else:
+        factor = 1 / 257 if high > 255 else 1.0
+    return np.rint(array * factor).astype(np.uint8)
+
+
+def _too_large() -> str:
+    return f"at most {MAX_PIXELS // 10**6} megapixels are read; give a smaller image"

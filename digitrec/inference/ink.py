@@ -1,0 +1,156 @@
+"""From pixels to ink: which way round, how much ink at each pixel, and where there is any.
+
+The paper under the ink is estimated by a grey closing, which fills every dark stroke narrower
+than its kernel and follows shadows and gradients that are wider. Done on each colour channel,
+it finds pens of any colour.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from scipy import ndimage as ndi
+
+__all__ = ["Ink", "extract_ink", "is_dark_on_light", "otsu_threshold"]
+
+FloatImage = NDArray[np.float32]
+BoolImage = NDArray[np.bool_]
+
+MIN_CONTRAST = 9.0
+"""Ink weaker than this (of 255) is taken for texture of the paper."""
+MIN_SIGNAL_TO_NOISE = 5.0
+
+
+@dataclass(frozen=True, eq=False)
+class Ink:
+    """Where the ink is.
+
+    Attributes
+    ----------
+    strength : ndarray of float32, shape (height, width)
+        Difference between paper and pixel, 0–255, the largest of the channels.
+    mask : ndarray of bool, shape (height, width)
+        Pixels taken for ink; all false where the contrast is too low.
+    threshold : float
+        Strength that separates ink from paper, 0–255.
+    dark_on_light : bool
+        Polarity found.
+    noise : float
+        Standard deviation of the paper's texture, 0–255.
+    """
+
+    strength: FloatImage
+    mask: BoolImage
+    threshold: float
+    dark_on_light: bool
+    noise: float
+
+
+def is_dark_on_light(pixels: NDArray[np.uint8], side: int = 32) -> bool:
+    """Tell whether ink is darker than paper.
+
+    Ink is the minority that departs far from its surroundings, so the cubed departures from a
+    wide median have its sign, whatever the share of light and dark.
+
+    Parameters
+    ----------
+    pixels : ndarray of uint8, shape (height, width, 3)
+    side : int
+        Longer side of the thumbnail that is looked at.
+    """
+    image = Image.fromarray(pixels).convert("L")
+    factor = min(1.0, side / max(image.size))
+    size = (max(1, round(image.width * factor)), max(1, round(image.height * factor)))
+    grey = np.asarray(image.resize(size, Image.Resampling.BOX), dtype=np.float32)
+    window = max(3, int(0.55 * side) | 1)
+    departure = grey - ndi.median_filter(grey, size=window, mode="nearest")
+    return bool((departure**3).sum() <= 0)
+
+
+def extract_ink(
+    pixels: NDArray[np.uint8], *, kernel: float = 0.3, dark_on_light: bool | None = None
+) -> Ink:
+    """Separate ink from paper.
+
+    Parameters
+    ----------
+    pixels : ndarray of uint8, shape (height, width, 3)
+    kernel : float
+        Side of the closing's window as a share of the shorter side of the image; strokes must
+        be narrower, shadows wider.
+    dark_on_light : bool, optional
+        Polarity; found by `is_dark_on_light` where not given.
+    """
+    if dark_on_light is None:
+        dark_on_light = is_dark_on_light(pixels)
+    values = pixels if dark_on_light else 255 - pixels
+    if (pixels[..., 0] == pixels[..., 1]).all() and (pixels[..., 1] == pixels[..., 2]).all():
+        values = values[..., :1]
+    window = max(5, round(kernel * min(pixels.shape[:2])))
+    strength = np.max(
+        [_departure(values[..., channel], window) for channel in range(values.shape[2])], axis=0
+    )
+    noise = _noise(strength)
+    threshold = otsu_threshold(strength)
+    peak = float(np.percentile(strength[strength >= threshold], 75)) if threshold > 0 else 0.0
+    if peak < max(MIN_CONTRAST, MIN_SIGNAL_TO_NOISE * noise):
+        mask = np.zeros(strength.shape, bool)
+    else:
+        mask = _hysteresis(strength, 0.62 * threshold, 1.05 * threshold)
+    return Ink(strength, mask, threshold, dark_on_light, noise)
+
+
+def otsu_threshold(strength: FloatImage) -> float:
+    """Return the threshold that best splits strengths 0–255 into two classes, after Otsu."""
+    counts = np.bincount(np.clip(strength, 0, 255).astype(np.uint8).ravel(), minlength=256)
+    weights = np.cumsum(counts).astype(float)
+    sums = np.cumsum(counts * np.arange(256.0))
+    total, mean = weights[-1], sums[-1]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        between = (mean * weights - total * sums) ** 2 / (weights * (total - weights))
+    if not np.isfinite(between).any():
+        return 0.0
+    between[~np.isfinite(between)] = -1
+    # Equal maxima come from a gap between the classes: take its middle.
+    best = np.flatnonzero(between >= between.max() * (1 - 1e-9))
+    return float(best.mean()) + 0.5
+
+
+def _departure(channel: NDArray[np.uint8], window: int) -> FloatImage:
+    """Return paper minus pixel, the paper by a grey closing at a reduced size."""
+    step = max(1, window // 16)
+    height, width = channel.shape
+    if step > 1:
+        small = channel[: height // step * step, : width // step * step]
+        small = small.reshape(height // step, step, width // step, step).max(axis=(1, 3))
+    else:
+        small = channel
+    size = max(3, window // step)
+    paper = ndi.grey_closing(small, size=(size, size), mode="nearest").astype(np.float32)
+    paper = ndi.uniform_filter(paper, max(1, size // 3), mode="nearest")
+    if step > 1:
+        image = Image.fromarray(paper).resize((width, height), Image.Resampling.BILINEAR)
+        paper = np.asarray(image)
+    return np.maximum(paper - channel, 0).astype(np.float32)
+
+
+def _noise(strength: FloatImage) -> float:
+    """Return the standard deviation of fine texture, robust to the strokes."""
+    if min(strength.shape) < 3:
+        return 0.0
+    detail = strength[1:-1, 1:-1] - 0.25 * (
+        strength[:-2, 1:-1] + strength[2:, 1:-1] + strength[1:-1, :-2] + strength[1:-1, 2:]
+    )
+    return float(1.4826 * np.median(np.abs(detail)) / np.sqrt(1.25))
+
+
+def _hysteresis(strength: FloatImage, low: float, high: float) -> BoolImage:
+    weak = strength > low
+    labels, count = ndi.label(weak, structure=np.ones((3, 3)))
+    keep = np.zeros(count + 1, bool)
+    keep[np.unique(labels[strength > high])] = True
+    keep[0] = False
+    return keep[labels]

@@ -1,0 +1,112 @@
+"""From a crop of ink to the 28x28 image that MNIST would have made of it."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from scipy import ndimage as ndi
+
+from digitrec.inference.ink import otsu_threshold
+
+__all__ = ["normalise_digit", "stroke_ratio"]
+
+STROKE_RATIO = (0.09, 0.20)
+"""Stroke width over the digit's longer side that MNIST's digits lie in."""
+DIGIT_SIDE = 20
+IMAGE_SIDE = 28
+CENTRE = 14.0
+_WORK_SIDE = 80
+_MARGIN = 12
+
+
+def normalise_digit(
+    strength: NDArray[np.generic], *, stroke_range: tuple[float, float] = STROKE_RATIO
+) -> NDArray[np.uint8]:
+    """Return a digit as MNIST has them.
+
+    The digit is scaled, aspect kept, to 20 pixels at its longer side; its stroke is thinned or
+    thickened into MNIST's range; and its centre of mass is put at pixel 14 of 28.
+
+    Parameters
+    ----------
+    strength : ndarray, shape (height, width)
+        Ink strength, 0 for paper, any scale; ink of other things already removed.
+    stroke_range : tuple of float
+        Least and greatest stroke width, as shares of the longer side.
+
+    Returns
+    -------
+    ndarray of uint8, shape (28, 28)
+        All zero where there is no ink.
+    """
+    distance, side = _signed_distance(strength)
+    if distance is None:
+        return np.zeros((IMAGE_SIDE, IMAGE_SIDE), np.uint8)
+    width = _stroke_width(distance)
+    low, high = stroke_range
+    # Growing the stroke grows the digit too, so the goal is met in two steps.
+    delta = 0.0
+    for _ in range(2):
+        goal = np.clip(width, low * (side + 2 * delta), high * (side + 2 * delta))
+        delta = (goal - width) / 2
+    if delta < 0:
+        # A blob has no stroke to thin; what is left must not fall apart.
+        delta = max(delta, -0.6 * float(-distance.min()))
+    soft = np.clip(0.5 - (distance - delta), 0, 1).astype(np.float32)
+    return _place(soft)
+
+
+def stroke_ratio(strength: NDArray[np.generic]) -> float:
+    """Return stroke width over the longer side of the ink; 0 where there is none."""
+    distance, side = _signed_distance(strength)
+    return 0.0 if distance is None else _stroke_width(distance) / side
+
+
+def _signed_distance(strength: NDArray[np.generic]) -> tuple[NDArray[np.floating] | None, float]:
+    """Return the signed distance to the outline (negative inside) at the working size."""
+    values = np.asarray(strength, dtype=np.float32)
+    top = float(values.max(initial=0))
+    if top <= 0:
+        return None, 0.0
+    inked = values > 0.25 * top
+    rows, columns = np.flatnonzero(inked.any(axis=1)), np.flatnonzero(inked.any(axis=0))
+    crop = values[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    crop = np.pad(crop, 1)
+    factor = _WORK_SIDE / max(crop.shape)
+    size = (max(1, round(crop.shape[1] * factor)), max(1, round(crop.shape[0] * factor)))
+    way = Image.Resampling.BICUBIC if factor > 1 else Image.Resampling.BOX
+    crop = np.asarray(Image.fromarray(crop).resize(size, way))
+    level = otsu_threshold(crop * (255 / top)) * (top / 255)
+    mask = np.pad(crop > 0.9 * level, _MARGIN)
+    if not mask.any():
+        return None, 0.0
+    distance = ndi.distance_transform_edt(~mask) - ndi.distance_transform_edt(mask)
+    distance = np.where(mask, distance + 0.5, distance - 0.5)
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    return distance, float(max(np.ptp(rows), np.ptp(columns)) + 1)
+
+
+def _stroke_width(distance: NDArray[np.floating]) -> float:
+    """Return the typical stroke width: ink area over half its outline's length."""
+    inside = distance < 0
+    area = float(inside.sum())
+    ridge = inside & (distance <= ndi.minimum_filter(distance, 3))
+    typical = 2 * float(np.median(-distance[ridge])) if ridge.any() else 1.0
+    return min(typical + 0.5, area)
+
+
+def _place(soft: NDArray[np.float32]) -> NDArray[np.uint8]:
+    inked = soft > 0.1
+    rows, columns = np.flatnonzero(inked.any(axis=1)), np.flatnonzero(inked.any(axis=0))
+    crop = soft[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    factor = DIGIT_SIDE / max(crop.shape)
+    size = (max(1, round(crop.shape[1] * factor)), max(1, round(crop.shape[0] * factor)))
+    small = np.asarray(Image.fromarray(crop).resize(size, Image.Resampling.BILINEAR))
+    small = np.clip(small, 0, None)
+    y, x = ndi.center_of_mass(small + 1e-6)
+    top = int(np.clip(round(CENTRE - y), 0, IMAGE_SIDE - size[1]))
+    left = int(np.clip(round(CENTRE - x), 0, IMAGE_SIDE - size[0]))
+    image = np.zeros((IMAGE_SIDE, IMAGE_SIDE), np.float32)
+    image[top : top + size[1], left : left + size[0]] = small
+    return np.rint(image * (255 / image.max())).clip(0, 255).astype(np.uint8)

@@ -1,0 +1,172 @@
+"""Digits from any image: locate, normalise, classify, accept or reject."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from digitrec.errors import ConfigurationError, ImageError
+from digitrec.inference.image_io import ImageSource
+from digitrec.inference.locate import Located, locate_digit
+from digitrec.inference.model import DigitModel
+from digitrec.inference.normalise import normalise_digit
+from digitrec.inference.prediction import Box, DigitPrediction
+from digitrec.inference.rejection import (
+    DEFAULT_THRESHOLD,
+    refuse_by_probability,
+    refuse_by_shape,
+)
+
+__all__ = ["Recognizer", "default_recognizer"]
+
+NO_INK = "no ink was found"
+
+
+class Recognizer:
+    """Recognise single digits and read rows of digits in images of any kind.
+
+    Parameters
+    ----------
+    model : path, fitted estimator or None
+        A model file that digitrec saved, or a fitted estimator from rows of 784 pixels to
+        digits. None means the default recogniser, which is trained on first use, in a minute
+        or two, and cached.
+    threshold : float, optional
+        Least confidence, 0–1, for a digit to be accepted; by default `DEFAULT_THRESHOLD`.
+        Higher rejects more of what is no digit, and more digits.
+    report : callable, optional
+        ``report(line)`` is told how the training goes.
+
+    Raises
+    ------
+    ConfigurationError
+        If the model does not take 28x28 images of digits, or the threshold is not in 0–1.
+    ModelFileError
+        If the file cannot be loaded.
+    """
+
+    def __init__(
+        self,
+        model: str | os.PathLike[str] | Any | None = None,
+        *,
+        threshold: float | None = None,
+        report: Callable[[str], None] | None = None,
+    ) -> None:
+        if threshold is None:
+            threshold = DEFAULT_THRESHOLD
+        if not 0 <= threshold <= 1:
+            raise ConfigurationError(f"threshold must lie in 0–1, not {threshold!r}")
+        self.threshold = float(threshold)
+        if model is None:
+            from digitrec.inference.training import default_model
+
+            pipeline, metadata = default_model(report=report)
+            self.model = DigitModel(pipeline, metadata, "the default recogniser")
+        elif isinstance(model, DigitModel):
+            self.model = model
+        elif isinstance(model, str | os.PathLike):
+            self.model = DigitModel.load(model)
+        else:
+            self.model = DigitModel(model, {}, type(model).__name__)
+
+    def predict_digit(self, image: ImageSource) -> DigitPrediction:
+        """Recognise the one digit that an image shows.
+
+        Parameters
+        ----------
+        image : path, bytes, ndarray or PIL image
+            As `read_image` takes it.
+
+        Raises
+        ------
+        ImageError
+            If the image cannot be read.
+        """
+        found = locate_digit(image)
+        if found is None:
+            return _nothing(NO_INK)
+        return self.judge([found])[0]
+
+    def predict_digits(self, images: Iterable[ImageSource]) -> list[DigitPrediction]:
+        """Recognise the digit of each of several images; see `predict_digit`."""
+        return [self.predict_digit(image) for image in images]
+
+    def predict_rows(self, X: ArrayLike) -> list[DigitPrediction]:
+        """Recognise digits that are framed as MNIST frames them.
+
+        Parameters
+        ----------
+        X : array-like, shape (n, 784) or (n, 28, 28)
+            Values 0 (background) to 255 (ink).
+        """
+        rows = np.asarray(X)
+        if rows.ndim == 3 and rows.shape[1:] == (28, 28):
+            rows = rows.reshape(len(rows), 784)
+        if rows.ndim != 2 or rows.shape[1] != 784:
+            raise ImageError(f"rows must have shape (n, 784), not {rows.shape}")
+        if rows.dtype.kind not in "uifb" or not np.isfinite(rows).all():
+            raise ImageError("rows must be finite numbers from 0 to 255")
+        if rows.size and (rows.min() < 0 or rows.max() > 255):
+            raise ImageError("rows must be numbers from 0 to 255")
+        joint = self.model.probabilities(rows)
+        images = np.rint(rows).astype(np.uint8).reshape(-1, 28, 28)
+        return [
+            self._decide(row, image, None, "" if image.any() else NO_INK)
+            for row, image in zip(joint, images, strict=True)
+        ]
+
+    def judge(self, found: list[Located]) -> list[DigitPrediction]:
+        """Classify pieces of ink that were located, and accept or reject each."""
+        if not found:
+            return []
+        images = np.stack([normalise_digit(item.strength) for item in found])
+        joint = self.model.probabilities(images.reshape(len(images), -1))
+        return [
+            self._decide(row, image, item.box, refuse_by_shape(item))
+            for row, image, item in zip(joint, images, found, strict=True)
+        ]
+
+    def _decide(
+        self,
+        joint: NDArray[np.float64],
+        image: NDArray[np.uint8],
+        box: Box | None,
+        reason: str,
+    ) -> DigitPrediction:
+        share = float(joint[:10].sum())
+        given = joint[:10] / share if share > 0 else np.full(10, 0.1)
+        best = int(given.argmax())
+        confidence = float(joint[best])
+        reason = reason or refuse_by_probability(
+            given, confidence, self.threshold, trained=self.model.knows_non_digits
+        )
+        return DigitPrediction(
+            digit=None if reason else best,
+            confidence=confidence,
+            probabilities=given,
+            box=box,
+            normalised=image,
+            accepted=not reason,
+            reason=reason,
+        )
+
+
+def default_recognizer(
+    *, threshold: float | None = None, report: Callable[[str], None] | None = None
+) -> Recognizer:
+    """Return a recogniser with the default model, training it where none is cached."""
+    return Recognizer(threshold=threshold, report=report)
+
+
+def _nothing(reason: str) -> DigitPrediction:
+    return DigitPrediction(
+        digit=None,
+        confidence=0.0,
+        probabilities=np.full(10, 0.1),
+        accepted=False,
+        reason=reason,
+    )

@@ -1,0 +1,64 @@
+"""Whether what was found is a digit: by its shape on the page and by the classifier."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from digitrec.inference.locate import Located
+
+__all__ = ["DEFAULT_THRESHOLD", "refuse_by_probability", "refuse_by_shape"]
+
+DEFAULT_THRESHOLD = 0.5
+"""Least confidence to accept a digit. The risk–coverage curve of other choices is part of
+``python -m benchmarks.real_images``."""
+LEAST_MARGIN = 0.3
+"""Least lead of the best digit over the next, for models without a class "not a digit"."""
+MIN_FILL = 0.03
+MAX_PIECES = 12
+MAX_CLUTTER = 6.0
+MAX_INK_SHARE = 0.72
+
+
+def refuse_by_shape(found: Located) -> str:
+    """Return why ink cannot be a digit, or an empty string.
+
+    These are checks that no digit in a picture of a digit fails: not a speck, not in crumbs,
+    not drowned in other ink, not a filled area.
+    """
+    inked = found.strength > 0.4 * found.contrast
+    if found.fill < MIN_FILL:
+        return "the ink is too small to be a digit"
+    if found.pieces > MAX_PIECES:
+        return "the ink is in too many pieces"
+    if found.clutter > MAX_CLUTTER:
+        return "there is far more ink around than in any one place"
+    height, width = inked.shape
+    if min(height, width) > 0.35 * max(height, width) and inked.mean() > MAX_INK_SHARE:
+        return "the ink is a filled area, not strokes"
+    return ""
+
+
+def refuse_by_probability(
+    probabilities: NDArray[np.float64], confidence: float, threshold: float, *, trained: bool
+) -> str:
+    """Return why the classifier's answer is not believed, or an empty string.
+
+    Parameters
+    ----------
+    probabilities : ndarray, shape (10,)
+        Probability of each digit, given a digit.
+    confidence : float
+        Probability of the best digit, "not a digit" counted in.
+    threshold : float
+        Least confidence.
+    trained : bool
+        Whether the model knows the class "not a digit". Others are asked for a lead too.
+    """
+    if confidence < threshold:
+        return f"confidence {confidence:.2f} is below the threshold {threshold:.2f}"
+    if not trained:
+        second, first = np.partition(probabilities, -2)[-2:]
+        if first - second < LEAST_MARGIN:
+            return "two digits are about as likely as each other"
+    return ""

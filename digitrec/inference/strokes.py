@@ -1,0 +1,227 @@
+"""Digits and other signs drawn from strokes, in hands that MNIST has few of.
+
+MNIST was written in the United States: its ones are bare strokes, its sevens have no bar, its
+nines end straight. The templates below are polylines in a unit square (x to the right, y
+down), smoothed, shaken and drawn with a round pen.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["DIGIT_STROKES", "SIGN_STROKES", "draw_strokes", "random_scribbles"]
+
+Stroke = list[tuple[float, float]]
+Template = list[Stroke]
+
+
+def _parse(text: str) -> Template:
+    """Read strokes written as ``x,y x,y … / x,y …`` in hundredths."""
+    return [
+        [(int(x) / 100, int(y) / 100) for x, y in (point.split(",") for point in stroke.split())]
+        for stroke in text.split("/")
+    ]
+
+
+_OVAL = "50,0 18,18 8,50 18,82 50,100 82,82 92,50 82,18 50,0"
+
+_DIGITS: list[tuple[int, str]] = [
+    (0, _OVAL),
+    (0, "60,4 25,10 8,50 25,92 60,96 88,70 85,30 60,4 40,14"),
+    (0, "72,6 35,2 10,40 18,85 50,100 85,70 90,30 66,4 50,10"),
+    (0, _OVAL + " / 80,14 22,88"),
+    # One: flag; flag and foot; foot; long flag; curved flag and foot.
+    (1, "28,26 55,0 / 55,0 55,100"),
+    (1, "20,35 60,0 / 60,0 60,100"),
+    (1, "8,48 60,0 / 60,0 58,100"),
+    (1, "25,24 52,0 / 52,0 52,100 / 20,100 84,100"),
+    (1, "12,42 55,0 / 55,0 55,100 / 15,100 95,100"),
+    (1, "30,14 52,0 / 52,0 52,100 / 10,100 92,100"),
+    (1, "50,0 50,100 / 25,100 78,100"),
+    (1, "14,40 40,22 60,0 / 60,0 52,100"),
+    (1, "15,45 65,0 / 65,0 50,60 45,96 60,100 72,92"),
+    (2, "10,25 25,4 60,0 82,22 70,50 35,80 8,100 / 8,100 92,100"),
+    (2, "12,22 40,0 75,10 78,38 45,75 12,98 / 12,98 40,92 70,100 95,92"),
+    (2, "12,22 45,0 80,15 70,50 30,88 12,98 8,84 30,80 60,98 95,90"),
+    (2, "10,10 55,0 85,18 70,48 10,98 / 10,98 95,98"),
+    (3, "12,10 50,0 80,16 70,40 38,48 / 38,48 80,58 85,84 50,100 8,90"),
+    (3, "10,2 85,2 / 85,2 42,40 / 42,40 78,48 88,75 60,98 10,92"),
+    (3, "15,12 50,0 78,15 60,42 42,46 60,50 82,72 65,96 30,100 8,88"),
+    (4, "30,0 8,60 / 8,60 92,60 / 70,30 66,100"),
+    (4, "62,0 5,68 / 5,68 95,68 / 62,0 62,100"),
+    (4, "20,0 15,50 / 15,50 85,48 / 85,0 78,100"),
+    (4, "55,0 8,62 / 8,62 90,62 / 65,35 60,100"),
+    (4, "15,0 12,45 45,56 82,45 / 85,0 80,100"),
+    (5, "85,0 25,0 / 25,0 18,42 / 18,42 55,34 86,55 80,86 45,100 8,90"),
+    (5, "22,2 18,45 / 18,45 60,38 85,62 70,92 35,100 8,90 / 22,2 90,0"),
+    (5, "80,2 35,6 / 35,6 25,48 65,48 75,75 50,98 12,96"),
+    (6, "72,0 35,25 12,62 25,95 60,100 82,78 70,56 40,55 14,72"),
+    (6, "55,0 22,40 12,75 35,100 70,95 82,70 55,52 18,70"),
+    (6, "85,8 60,0 25,25 10,65 28,98 65,98 85,72 62,52 30,58 14,76"),
+    (7, "8,2 90,2 / 90,2 40,100"),
+    (7, "8,2 90,2 / 90,2 40,100 / 30,50 85,50"),
+    (7, "8,14 12,2 90,2 / 90,2 55,55 45,100 / 28,52 84,48"),
+    (7, "5,8 30,0 60,10 92,0 / 92,0 60,40 42,100"),
+    (7, "5,10 35,2 62,8 92,0 / 92,0 55,50 40,100 / 22,55 82,48"),
+    (7, "10,20 12,2 92,2 / 92,2 70,35 60,100"),
+    (8, "75,14 50,0 22,14 28,38 70,58 82,82 50,100 18,84 28,60 70,38 80,20 72,10"),
+    (8, "50,0 22,20 50,46 78,20 50,0 / 50,46 15,74 50,100 85,74 50,46"),
+    (8, "80,8 40,2 22,24 55,48 82,76 50,100 16,80 40,52 88,4"),
+    # Nine: hooked tails, round and long, and straight ones.
+    (9, "80,18 50,0 18,18 22,46 52,52 80,25 / 80,8 80,70 60,98 15,92"),
+    (9, "82,20 50,0 15,22 28,50 62,46 82,18 78,70 50,100 12,88"),
+    (9, "78,15 45,0 15,22 30,48 65,42 80,12 / 80,12 78,80 55,100 25,92 10,78"),
+    (9, "78,15 45,0 15,22 30,48 65,42 80,12 / 80,12 68,100"),
+    (9, "75,20 50,2 20,14 18,40 45,50 75,35 / 80,0 72,60 55,95 30,100 5,94"),
+]
+
+_SIGNS: list[str] = [
+    # Small letters a c e h k m n p r t u v w x y f d, as written by hand.
+    "78,15 45,2 12,30 12,75 40,98 70,75 80,10 / 80,10 76,75 82,98 98,88",
+    "80,12 40,5 10,40 15,80 50,98 72,90 80,20 / 82,0 80,90 95,98",
+    "85,14 55,0 18,25 10,62 32,96 65,98 90,82",
+    "80,22 50,5 20,30 14,65 40,98 85,88",
+    "90,5 40,5 12,45 30,95 88,95",
+    "15,55 85,48 72,10 40,2 12,40 20,85 55,100 90,85",
+    "18,0 18,100 / 18,60 50,42 80,55 82,100",
+    "20,0 20,100 / 78,35 22,65 / 35,58 85,100",
+    "8,10 8,100 / 8,40 28,8 48,35 48,100 / 48,40 70,8 92,35 92,100",
+    "15,5 15,100 / 15,45 45,5 82,25 85,100",
+    "20,2 20,100 / 20,12 60,0 85,22 70,45 20,48",
+    "20,5 20,100 / 20,40 45,8 80,15",
+    "45,0 45,85 65,100 85,90 / 12,32 80,30",
+    "12,5 14,70 40,98 75,75 / 80,5 80,98",
+    "8,5 45,98 / 45,98 88,5",
+    "5,5 25,95 / 25,95 48,25 / 48,25 72,95 / 72,95 95,5",
+    "8,5 92,95 / 92,5 8,95",
+    "12,5 48,55 / 88,5 30,100",
+    "80,10 55,0 42,25 40,100 / 15,45 72,42",
+    "78,55 40,45 12,75 40,100 78,80 / 80,0 80,100",
+    # Capitals A E F H K L M N P R T U V Y C.
+    "50,0 8,100 / 50,0 92,100 / 25,62 76,62",
+    "15,0 15,100 / 15,0 85,0 / 15,50 70,50 / 15,100 88,100",
+    "18,0 18,100 / 18,0 85,0 / 18,48 68,48",
+    "12,0 12,100 / 88,0 88,100 / 12,50 88,50",
+    "15,0 15,100 / 85,0 18,55 / 35,45 88,100",
+    "20,0 20,100 / 20,100 88,100",
+    "8,100 12,0 / 12,0 50,65 / 50,65 88,0 / 88,0 92,100",
+    "12,100 12,0 / 12,0 88,100 / 88,100 88,0",
+    "18,0 18,100 / 18,0 70,2 85,25 68,48 18,52",
+    "18,0 18,100 / 18,0 70,2 82,24 65,46 18,50 / 45,50 88,100",
+    "8,2 92,2 / 50,2 50,100",
+    "12,0 14,75 50,100 85,75 88,0",
+    "10,0 50,48 / 90,0 50,48 / 50,48 50,100",
+    # Operators, arrows, stars, boxes, ticks, hearts, waves, a face, a house, a spiral.
+    "50,5 50,95 / 5,50 95,50",
+    "5,40 95,40 / 5,62 95,62",
+    "10,50 90,50 / 50,18 51,20 / 50,80 51,82",
+    "5,50 95,50 / 65,20 95,50 / 95,50 65,80",
+    "50,0 80,98 / 80,98 2,35 / 2,35 98,35 / 98,35 20,98 / 20,98 50,0",
+    "5,5 95,5 / 95,5 95,95 / 95,95 5,95 / 5,95 5,5",
+    "50,5 95,92 / 95,92 5,92 / 5,92 50,5",
+    "5,60 35,95 / 35,95 95,5",
+    "50,95 8,45 15,12 38,8 50,30 62,8 88,12 92,45 50,95",
+    "2,50 18,25 35,50 50,75 66,50 82,25 98,50",
+    _OVAL + " / 35,35 36,38 / 65,35 66,38 / 30,65 50,78 70,65",
+    "5,45 50,5 / 50,5 95,45 / 15,45 15,98 / 85,45 85,98 / 15,98 85,98",
+    "50,50 62,45 60,62 42,65 32,45 48,28 75,35 82,62 58,88 22,78 10,45 30,12 70,8",
+    "50,0 5,50 / 5,50 50,100 / 50,100 95,50 / 95,50 50,0",
+    _OVAL + " / 8,50 92,50 / 50,0 50,100",
+    "35,5 30,95 / 65,5 60,95 / 5,35 95,32 / 5,68 95,65",
+]
+
+DIGIT_STROKES: list[tuple[int, Template]] = [(digit, _parse(text)) for digit, text in _DIGITS]
+"""Digits with their templates."""
+SIGN_STROKES: list[Template] = [_parse(text) for text in _SIGNS]
+"""Letters, operators and drawings that nobody should read as a digit."""
+
+_POINTS = 6
+_CHUNK = 48
+
+
+def draw_strokes(
+    template: Template, n: int, rng: np.random.Generator, *, side: int = 28, shake: float = 0.035
+) -> NDArray[np.float32]:
+    """Draw a template `n` times by an unsteady hand.
+
+    Parameters
+    ----------
+    template : list of strokes
+        Points of each stroke in a unit square.
+    n : int
+        Drawings.
+    rng : numpy.random.Generator
+    side : int
+        Pixels per side.
+    shake : float
+        Standard deviation of each point, as a share of the drawing.
+
+    Returns
+    -------
+    ndarray of float32, shape (n, side, side)
+        Ink, 0–1, within the middle 20/28 of the image.
+    """
+    if n > _CHUNK:
+        # Small blocks stay in the processor's cache.
+        sizes = [min(_CHUNK, n - start) for start in range(0, n, _CHUNK)]
+        blocks = [draw_strokes(template, size, rng, side=side, shake=shake) for size in sizes]
+        return np.concatenate(blocks)
+    aspect = rng.uniform(0.55, 1.05, (n, 1)).astype(np.float32)
+    slant = rng.normal(0.0, 0.2, (n, 1)).astype(np.float32)
+    starts, stops = [], []
+    for stroke in template:
+        points = np.asarray(stroke, dtype=np.float32)[None]
+        points = points + rng.normal(0, shake, (n, len(stroke), 2)).astype(np.float32)
+        path = _smooth(points) if len(stroke) > 2 else points
+        x, y = path[..., 0] - 0.5, path[..., 1] - 0.5
+        path = np.stack([x * aspect - slant * y, y], axis=-1)
+        starts.append(path[:, :-1])
+        stops.append(path[:, 1:])
+    return _draw_segments(np.concatenate(starts, 1), np.concatenate(stops, 1), rng, side)
+
+
+def random_scribbles(n: int, rng: np.random.Generator, *, side: int = 28) -> NDArray[np.float32]:
+    """Draw random curves, one to three a picture; shapes as `draw_strokes` returns them."""
+    groups = []
+    for count, points in ((1, 4), (1, 7), (1, 12), (2, 4), (3, 3)):
+        size = n // 5 + 1
+        template = [[(0.5, 0.5)] * points] * count
+        groups.append(draw_strokes(template, size, rng, side=side, shake=0.35))
+    return np.concatenate(groups)[rng.permutation(5 * (n // 5 + 1))[:n]]
+
+
+def _smooth(points: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return Catmull–Rom curves through points of shape (n, points, 2)."""
+    ends = 2 * points[:, :1] - points[:, 1:2], 2 * points[:, -1:] - points[:, -2:-1]
+    p = np.concatenate([ends[0], points, ends[1]], axis=1)
+    t = np.linspace(0, 1, _POINTS, endpoint=False, dtype=np.float32)[:, None]
+    a, b, c, d = (p[:, i : p.shape[1] - 3 + i, None] for i in range(4))
+    curve = 0.5 * (
+        2 * b + (c - a) * t + (2 * a - 5 * b + 4 * c - d) * t**2 + (3 * (b - c) + d - a) * t**3
+    )
+    return np.concatenate([curve.reshape(len(points), -1, 2), points[:, -1:]], axis=1)
+
+
+def _draw_segments(
+    starts: NDArray[np.float32], stops: NDArray[np.float32], rng: np.random.Generator, side: int
+) -> NDArray[np.float32]:
+    """Scale segments (n, segments, 2) to the middle of the image and draw them."""
+    n = len(starts)
+    both = np.concatenate([starts, stops], axis=1)
+    low, high = both.min(axis=1, keepdims=True), both.max(axis=1, keepdims=True)
+    scale = side * 18 / 28 / np.maximum((high - low).max(axis=2, keepdims=True), 1e-3)
+    shift = (side - 1) / 2 - scale * (low + high) / 2
+    starts, stops = starts * scale + shift, stops * scale + shift
+    width = side / 28 * rng.uniform(0.7, 1.9, (n, 1)).astype(np.float32)
+    y, x = (axis.ravel().astype(np.float32) for axis in np.indices((side, side)))
+    nearest = np.full((n, side * side), np.inf, np.float32)
+    for index in range(starts.shape[1]):
+        x0, y0 = starts[:, index, 0, None], starts[:, index, 1, None]
+        dx, dy = stops[:, index, 0, None] - x0, stops[:, index, 1, None] - y0
+        along = ((x - x0) * dx + (y - y0) * dy) / np.maximum(dx * dx + dy * dy, 1e-6)
+        along = np.clip(along, 0, 1)
+        square = (x - x0 - along * dx) ** 2 + (y - y0 - along * dy) ** 2
+        np.minimum(nearest, square, out=nearest)
+    ink = np.clip(width + 0.5 - np.sqrt(nearest), 0, 1)
+    return ink.reshape(n, side, side)

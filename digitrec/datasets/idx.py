@@ -12,6 +12,7 @@ import os
 import struct
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,7 +41,7 @@ IDX_FILES = (
     "t10k-labels-idx1-ubyte",
 )
 
-_TYPES = {
+_TYPES: dict[int, np.dtype[Any]] = {
     0x08: np.dtype("u1"),
     0x09: np.dtype("i1"),
     0x0B: np.dtype(">i2"),
@@ -74,7 +75,7 @@ def parse_idx(content: bytes, name: str) -> NDArray:
     if len(content) < 4:
         raise DatasetError(f"{name} is truncated: {len(content)} bytes, too short for an IDX file")
     code, n_dimensions = content[2], content[3]
-    if content[:2] != b"\0\0" or code not in _TYPES or n_dimensions == 0:
+    if content[:2] != b"\0\0" or code not in _TYPES or not 1 <= n_dimensions <= 4:
         raise DatasetError(f"{name} is not an IDX file: it has the bad magic {content[:4].hex()!r}")
     header = 4 + 4 * n_dimensions
     if len(content) < header:

@@ -1,7 +1,7 @@
-"""Bring files into the cache: from disk, over HTTP, from archives; always verified.
+"""Sources of files: folders on disk, web servers, archives on web servers.
 
-Deciding (`ensure_files`) knows nothing of how a source works; a source only puts files into a
-scratch folder. Nothing gets its final name before its sha256 is right.
+A source puts files into a scratch folder and checks nothing; `digitrec.datasets.cache` decides
+which source is asked and what is kept.
 """
 
 from __future__ import annotations
@@ -10,38 +10,29 @@ import gzip
 import shutil
 import socket
 import subprocess
-import tempfile
 import threading
+import time
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
 
-from digitrec._files import sha256_file, write_text
-from digitrec.errors import DatasetError
-
 __all__ = [
     "HttpMirror",
     "LocalFolder",
-    "Report",
     "Source",
     "SourceError",
     "ZipArchive",
-    "ensure_files",
     "find_unreachable",
 ]
-
-Report = Callable[[str], None]
 
 #: Seconds to resolve a name and connect; all hosts are tried at the same time.
 CONNECT_TIMEOUT = 3.0
 #: Seconds without a byte after which a download is given up.
 READ_TIMEOUT = 8.0
-
-_ORIGIN_FILE = "source.txt"
 
 
 class SourceError(Exception):
@@ -139,127 +130,6 @@ class ZipArchive:
             yield _unpack(packed, scratch / name, keep=not self.suffix)
 
 
-def ensure_files(
-    dataset: str,
-    folder: Path,
-    checksums: Mapping[str, str],
-    sources: Sequence[Source],
-    report: Report,
-) -> str:
-    """Have verified files in `folder`, from the first source that delivers them.
-
-    Files already there are checked; a damaged one is named, removed and fetched again. Files
-    with ``.gz`` or ``.Z`` added to their name in `folder` are the first source. A source is
-    given up at its first failure, and files it delivered until then are kept.
-
-    Parameters
-    ----------
-    dataset : str
-        Name for messages.
-    folder : pathlib.Path
-        Where the files are kept.
-    checksums : mapping of str to str
-        sha256 of the content of each file, by its name in `folder`.
-    sources : sequence of Source
-        Where to look, in this order.
-    report : callable
-        Told in one line of each damaged file, each failure and the success.
-
-    Returns
-    -------
-    str
-        Where the files came from.
-
-    Raises
-    ------
-    DatasetError
-        If no source delivers; the message lists each with its reason and says how to supply
-        the files by hand.
-    """
-    try:
-        missing = [name for name in checksums if not _is_intact(folder / name, checksums, report)]
-        if not missing:
-            return _read_origin(folder)
-        return _fetch_missing(dataset, folder, checksums, missing, sources, report)
-    except OSError as error:
-        raise DatasetError(
-            f"cannot use the cache folder {folder}: {error}; "
-            "set the environment variable DIGITREC_DATA to a folder that can be written"
-        ) from error
-
-
-def _fetch_missing(
-    dataset: str,
-    folder: Path,
-    checksums: Mapping[str, str],
-    missing: list[str],
-    sources: Sequence[Source],
-    report: Report,
-) -> str:
-    tried, origins = [], []
-    unreachable: dict[str, str] | None = None
-    for source in (LocalFolder(folder, "files in the cache folder"), *sources):
-        if source.url and unreachable is None:
-            unreachable = find_unreachable([s.url for s in sources if s.url])
-        try:
-            if unreachable and source.url in unreachable:
-                raise SourceError(unreachable[source.url])
-            _fetch(source, missing, folder, checksums)
-        except SourceError as error:
-            tried.append(f"{source.title}: {error}")
-            report(f"{dataset}: {tried[-1]}")
-        still_missing = [name for name in missing if not (folder / name).exists()]
-        if still_missing != missing:
-            origins.append(source.title)
-            report(
-                f"{dataset}: {len(missing) - len(still_missing)} file(s) from {source.title}, "
-                "sha256 verified"
-            )
-        missing = still_missing
-        if not missing:
-            origin = " and ".join(origins)
-            write_text(folder / _ORIGIN_FILE, origin + "\n")
-            return origin
-    lines = "".join(f"\n  - {line}" for line in tried)
-    raise DatasetError(
-        f"dataset {dataset!r} cannot be had. Tried:{lines}\n"
-        f"Supply it by hand: put {', '.join(checksums)} (plain or .gz) into {folder}"
-    )
-
-
-def _fetch(
-    source: Source, names: Sequence[str], folder: Path, checksums: Mapping[str, str]
-) -> None:
-    """Move verified files from a source into `folder`, until one fails."""
-    folder.mkdir(parents=True, exist_ok=True)
-    # Beside the target, so that the last step is a rename within one file system.
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".fetch-") as scratch:
-        for name, path in zip(names, source.fetch(names, Path(scratch)), strict=True):
-            digest = sha256_file(path)
-            if digest != checksums[name]:
-                raise SourceError(
-                    f"{name} is damaged or another version: {path.stat().st_size} bytes with "
-                    f"sha256 {digest[:16]}…, expected {checksums[name][:16]}…"
-                )
-            path.replace(folder / name)
-
-
-def _is_intact(path: Path, checksums: Mapping[str, str], report: Report) -> bool:
-    """Tell whether a cached file is there and right; name and remove a damaged one."""
-    if not path.exists():
-        return False
-    if sha256_file(path) == checksums[path.name]:
-        return True
-    report(f"{path} is damaged ({path.stat().st_size} bytes, wrong sha256); removed")
-    path.unlink()
-    return False
-
-
-def _read_origin(folder: Path) -> str:
-    path = folder / _ORIGIN_FILE
-    return path.read_text(encoding="utf-8").strip() if path.exists() else "local files"
-
-
 def find_unreachable(urls: Iterable[str], timeout: float = CONNECT_TIMEOUT) -> dict[str, str]:
     """Return the reason for each of `urls` whose host does not answer within `timeout` seconds.
 
@@ -278,11 +148,9 @@ def find_unreachable(urls: Iterable[str], timeout: float = CONNECT_TIMEOUT) -> d
     threads = [threading.Thread(target=connect, args=(url,), daemon=True) for url in reasons]
     for thread in threads:
         thread.start()
-    deadline = threading.Event()
-    threading.Timer(timeout, deadline.set).start()
+    deadline = time.monotonic() + timeout
     for thread in threads:
-        while thread.is_alive() and not deadline.is_set():
-            thread.join(0.05)
+        thread.join(max(0.0, deadline - time.monotonic()))
     return dict(reasons)
 
 
@@ -307,10 +175,11 @@ def _download(url: str, path: Path) -> Path:
     try:
         download(url, str(path), None)
     except requests.HTTPError as error:
-        raise SourceError(f"{name}: HTTP status {error.response.status_code}") from error
-    except (requests.Timeout, urllib3.exceptions.TimeoutError) as error:
-        raise SourceError(f"{name}: no data within {READ_TIMEOUT:g} s") from error
+        raise SourceError(f"{name}: {error}") from error
     except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+        # A time-out within the body comes as a ConnectionError; only its text tells.
+        if "timed out" in str(error).lower():
+            raise SourceError(f"{name}: no data within {READ_TIMEOUT:g} s") from error
         raise SourceError(f"{name}: the download broke off ({type(error).__name__})") from error
     return path
 

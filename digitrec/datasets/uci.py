@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from digitrec._files import cache_dir
 from digitrec.datasets._dataset import Dataset, DatasetSpec
+from digitrec.datasets.cache import Report, ensure_files
 from digitrec.datasets.idx import DIGIT_NAMES
-from digitrec.datasets.mirrors import HttpMirror, Report, Source, ZipArchive, ensure_files
+from digitrec.datasets.mirrors import HttpMirror, Source, ZipArchive
 from digitrec.datasets.splits import split_rows
 
 __all__ = ["DIGITS", "OPTDIGITS", "SEMEION"]
@@ -61,7 +62,7 @@ def load_semeion(report: Report) -> Dataset:
     source = ensure_files("semeion", folder, SEMEION_CHECKSUMS, SEMEION_SOURCES, report)
     table = pd.read_csv(folder / "semeion.data", sep=" ", header=None, usecols=range(266))
     values = table.to_numpy(np.float64)
-    X = np.rint(values[:, :256] * 255).astype(np.uint8)
+    X = np.rint(values[:, :256] * 255).astype(np.uint8, order="C")
     return _split(SEMEION, X, values[:, 256:].argmax(axis=1), source)
 
 

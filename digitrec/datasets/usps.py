@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from digitrec._files import cache_dir
 from digitrec.datasets._dataset import Dataset, DatasetSpec
+from digitrec.datasets.cache import Report, ensure_files
 from digitrec.datasets.idx import DIGIT_NAMES
-from digitrec.datasets.mirrors import HttpMirror, Report, Source, ensure_files
+from digitrec.datasets.mirrors import HttpMirror, Source
 
 __all__ = ["USPS"]
 
@@ -49,7 +50,7 @@ def _read_table(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """Read rows of the digit and 256 values; the training file has a blank after each row."""
     table = pd.read_csv(path, sep=" ", header=None, usecols=range(257)).to_numpy(np.float64)
     pixels = np.rint((table[:, 1:] + 1) * 127.5).clip(0, 255)
-    return pixels.astype(np.uint8), table[:, 0].astype(np.int64)
+    return pixels.astype(np.uint8, order="C"), table[:, 0].astype(np.int64)
 
 
 USPS = DatasetSpec(

@@ -1,0 +1,144 @@
+"""The cache of downloaded files: what is missing, which source is asked, what is kept.
+
+Nothing gets its final name before its sha256 is right.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from digitrec._files import sha256_file, write_text
+from digitrec.datasets.mirrors import LocalFolder, Source, SourceError, find_unreachable
+from digitrec.errors import DatasetError
+
+__all__ = ["Report", "ensure_files"]
+
+#: Takes one line for the user.
+Report = Callable[[str], None]
+
+_ORIGIN_FILE = "source.txt"
+_UNKNOWN_ORIGIN = "local files"
+
+
+def ensure_files(
+    dataset: str,
+    folder: Path,
+    checksums: Mapping[str, str],
+    sources: Sequence[Source],
+    report: Report,
+) -> str:
+    """Have verified files in `folder`, from the first source that delivers them.
+
+    Files already there are checked; a damaged one is named, removed and fetched again. Files
+    with ``.gz`` or ``.Z`` added to their name in `folder` are the first source. A source is
+    given up at its first failure, and files it delivered until then are kept.
+
+    Parameters
+    ----------
+    dataset : str
+        Name for messages.
+    folder : pathlib.Path
+        Where the files are kept.
+    checksums : mapping of str to str
+        sha256 of the content of each file, by its name in `folder`.
+    sources : sequence of Source
+        Where to look, in this order.
+    report : callable
+        Told in one line of each damaged file, each failure and the success.
+
+    Returns
+    -------
+    str
+        Where the files came from.
+
+    Raises
+    ------
+    DatasetError
+        If no source delivers; the message lists each with its reason and says how to supply
+        the files by hand.
+    """
+    try:
+        missing = [name for name in checksums if not _is_intact(folder / name, checksums, report)]
+        if not missing:
+            return _read_origin(folder)
+        return _fetch_missing(dataset, folder, checksums, missing, sources, report)
+    except OSError as error:
+        raise DatasetError(
+            f"cannot use the cache folder {folder}: {error}; "
+            "set the environment variable DIGITREC_DATA to a folder that can be written"
+        ) from error
+
+
+def _fetch_missing(
+    dataset: str,
+    folder: Path,
+    checksums: Mapping[str, str],
+    missing: list[str],
+    sources: Sequence[Source],
+    report: Report,
+) -> str:
+    tried, origins = [], []
+    unreachable: dict[str, str] | None = None
+    for source in (LocalFolder(folder, _UNKNOWN_ORIGIN), *sources):
+        if source.url and unreachable is None:
+            unreachable = find_unreachable([s.url for s in sources if s.url])
+        try:
+            if unreachable and source.url in unreachable:
+                raise SourceError(unreachable[source.url])
+            _fetch(source, missing, folder, checksums)
+        except SourceError as error:
+            tried.append(f"{source.title}: {error}")
+            report(f"{dataset}: {tried[-1]}")
+        still_missing = [name for name in missing if not (folder / name).exists()]
+        if still_missing != missing:
+            origins.append(source.title)
+            report(
+                f"{dataset}: {len(missing) - len(still_missing)} file(s) from {source.title}, "
+                "sha256 verified"
+            )
+        missing = still_missing
+        if not missing:
+            origin = " and ".join(origins)
+            write_text(folder / _ORIGIN_FILE, origin + "\n")
+            return origin
+    lines = "".join(f"\n  - {line}" for line in tried)
+    raise DatasetError(
+        f"dataset {dataset!r} cannot be had. Tried:{lines}\n"
+        f"Supply it by hand: put {', '.join(checksums)} into {folder}, as they are or packed "
+        "with .gz added to the name"
+    )
+
+
+def _fetch(
+    source: Source, names: Sequence[str], folder: Path, checksums: Mapping[str, str]
+) -> None:
+    """Move verified files from a source into `folder`, until one fails."""
+    folder.mkdir(parents=True, exist_ok=True)
+    # Beside the target, so that the last step is a rename within one file system.
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".fetch-") as scratch:
+        for name, path in zip(names, source.fetch(names, Path(scratch)), strict=True):
+            digest = sha256_file(path)
+            if digest != checksums[name]:
+                raise SourceError(
+                    f"{name} is damaged or another version: {path.stat().st_size} bytes with "
+                    f"sha256 {digest[:16]}…, expected {checksums[name][:16]}…"
+                )
+            path.replace(folder / name)
+
+
+def _is_intact(path: Path, checksums: Mapping[str, str], report: Report) -> bool:
+    """Tell whether a cached file is there and right; name and remove a damaged one."""
+    if not path.exists():
+        return False
+    if sha256_file(path) == checksums[path.name]:
+        return True
+    report(f"{path} is damaged ({path.stat().st_size} bytes, wrong sha256); removed")
+    path.unlink()
+    return False
+
+
+def _read_origin(folder: Path) -> str:
+    path = folder / _ORIGIN_FILE
+    return path.read_text(encoding="utf-8").strip() if path.exists() else _UNKNOWN_ORIGIN

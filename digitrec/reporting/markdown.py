@@ -93,5 +93,6 @@ def seconds(value: float | None, spread: float | None = None) -> str:
     """Return a duration or size with as many decimals as its magnitude deserves."""
     if value is None:
         return MISSING
-    digits = 2 if abs(value) < 10 else 1 if abs(value) < 100 else 0
+    size = abs(value)
+    digits = 3 if size < 0.1 else 2 if size < 10 else 1 if size < 100 else 0
     return number(value, digits, spread)

@@ -52,7 +52,7 @@ def confusion_figure(confusion: ArrayLike, classes: Sequence[str], *, title: str
     axes = figure.add_subplot()
     misses = np.ma.masked_where(np.eye(n, dtype=bool) | (counts == 0), share)
     hits = np.ma.masked_where(~np.eye(n, dtype=bool), share)
-    warm = LinearSegmentedColormap.from_list("misses", ["#FFF1E0", "#F6B26B", "#D55E00"])
+    warm = LinearSegmentedColormap.from_list("misses", ["#FFF1E0", "#F9BE83", "#E8843A"])
     cool = LinearSegmentedColormap.from_list("hits", ["#FFFFFF", "#CFE3F2"])
     worst = float(misses.max()) if misses.count() else 1.0
     axes.imshow(hits, cmap=cool, vmin=0, vmax=100)
@@ -73,10 +73,9 @@ def confusion_figure(confusion: ArrayLike, classes: Sequence[str], *, title: str
             rate = axes.text(column, row + 0.22, f"{percentage:.{digits}f} %", fontsize=small)
             for text in (count, rate):
                 text.set(ha="center", va="center", in_layout=False)
-    name_cells(axes, classes, classes)
-    # White lines vanish between empty cells, so the matrix gets a frame.
+    name_cells(axes, classes, classes, line="#E9ECEF")
     axes.spines[:].set_visible(True)
-    axes.spines[:].set_color("#D0D7DE")
+    axes.spines[:].set_color("#E9ECEF")
     axes.set_xlabel("predicted")
     axes.set_ylabel("true")
     axes.set_title(title)

@@ -185,14 +185,15 @@ def _class_table(context: ReportContext, result: Result) -> str:
         ]
         for entry in result.per_class
     ]
-    weights = [entry["support"] for entry in result.per_class]
-    for name, weight in (("macro average", None), ("weighted average", weights)):
-        if sum(weights):
+    present = [entry for entry in result.per_class if entry["support"]]
+    support = [entry["support"] for entry in present]
+    for name, weights in (("macro average", None), ("weighted average", support)):
+        if present:
             averages = [
-                percent(float(np.average([e[field] for e in result.per_class], weights=weight)))
+                percent(float(np.average([entry[field] for entry in present], weights=weights)))
                 for field in ("precision", "recall", "f1")
             ]
-            rows.append([f"*{name}*", *averages, f"{sum(weights):,}"])
+            rows.append([f"*{name}*", *averages, f"{sum(support):,}"])
     return table(["class", "precision", "recall", "F1", "images"], rows, "lrrrr")
 
 

@@ -107,7 +107,7 @@ def _status(row: Row) -> str:
 def _failure_line(failure: Result) -> str:
     name = f"{model_title(failure.model)} ({failure.features}, seed {failure.random_state})"
     state = failure.status.replace("_", " ")
-    return f"- **{escape(name)}**: {state}. {escape(failure.reason)}".rstrip(". ") + "."
+    return f"- **{escape(name)}**: {state}" + (f", {escape(failure.reason)}" * bool(failure.reason))
 
 
 def _winner_sentence(context: ReportContext) -> str:

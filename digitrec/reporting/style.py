@@ -110,8 +110,10 @@ def render_png(figure: Figure) -> bytes:
     return buffer.getvalue()
 
 
-def name_cells(axes: Axes, columns: Sequence[str], rows: Sequence[str]) -> None:
-    """Name the columns and rows of an image, and part its cells by thin lines."""
+def name_cells(
+    axes: Axes, columns: Sequence[str], rows: Sequence[str], *, line: str = "white"
+) -> None:
+    """Name the columns and rows of an image, and part its cells by lines of a colour."""
     turn = max(map(len, columns)) > 4
     axes.set_xticks(
         range(len(columns)),
@@ -121,8 +123,8 @@ def name_cells(axes: Axes, columns: Sequence[str], rows: Sequence[str]) -> None:
         rotation_mode="anchor" if turn else "default",
     )
     axes.set_yticks(range(len(rows)), rows)
-    axes.vlines(np.arange(0.5, len(columns) - 1), -0.5, len(rows) - 0.5, "white", linewidth=1.5)
-    axes.hlines(np.arange(0.5, len(rows) - 1), -0.5, len(columns) - 0.5, "white", linewidth=1.5)
+    axes.vlines(np.arange(0.5, len(columns) - 1), -0.5, len(rows) - 0.5, line, linewidth=1.5)
+    axes.hlines(np.arange(0.5, len(rows) - 1), -0.5, len(columns) - 0.5, line, linewidth=1.5)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
 
@@ -190,7 +192,7 @@ def label_points(
             cx, cy = points[index][0] + dx * scale, points[index][1] + dy * scale
             box = (cx - width / 2, cy - height / 2, cx + width / 2, cy + height / 2)
             total = cost + sum(_overlap(box, other) for other in taken) + _outside(box, frame)
-            total += 30 * any(_holds(box, point) for point in line)
+            total += 60 * any(_holds(box, point) for point in line)
             if best is None or total < best[0]:
                 best = (total, dx, dy, box, cost)
         assert best is not None

@@ -1,0 +1,93 @@
+import csv
+import dataclasses
+import io
+import json
+
+import pytest
+from PIL import Image
+
+from digitrec.evaluation.result import read_run, write_run
+from digitrec.reporting import report as report_module
+from digitrec.reporting import write_index, write_report
+
+
+@pytest.fixture(scope="module")
+def written(run, predictions, dataset, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("reports") / "digits"
+    write_report(run, folder, predictions, dataset)
+    write_run(run, folder / "results.json")
+    return folder
+
+
+def test_every_file_is_written(written):
+    markdown = (written / "report.md").read_text(encoding="utf-8")
+    figures = sorted((written / "figures").iterdir())
+    assert len(figures) == 14
+    for path in figures:
+        assert f"figures/{path.name}" in markdown
+        assert path.stat().st_size < 150_000
+        with Image.open(path) as image:
+            assert image.width == 1050
+    left = {path.name for path in written.iterdir()}
+    assert left == {"figures", "report.html", "report.md", "results.csv", "results.json"}
+
+
+def test_the_report_is_rebuilt_from_what_was_saved(written, predictions, dataset, tmp_path):
+    run = read_run(written / "results.json")
+    again = tmp_path / written.parent.name / "digits"
+    write_report(run, again, predictions, dataset)
+    for name in ("report.md", "results.csv", "report.html"):
+        assert (again / name).read_bytes() == (written / name).read_bytes()
+
+
+def test_figures_that_are_no_longer_shown_go(run, predictions, dataset, tmp_path):
+    old = tmp_path / "figures" / "confusion_old.png"
+    old.parent.mkdir()
+    old.write_bytes(b"old")
+    few = dataclasses.replace(run, results=run.results[:1], winner=run.results[0].key)
+    write_report(few, tmp_path, predictions)
+    assert not old.exists()
+    assert len(list(old.parent.iterdir())) == 3
+
+
+def test_a_failure_while_drawing_leaves_the_old_report(written, run, monkeypatch, tmp_path):
+    write_report(run, tmp_path)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+
+    def full_disk(*args):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(report_module, "render_png", full_disk)
+    with pytest.raises(OSError, match="No space"):
+        write_report(dataclasses.replace(run, total_seconds=9.0), tmp_path)
+    after = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    assert after == before
+
+
+def test_csv_has_one_flat_row_per_result(written, run):
+    text = (written / "results.csv").read_text(encoding="utf-8")
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert [row["key"] for row in rows] == [result.key for result in run.results]
+    first = run.results[0]
+    assert float(rows[0]["test_error"]) == first.test_error
+    assert json.loads(rows[0]["parameters"]) == first.parameters
+    assert rows[0]["versions_scikit_learn"] == first.versions["scikit-learn"]
+    assert rows[-1]["status"] == "timeout"
+    assert rows[-1]["test_error"] == ""
+    assert "confusion" not in rows[0]
+
+
+def test_the_index_lists_runs_and_other_pages(written, run):
+    folder = written.parent
+    (folder / "broken").mkdir()
+    (folder / "broken" / "results.json").write_text("{", encoding="utf-8")
+    (folder / "peers.md").write_text("# Beside | others\n", encoding="utf-8")
+    page = write_index(folder).read_text(encoding="utf-8")
+    assert "[scikit-learn's 8x8 digits](digits/report.md)" in page
+    assert f"{100 * run.winning_result.test_error:.2f}" in page
+    assert "broken" not in page
+    assert r"[Beside \| others](peers.md)" in page
+
+
+def test_an_index_without_runs_says_how_to_make_one(tmp_path):
+    assert "python -m benchmarks.run_all" in write_index(tmp_path).read_text(encoding="utf-8")

@@ -21,7 +21,7 @@ from digitrec.reporting.style import (
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["confusion_figure", "curves_figure", "images_figure"]
+__all__ = ["confusion_figure", "curves_figure", "grid_columns", "images_figure"]
 
 _MOST_ANNOTATED = 20
 
@@ -82,6 +82,12 @@ def confusion_figure(confusion: ArrayLike, classes: Sequence[str], *, title: str
     return figure
 
 
+def grid_columns(classes: Sequence[str]) -> int:
+    """Return how many images stand side by side so that captions have room."""
+    longest = max(map(len, classes))
+    return 10 if longest <= 7 else 8 if longest <= 10 else 6
+
+
 @styled
 def images_figure(
     images: NDArray[np.uint8],
@@ -91,7 +97,7 @@ def images_figure(
     wrong: Sequence[bool] | None = None,
     columns: int = 10,
 ) -> Figure:
-    """Draw images in a grid, each with a caption of up to two lines.
+    """Draw images in a grid, each with a caption below.
 
     Parameters
     ----------
@@ -104,7 +110,7 @@ def images_figure(
     wrong : sequence of bool, optional
         Images that get a frame in the colour of mistakes.
     columns : int
-        Images per row.
+        Images per row; see `grid_columns`.
     """
     from matplotlib.patches import Rectangle
 

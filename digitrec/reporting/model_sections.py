@@ -14,7 +14,7 @@ from digitrec.reporting.section import Content, FigureSpec
 
 __all__ = ["models_section", "samples_section"]
 
-_N_MISTAKES = 30
+_ROWS_OF_MISTAKES = 3
 _N_SAMPLES_PER_CLASS = 2
 
 
@@ -32,7 +32,11 @@ def samples_section(context: ReportContext) -> Content | None:
         "samples",
         f"{len(chosen)} test images drawn at random, each with the winner's answer",
         lambda: model_figures.images_figure(
-            images[chosen], captions, title=f"How {row.title} reads test images", wrong=wrong
+            images[chosen],
+            captions,
+            title=f"How {row.title} reads test images",
+            wrong=wrong,
+            columns=model_figures.grid_columns(context.label_names),
         ),
     )
     text = (
@@ -103,14 +107,15 @@ def _mistakes_spec(context: ReportContext, row: Row) -> tuple[FigureSpec | None,
     images = context.images(predictions) if predictions else None
     if predictions is None or images is None or not len(predictions.mistakes):
         return None, ""
-    chosen = predictions.mistakes[:_N_MISTAKES]
+    columns = model_figures.grid_columns(context.label_names)
+    chosen = predictions.mistakes[: _ROWS_OF_MISTAKES * columns]
     captions = [_caption(context, predictions, index, with_truth=True) for index in chosen]
     which = "surest" if predictions.confidence is not None else "first"
     title = f"{row.title}: its {which} mistakes (true → read)"
     figure = FigureSpec(
         f"mistakes_{row.shown.stem}",
         f"The {len(chosen)} {which} mistakes of {row.title} with true and predicted class",
-        lambda: model_figures.images_figure(images[chosen], captions, title=title),
+        lambda: model_figures.images_figure(images[chosen], captions, title=title, columns=columns),
     )
     note = (
         f"The {len(chosen)} {which} of its {len(predictions.mistakes):,} mistakes, "

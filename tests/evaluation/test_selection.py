@@ -1,0 +1,105 @@
+import json
+
+import pytest
+
+from digitrec.evaluation.result import Result, Run
+from digitrec.evaluation.selection import save_winner, select_winner
+from digitrec.persistence import read_metadata
+
+
+def make_result(model, validation, *, test=0.9, seed=0, fit=1.0, status="ok", features="raw"):
+    return Result(
+        key=f"{features}-{model}-{seed}",
+        dataset="digits",
+        features=features,
+        model=model,
+        parameters={},
+        random_state=seed,
+        status=status,
+        n_train=10,
+        n_validation=2,
+        n_test=5,
+        validation_accuracy=validation if status == "ok" else None,
+        test_accuracy=test,
+        fit_seconds=fit,
+        data_fingerprint="f",
+        versions={},
+        hardware={},
+        finished_at="2026-01-01T00:00:00+00:00",
+    )
+
+
+def test_validation_accuracy_decides_and_the_test_set_does_not():
+    results = [make_result("svm", 0.98, test=0.5), make_result("knn", 0.97, test=0.99)]
+    assert select_winner(results) == "raw-svm-0"
+
+
+def test_a_tie_goes_to_the_faster_fit():
+    results = [make_result("svm", 0.98, fit=9.0), make_result("knn", 0.98, fit=1.0)]
+    assert select_winner(results) == "raw-knn-0"
+
+
+def test_failures_cannot_win():
+    results = [make_result("svm", 0.99, status="timeout"), make_result("knn", 0.5)]
+    assert select_winner(results) == "raw-knn-0"
+    assert select_winner(results[:1]) is None
+    assert select_winner([]) is None
+
+
+def test_seeds_are_averaged_and_the_lowest_stands_for_the_winner():
+    results = [
+        make_result("svm", 0.99, seed=0),
+        make_result("svm", 0.90, seed=1),
+        make_result("knn", 0.96, seed=1),
+        make_result("knn", 0.95, seed=0),
+    ]
+    assert select_winner(results) == "raw-knn-0"
+
+
+def test_a_model_that_lacks_a_seed_does_not_win_by_it():
+    results = [
+        make_result("svm", 0.99, seed=0),
+        make_result("svm", 0.0, seed=1, status="timeout"),
+        make_result("knn", 0.96, seed=0),
+        make_result("knn", 0.95, seed=1),
+    ]
+    assert select_winner(results) == "raw-knn-0"
+
+
+@pytest.fixture
+def run():
+    results = [make_result("svm", 0.98)]
+    dataset = {"source": "here", "label_names": ["0"], "image_shape": [2, 2], "n_train": 12}
+    return Run(
+        dataset=dataset,
+        results=results,
+        winner="raw-svm-0",
+        command="",
+        total_seconds=1.0,
+        created_at="",
+    )
+
+
+def test_the_winner_is_copied_once_with_its_metadata(run, tmp_path):
+    source, path = tmp_path / "job.joblib", tmp_path / "best_model.joblib"
+    source.write_bytes(b"model")
+    save_winner(run, source, path)
+    metadata = read_metadata(path)
+    assert path.read_bytes() == b"model"
+    assert metadata["model"] == "svm"
+    assert metadata["metrics"]["validation_accuracy"] == 0.98
+    saved_at = path.stat().st_mtime_ns
+    save_winner(run, source, path)
+    assert path.stat().st_mtime_ns == saved_at
+
+
+def test_a_winner_whose_metadata_do_not_fit_is_written_again(run, tmp_path):
+    source, path = tmp_path / "job.joblib", tmp_path / "best_model.joblib"
+    source.write_bytes(b"model")
+    save_winner(run, source, path)
+    path.write_bytes(b"half")
+    save_winner(run, source, path)
+    assert path.read_bytes() == b"model"
+    path.with_suffix(".json").write_text("{")
+    save_winner(run, source, path)
+    assert json.loads(path.with_suffix(".json").read_text())["key"] == "raw-svm-0"

@@ -38,7 +38,7 @@ def render_index(runs: Mapping[str, Run], pages: Mapping[str, str] | None = None
     else:
         parts.append("No runs yet. Make one with `python -m benchmarks.run_all`.")
     if pages:
-        parts.append("Other measurements:\n")
+        parts.append("Other measurements:")
         parts.append("\n".join(f"- [{escape(title)}]({name})" for name, title in pages.items()))
     return "\n\n".join(parts) + "\n"
 

@@ -39,7 +39,7 @@ def summary_section(context: ReportContext) -> Content:
     parts += [_winner_sentence(context), accuracy_table(context), _legend(context)]
     failures = [failure for row in context.rows for failure in row.failures]
     if failures:
-        parts.append("Jobs that did not end well:\n")
+        parts.append("Jobs that did not end well:")
         parts.append("\n".join(_failure_line(failure) for failure in failures))
     return Content("\n\n".join(parts))
 
@@ -51,12 +51,14 @@ def accuracy_table(context: ReportContext) -> str:
     headers += ["test accuracy, %", "95 % interval", "test error, %", "macro F1, %", "log loss"]
     headers += ["fit, s", "predict, s", "latency p50, ms", "size, MB", "status"]
     rows = []
-    shown = {row.model for row in context.model_rows}
+    alike = _alike(context)
     for row in context.rows:
         name = escape(row.title)
-        if row.model in shown:
+        if row in context.model_rows:
             name = f"[{name}](#{anchor(row.title)})"
-        cells = [f"★ **{name}**" if row.is_winner else name]
+        cells = [
+            f"★ **{name}**" if row.is_winner else f"≈ {name}" if row.shown.stem in alike else name
+        ]
         cells += [escape(row.features)] if several else []
         for field, form in _COLUMNS:
             if field == "interval":
@@ -88,6 +90,11 @@ _COLUMNS = (
     ("latency_p50_ms", seconds),
     ("model_bytes", _megabytes),
 )
+
+
+def _alike(context: ReportContext) -> set[str]:
+    """Return the stems of the results that no test tells from the winner."""
+    return set(context.run.analyses.get("significance", {}).get("group", ()))
 
 
 def _interval(row: Row) -> str:
@@ -132,7 +139,8 @@ def _winner_sentence(context: ReportContext) -> str:
                 f"–{percent(best.test_accuracy_high)} %)"
             )
         sentence += "."
-    return sentence + " The test images chose nothing."
+    # A percent sign never starts a line.
+    return f"{sentence} The test images chose nothing.".replace(" %", "\u00a0%")
 
 
 def _count(n: int, noun: str) -> str:
@@ -141,10 +149,17 @@ def _count(n: int, noun: str) -> str:
 
 def _legend(context: ReportContext) -> str:
     text = "★ chosen on validation accuracy; rows are in that order."
+    alike = _alike(context)
+    if any(row.shown.stem in alike for row in context.rows if not row.is_winner):
+        level = context.run.analyses["significance"]["alpha"]
+        text += (
+            " ≈ not distinguishable from ★ on the test images (McNemar's exact test with Holm's "
+            f"correction, level {level:g})."
+        )
     if any(len(row.results) > 1 for row in context.rows):
         text += " ± is the standard deviation over seeds."
     return (
-        text + " What each column means stands under [How it was measured](#how-it-was-measured)."
+        f"{text} What each column means stands under [How it was measured](#how-it-was-measured)."
     )
 
 

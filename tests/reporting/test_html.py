@@ -1,6 +1,8 @@
 import base64
 import dataclasses
 import re
+import shutil
+import subprocess
 from html.parser import HTMLParser
 
 import pytest
@@ -106,3 +108,35 @@ def test_a_picture_that_is_not_at_hand_leaves_its_description():
     text = render_html("# t\n\n![what it <b>shows](https://example.org/a.png)", {})
     assert not Page(text).all("img")
     assert "what it &lt;b&gt;shows" in text
+
+
+@pytest.mark.browser
+def test_a_click_on_a_head_sorts_the_table(page, tmp_path):
+    browser = shutil.which("chromium") or shutil.which("google-chrome")
+    if browser is None:
+        pytest.skip("no Chromium on this machine")
+    script = (
+        "const column = [...document.querySelectorAll('th')].findIndex("
+        "  head => head.textContent.startsWith('test error'));"
+        "const button = document.querySelectorAll('th button')[column];"
+        "const shown = () => [...document.querySelector('table').tBodies[0].rows].map("
+        "  row => row.cells[column].textContent).join();"
+        "button.click(); document.title = shown();"
+        "button.click(); document.title += ';' + shown();"
+    )
+    path = tmp_path / "page.html"
+    path.write_text(page.replace("</body>", f"<script>{script}</script></body>"), encoding="utf-8")
+    options = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+    done = subprocess.run(
+        [browser, *options, f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom", path.as_uri()],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    up, down = re.search(r"<title>(.*?)</title>", done.stdout).group(1).split(";")
+    numbers = [float(value) for value in up.split(",") if value != "–"]
+    assert numbers == sorted(numbers)
+    assert len(numbers) == 4
+    assert up.endswith("–")
+    assert down.split(",") == [*reversed(up.split(",")[:-1]), "–"]

@@ -35,7 +35,7 @@ def test_the_report_starts_with_the_result(context):
         "## How it was measured",
     ]
     table = report.markdown.index("| model")
-    assert report.markdown.index("% error**") < table < report.markdown.index("![")
+    assert report.markdown.index("\u00a0% error**") < table < report.markdown.index("![")
 
 
 def test_the_table_has_a_row_for_each_model_and_marks_the_winner(context):
@@ -155,3 +155,15 @@ def test_the_method_names_command_splits_and_versions(context):
 def test_parameters_that_look_like_markup_stay_in_their_cells(context):
     markdown = section("models", context).markdown
     assert r"| `kernel`    | `'a\|b'`     |" in markdown
+
+
+def test_the_table_marks_what_no_test_tells_from_the_winner(context):
+    rows = context.ok_rows
+    group = [rows[0].shown.stem, rows[2].shown.stem]
+    analyses = {"significance": {"group": group, "alpha": 0.05}}
+    run = dataclasses.replace(context.run, analyses=analyses)
+    markdown = section("summary", ReportContext(run=run)).markdown
+    lines = [line for line in markdown.splitlines() if line.startswith("|")][2:]
+    assert [line[2] for line in lines] == ["★", "[", "≈", "[", "k"]
+    assert "≈ not distinguishable from ★" in markdown
+    assert "≈" not in section("summary", context).markdown

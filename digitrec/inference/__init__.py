@@ -16,6 +16,7 @@ from __future__ import annotations
 from digitrec.inference.image_io import read_image
 from digitrec.inference.locate import Located, locate_digit
 from digitrec.inference.normalise import normalise_digit
+from digitrec.inference.page import Page, locate_digits
 from digitrec.inference.prediction import Box, DigitPrediction, Reading
 from digitrec.inference.recognizer import Recognizer, default_recognizer
 
@@ -23,10 +24,12 @@ __all__ = [
     "Box",
     "DigitPrediction",
     "Located",
+    "Page",
     "Reading",
     "Recognizer",
     "default_recognizer",
     "locate_digit",
+    "locate_digits",
     "normalise_digit",
     "read_image",
 ]

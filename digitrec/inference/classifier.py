@@ -79,28 +79,25 @@ class CalibratedNetworks(ClassifierMixin, BaseEstimator):
         X : array-like, shape (n_samples, n_features)
         y : array-like of int, shape (n_samples,)
         """
-        X, y = validate_data(self, X, y, dtype=np.float32)
-        self.classes_ = np.unique(y)
-        order = np.random.default_rng(self.random_state).permutation(len(X))
-        n_held = max(1, round(self.held_out * len(X)))
+        rows, labels = _checked(self, X, y)
+        self.classes_ = np.unique(labels)
+        order = np.random.default_rng(self.random_state).permutation(len(rows))
+        n_held = max(1, round(self.held_out * len(rows)))
         held, kept = order[:n_held], order[n_held:]
-        X_kept, y_kept = X[kept], y[kept]
         seeds = [self.random_state + index for index in range(self.n_networks)]
         self.networks_ = Parallel(n_jobs=self.n_jobs)(
-            delayed(_fit_network)(X_kept, y_kept, self.hidden, tuple(self.epochs), seed)
+            delayed(_fit_network)(rows[kept], labels[kept], self.hidden, tuple(self.epochs), seed)
             for seed in seeds
         )
-        self.temperature_ = 1.0
-        logs = self._mean_logs(X[held])
-        truth = np.searchsorted(self.classes_, y[held])
-        self.temperature_ = _fit_temperature(logs, truth)
+        logs = self._mean_logs(rows[held])
+        self.temperature_ = _fit_temperature(logs, np.searchsorted(self.classes_, labels[held]))
         return self
 
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
         """Return calibrated probabilities, shape (n_samples, n_classes)."""
         check_is_fitted(self)
-        X = validate_data(self, X, dtype=np.float32, reset=False)
-        return _soften(self._mean_logs(X), self.temperature_)
+        rows = np.asarray(validate_data(self, X, dtype=np.float32, reset=False))
+        return _soften(self._mean_logs(rows), self.temperature_)
 
     def predict(self, X: ArrayLike) -> NDArray:
         """Return the most probable label of each row."""
@@ -109,6 +106,13 @@ class CalibratedNetworks(ClassifierMixin, BaseEstimator):
     def _mean_logs(self, X: NDArray[np.float32]) -> NDArray[np.float64]:
         probabilities = np.mean([net.predict_proba(X) for net in self.networks_], axis=0)
         return np.log(np.maximum(probabilities, 1e-12)).astype(np.float64)
+
+
+def _checked(
+    estimator: BaseEstimator, X: ArrayLike, y: ArrayLike
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    rows, labels = validate_data(estimator, X, y, dtype=np.float32)
+    return np.asarray(rows), np.asarray(labels)
 
 
 def _fit_network(

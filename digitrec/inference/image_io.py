@@ -10,11 +10,19 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image
 
 from digitrec.errors import ImageError
 
-__all__ = ["FORMATS", "MAX_BYTES", "MAX_PIXELS", "ImageSource", "LoadedImage", "read_image"]
+__all__ = [
+    "FORMATS",
+    "MAX_BYTES",
+    "MAX_PIXELS",
+    "ImageSource",
+    "LoadedImage",
+    "load_image",
+    "read_image",
+]
 
 FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "BMP", "DIB", "TIFF", "GIF")
 """Names of the formats Pillow may open; MPO is the JPEG of many phones."""
@@ -229,10 +237,11 @@ def _to_bytes(array: NDArray[Any]) -> NDArray[np.uint8]:
     if low < 0 or high > (255 if floats else 65535):
         allowed = "0–1 or 0–255" if floats else "0–255 or 0–65535"
         raise ImageError(f"array values span {low:g} to {high:g}; they must lie in {allowed}")
-    if floats:
-        factor = 255.0 if high <= 1 else 1.0
-    else:
-        factor = 1 / 257 if high > 255 else 1.0
+    factor = 1.0
+    if floats and high <= 1:
+        factor = 255.0
+    elif high > 255:
+        factor = 1 / 257
     return np.rint(array * factor).astype(np.uint8)
 
 

@@ -84,7 +84,7 @@ def locate_digit(source: ImageSource) -> Located | None:
             origin = (0.0, 0.0)
     else:
         origin = (0.0, 0.0)
-    strength = _cut(ink, mask, box)
+    strength = cut_out(ink, mask, box)
     contrast = float(np.percentile(strength[strength > 0], 75)) if (strength > 0).any() else 0.0
     return Located(
         strength=strength,
@@ -130,9 +130,9 @@ def _choose(ink: Ink) -> tuple[Ink, NDArray[np.bool_], Box] | None:
 
 
 def _ink_weights(ink: Ink, pieces: Pieces) -> NDArray[np.float64]:
-    return np.bincount(
-        pieces.labels.ravel(), weights=ink.strength.ravel(), minlength=len(pieces) + 1
-    )[1:]
+    strength = ink.strength.ravel().astype(np.float64)
+    sums = np.bincount(pieces.labels.ravel(), weights=strength, minlength=len(pieces) + 1)
+    return np.asarray(sums[1:], dtype=np.float64)
 
 
 def _usable(pieces: Pieces, weights: NDArray[np.float64]) -> NDArray[np.bool_]:
@@ -227,7 +227,7 @@ def _look_closer(
     return ink, mask, inner, (float(x0), float(y0)), shrunk
 
 
-def _cut(ink: Ink, mask: NDArray[np.bool_], box: Box) -> NDArray[np.float32]:
+def cut_out(ink: Ink, mask: NDArray[np.bool_], box: Box) -> NDArray[np.float32]:
     """Return the strength within a box, with a soft rim around the mask and nothing else."""
     height, width = mask.shape
     x0, y0 = max(0, box[0] - 1), max(0, box[1] - 1)

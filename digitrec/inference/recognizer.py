@@ -14,7 +14,9 @@ from digitrec.inference.image_io import ImageSource
 from digitrec.inference.locate import Located, locate_digit
 from digitrec.inference.model import DigitModel
 from digitrec.inference.normalise import normalise_digit
-from digitrec.inference.prediction import Box, DigitPrediction
+from digitrec.inference.page import locate_digits
+from digitrec.inference.prediction import Box, DigitPrediction, Reading
+from digitrec.inference.reading import assemble
 from digitrec.inference.rejection import (
     DEFAULT_THRESHOLD,
     refuse_by_probability,
@@ -118,6 +120,50 @@ class Recognizer:
             self._decide(row, image, None, "" if image.any() else NO_INK)
             for row, image in zip(joint, images, strict=True)
         ]
+
+    def read(
+        self,
+        image: ImageSource,
+        *,
+        region: Box | None = None,
+        rotation: float | None = None,
+        expected: int | None = None,
+    ) -> Reading:
+        """Read all digits of an image, row by row.
+
+        Parameters
+        ----------
+        image : path, bytes, ndarray or PIL image
+            As `read_image` takes it.
+        region : tuple of int, optional
+            Left, top, right, bottom of the part to read, in pixels of the upright image.
+        rotation : float, optional
+            Degrees to turn the page counter-clockwise first; None means that a mild slope of
+            the rows is found and undone.
+        expected : int, optional
+            How many digits there are: the most likely that many are returned.
+
+        Raises
+        ------
+        ImageError
+            If the image cannot be read.
+        ConfigurationError
+            If the region does not lie in the image, or an option has no sense.
+        """
+        if expected is not None and expected < 1:
+            raise ConfigurationError(f"expected must be at least 1, not {expected!r}")
+        if rotation is not None and not -360 <= rotation <= 360:
+            raise ConfigurationError(f"rotation must be in degrees, -360 to 360, not {rotation!r}")
+        page = locate_digits(
+            image, region=region, rotation=rotation, score=self._score, expected=expected
+        )
+        judged = self.judge([found for line in page.lines for found in line])
+        rest = iter(judged)
+        return assemble([[next(rest) for _ in line] for line in page.lines], page.angle, expected)
+
+    def _score(self, crops: list[NDArray[np.float32]]) -> NDArray[np.float64]:
+        images = np.stack([normalise_digit(crop) for crop in crops])
+        return self.model.probabilities(images.reshape(len(images), -1))[:, :10].max(axis=1)
 
     def judge(self, found: list[Located]) -> list[DigitPrediction]:
         """Classify pieces of ink that were located, and accept or reject each."""

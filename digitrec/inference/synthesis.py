@@ -234,7 +234,12 @@ def _filled_shape(rng: np.random.Generator) -> FloatImages:
         draw.polygon(
             [(56 + 50 * float(np.cos(a)), 56 + 50 * float(np.sin(a))) for a in angles], fill=255
         )
-    return np.asarray(image.resize((_SIDE, _SIDE), Image.Resampling.BOX), np.float32) / 255
+    small = np.asarray(image.resize((_SIDE, _SIDE), Image.Resampling.BOX))
+    return _unit(small)
+
+
+def _unit(values: NDArray[np.uint8]) -> FloatImages:
+    return values.astype(np.float32) / np.float32(255)
 
 
 def _trim(image: FloatImages) -> FloatImages:
@@ -272,7 +277,7 @@ def _glyph(font: Path, sign: str) -> FloatImages | None:
     mask = face.getmask(sign, mode="L")
     if 0 in mask.size or bytes(mask) == bytes(face.getmask("\uffff", mode="L")):
         return None
-    pixels = np.asarray(mask, dtype=np.float32).reshape(mask.size[1], mask.size[0]) / 255
+    pixels = _unit(np.asarray(mask, dtype=np.uint8).reshape(mask.size[1], mask.size[0]))
     return _frame(pixels) if pixels.max() > 0.5 else None
 
 

@@ -173,7 +173,7 @@ def _compose(
         seen.add(id(part))
         parts.append(part if first else _vary(part, random_state + 1000 * index))
     some = rng.permutation(len(base))[:10_000]
-    digits = base[some].astype(np.float32) / 255
+    digits = base[some].astype(np.float32) / np.float32(255)
     negatives = make_non_digits(round(N_NON_DIGITS * share), digits, sets[0].y_train[some], rng)
     parts += [_bytes(drawn), _bytes(negatives)]
     labels += [drawn_labels, np.full(len(negatives), NOT_A_DIGIT, np.int64)]
@@ -184,7 +184,7 @@ def _vary(images: NDArray[np.uint8], seed: int) -> NDArray[np.uint8]:
     """Distort images on two threads; the result does not depend on how many there are."""
 
     def work(start: int) -> NDArray[np.uint8]:
-        block = images[start : start + _BLOCK].astype(np.float32) / 255
+        block = images[start : start + _BLOCK].astype(np.float32) / np.float32(255)
         return _bytes(distort(block, np.random.default_rng([seed, start])))
 
     starts = range(0, len(images), _BLOCK)

@@ -1,0 +1,76 @@
+"""Rows of a page: its slope, which pieces share a row, and their order."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["group_lines", "page_slope"]
+
+FloatArray = NDArray[np.float64]
+
+MAX_SLOPE = np.tan(np.deg2rad(30))
+
+
+def page_slope(boxes: FloatArray, height: float) -> float:
+    """Return the slope of the rows: pixels down per pixel to the right; 0 where unclear.
+
+    Each digit and its nearest neighbour to the right give one estimate; their median, weighted
+    by distance, counts where most of them agree.
+
+    Parameters
+    ----------
+    boxes : ndarray, shape (n, 4)
+        Left, top, right, bottom of digit-sized pieces.
+    height : float
+        Typical height of a digit.
+    """
+    if len(boxes) < 3:
+        return 0.0
+    x, y = (boxes[:, 0] + boxes[:, 2]) / 2, (boxes[:, 1] + boxes[:, 3]) / 2
+    dx, dy = x[None] - x[:, None], y[None] - y[:, None]
+    right = (dx > 0.3 * height) & (np.abs(dy) < MAX_SLOPE * dx)
+    # Along a slope the nearest neighbour is in the same row; dy counts double against others.
+    cost = np.where(right, dx + 2 * np.abs(dy), np.inf)
+    nearest = cost.argmin(axis=1)
+    rows = np.flatnonzero(np.isfinite(cost.min(axis=1)) & (cost.min(axis=1) < 5 * height))
+    if len(rows) < 2:
+        return 0.0
+    slopes = dy[rows, nearest[rows]] / dx[rows, nearest[rows]]
+    slope = float(np.median(slopes))
+    agree = np.abs(slopes - slope) < 0.12
+    if agree.mean() < 0.6:
+        return 0.0
+    return float(np.average(slopes[agree], weights=dx[rows, nearest[rows]][agree]))
+
+
+def group_lines(boxes: FloatArray, height: float, slope: float = 0.0) -> list[list[int]]:
+    """Return indices of boxes in rows, top to bottom, each from left to right.
+
+    Parameters
+    ----------
+    boxes : ndarray, shape (n, 4)
+        Left, top, right, bottom.
+    height : float
+        Typical height of a digit.
+    slope : float
+        As `page_slope` gives it.
+    """
+    if not len(boxes):
+        return []
+    x = (boxes[:, 0] + boxes[:, 2]) / 2
+    y = (boxes[:, 1] + boxes[:, 3]) / 2 - slope * x
+    lines: list[list[int]] = []
+    for index in np.argsort(x):
+        best, least = None, 0.55 * max(height, 0.6 * float(boxes[index, 3] - boxes[index, 1]))
+        for line in lines:
+            # The row's height here is that of its last few members: rows may bend.
+            away = abs(float(np.mean(y[line[-3:]])) - float(y[index]))
+            if away < least:
+                best, least = line, away
+        if best is None:
+            lines.append([int(index)])
+        else:
+            best.append(int(index))
+    lines.sort(key=lambda line: float(np.mean(y[line])))
+    return lines

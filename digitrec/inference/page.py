@@ -1,0 +1,303 @@
+"""Where the digits of a page are: pieces of ink of the size of digits, in rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from digitrec.errors import ConfigurationError
+from digitrec.inference.components import Pieces, find_pieces, remove_lines, union_box
+from digitrec.inference.image_io import ImageSource, LoadedImage, load_image
+from digitrec.inference.ink import Ink, extract_ink
+from digitrec.inference.lines import group_lines, page_slope
+from digitrec.inference.locate import Located, cut_out
+from digitrec.inference.prediction import Box
+from digitrec.inference.touching import Scorer, cut_piece
+
+__all__ = ["Page", "locate_digits"]
+
+PAGE_SIDE = 1600
+"""Longer side at which a page is read."""
+MAX_PIECES = 400
+MOST_DIGITS = 5.0
+"""Wider pieces, in heights of a digit, are not cut: they are words or drawings."""
+TURN_FROM = 4.0
+"""Degrees of slope from which the page itself is turned, not only its rows."""
+
+
+@dataclass(frozen=True, eq=False)
+class Page:
+    """Pieces of ink that may be digits, in reading order.
+
+    Attributes
+    ----------
+    lines : list of list of Located
+        Rows, top to bottom; each from left to right.
+    angle : float
+        Degrees by which the page was turned counter-clockwise to make its rows level.
+    """
+
+    lines: list[list[Located]]
+    angle: float
+
+
+def locate_digits(
+    source: ImageSource,
+    *,
+    region: Box | None = None,
+    rotation: float | None = None,
+    score: Scorer | None = None,
+    expected: int | None = None,
+) -> Page:
+    """Find the digits of a page.
+
+    Parameters
+    ----------
+    source : path, bytes, ndarray or PIL image
+        As `read_image` takes it.
+    region : tuple of int, optional
+        Left, top, right, bottom of the part to look at, in pixels of the upright image.
+    rotation : float, optional
+        Degrees to turn the page counter-clockwise; None means that a mild slope is found.
+    score : callable, optional
+        Confidence that each of some crops is one digit; without it touching digits stay joined.
+    expected : int, optional
+        How many digits there are; where one piece alone is found, it is cut into that many.
+
+    Returns
+    -------
+    Page
+    """
+    image = _crop(load_image(source, None if region else PAGE_SIDE), region)
+    origin = (region[0], region[1]) if region else (0, 0)
+    angle = float(rotation or 0.0)
+    ink = extract_ink(image.pixels, kernel=_kernel(image.pixels), page=True)
+    layout = _lay_out(_turn(ink, angle))
+    if rotation is None and layout is not None:
+        angle = float(np.degrees(np.arctan(layout.slope)))
+        if abs(angle) >= TURN_FROM:
+            layout = _lay_out(_turn(ink, angle)) or layout
+    if layout is None:
+        return Page([], angle)
+    if score is not None:
+        layout = _cut_wide(layout, score, expected)
+    turned = angle if rotation is not None or abs(angle) >= TURN_FROM else 0.0
+    lines = [
+        [_original(layout.found[i], image, origin, turned) for i in line]
+        for line in group_lines(layout.boxes, layout.height, layout.slope)
+    ]
+    return Page(lines, angle)
+
+
+@dataclass(frozen=True, eq=False)
+class _Layout:
+    found: list[Located]
+    height: float
+    slope: float
+
+    @property
+    def boxes(self) -> NDArray[np.float64]:
+        return np.array([item.box for item in self.found], dtype=np.float64).reshape(-1, 4)
+
+
+def _crop(image: LoadedImage, region: Box | None) -> LoadedImage:
+    if region is None:
+        return image
+    height, width = image.pixels.shape[:2]
+    x0, y0, x1, y1 = region
+    if not (0 <= x0 < x1 <= width and 0 <= y0 < y1 <= height):
+        raise ConfigurationError(
+            f"region {tuple(region)!r} must be left, top, right, bottom inside {width} x {height}"
+        )
+    part = Image.fromarray(image.pixels[y0:y1, x0:x1])
+    factor = max(1.0, max(part.size) / PAGE_SIDE)
+    if factor > 1:
+        size = (max(1, round(part.width / factor)), max(1, round(part.height / factor)))
+        part = part.resize(size, Image.Resampling.BOX, reducing_gap=2.0)
+    scale = ((x1 - x0) / part.width, (y1 - y0) / part.height)
+    return LoadedImage(np.asarray(part), scale, (x1 - x0, y1 - y0))
+
+
+def _turn(ink: Ink, angle: float) -> Ink:
+    """Turn the ink rather than the page, whose corners would then look like ink."""
+    if not angle:
+        return ink
+    strength, weak = (
+        np.asarray(Image.fromarray(a).rotate(angle, Image.Resampling.BILINEAR, expand=True))
+        for a in (ink.strength, np.where(ink.mask, 255, 0).astype(np.uint8))
+    )
+    return replace(ink, strength=strength, mask=weak > 127)
+
+
+def _lay_out(ink: Ink) -> _Layout | None:
+    """Find pieces of the size of digits, joined where broken, and the slope of their rows."""
+    if not ink.mask.any():
+        return None
+    pieces = find_pieces(ink.mask)
+    height = _digit_height(pieces)
+    if height is None:
+        return None
+    # A ruling is long against the digits; a page of one digit has its whole side.
+    shape = ink.mask.shape
+    long = (min(0.97 * shape[1], 4.5 * height), min(0.97 * shape[0], 3.0 * height))
+    if min(shape) >= 40:
+        unruled = remove_lines(ink.mask, long)
+        if unruled is not ink.mask and unruled.any():
+            ink = replace(ink, mask=unruled)
+            pieces = find_pieces(unruled)
+            height = _digit_height(pieces) or height
+    groups = _join(pieces, height)
+    found = [_piece(ink, pieces, group) for group in groups]
+    boxes = np.array([item.box for item in found], dtype=np.float64).reshape(-1, 4)
+    return _Layout(found, height, page_slope(boxes, height))
+
+
+def _kernel(pixels: NDArray[np.uint8]) -> float:
+    height, width = pixels.shape[:2]
+    least = min(height, width)
+    return min(0.3 * least, max(0.14 * max(height, width), 24.0)) / least
+
+
+def _digit_height(pieces: Pieces) -> float | None:
+    """Return the typical height of a digit: the median over ink of pieces of sane shape."""
+    page_height, page_width = pieces.labels.shape
+    heights, widths = pieces.heights, pieces.widths
+    sane = (heights >= 6) & (widths < 6 * heights) & (heights < 12 * widths)
+    sane &= (heights < 0.98 * page_height) | (widths < 0.9 * page_width)
+    sane &= pieces.borders_touched < 2
+    if not sane.any():
+        sane = heights >= 6
+    if not sane.any():
+        return None
+    order = np.argsort(heights[sane])
+    # The root tempers the weight of one large blot against many digits.
+    weights = np.sqrt(pieces.areas[sane].astype(float))[order]
+    middle = np.searchsorted(np.cumsum(weights), weights.sum() / 2)
+    return float(heights[sane][order][middle])
+
+
+def _join(pieces: Pieces, height: float) -> list[list[int]]:
+    """Return groups of pieces, each group one digit (or several that touch)."""
+    boxes = pieces.boxes
+    least = max(2.0, 0.10 * height)
+    size = np.maximum(pieces.heights, pieces.widths)
+    usable = np.flatnonzero(
+        (size >= least) & (pieces.heights < 3.2 * height) & ~_hugs_border(pieces)
+    )
+    if len(usable) > MAX_PIECES:
+        usable = usable[np.argsort(-pieces.areas[usable])[:MAX_PIECES]]
+    groups = [[int(i)] for i in usable]
+    joined = True
+    while joined:
+        joined = False
+        spans = [union_box(boxes[g]) for g in groups]
+        for i in range(len(groups)):
+            for j in range(i + 1, len(groups)):
+                if _belong(spans[i], spans[j], height):
+                    groups[i] += groups.pop(j)
+                    joined = True
+                    break
+            if joined:
+                break
+    return [g for g in groups if _digit_sized(union_box(boxes[g]), height)]
+
+
+def _hugs_border(pieces: Pieces) -> NDArray[np.bool_]:
+    """Tell which pieces are dark rims of the page: thin and along a border."""
+    height, width = pieces.labels.shape
+    if min(height, width) < 100:
+        return np.zeros(len(pieces), bool)
+    boxes, rim = pieces.boxes, 0.015 * max(height, width)
+    ends = (boxes[:, 2] <= rim) | (boxes[:, 0] >= width - rim)
+    return ends | (boxes[:, 3] <= rim) | (boxes[:, 1] >= height - rim)
+
+
+def _belong(a: Box, b: Box, height: float) -> bool:
+    """Tell whether two pieces look like parts of one digit."""
+    gap_x = max(a[0] - b[2], b[0] - a[2])
+    gap_y = max(a[1] - b[3], b[1] - a[3])
+    tall = min(a[3] - a[1], b[3] - b[1]) > 0.6 * height
+    union_height = max(a[3], b[3]) - min(a[1], b[1])
+    union_width = max(a[2], b[2]) - min(a[0], b[0])
+    narrower = min(a[2] - a[0], b[2] - b[0])
+    if union_height > 1.45 * height or union_width > 1.3 * height:
+        return False
+    if tall:
+        # Two strokes of one four overlap; two slanted digits do so less.
+        return gap_y < 0 and -gap_x > 0.7 * narrower
+    if -gap_x >= 0.4 * narrower:
+        return gap_y <= 0.25 * height
+    return gap_x <= 0.08 * height and gap_y <= 0.08 * height
+
+
+def _digit_sized(box: Box, height: float) -> bool:
+    tall = box[3] - box[1]
+    wide = box[2] - box[0]
+    return 0.4 * height <= max(tall, 0.6 * wide) and tall <= 2.4 * height
+
+
+def _piece(ink: Ink, pieces: Pieces, members: list[int]) -> Located:
+    box = union_box(pieces.boxes[members])
+    mask = pieces.mask(members)
+    strength = cut_out(ink, mask, box)
+    inked = strength[strength > 0]
+    return Located(
+        strength=strength,
+        box=box,
+        fill=1.0,
+        pieces=len(members),
+        contrast=float(np.percentile(inked, 75)) if inked.size else 0.0,
+        clutter=0.0,
+    )
+
+
+def _cut_wide(layout: _Layout, score: Scorer, expected: int | None) -> _Layout:
+    """Cut pieces that are too wide for one digit, where that gives better digits."""
+    found: list[Located] = []
+    for item in layout.found:
+        left, top, right, bottom = item.box
+        wide = (right - left) / max(1.0, min(float(bottom - top), layout.height))
+        alone = expected is not None and len(layout.found) == 1
+        parts = None
+        if 0.95 < wide < MOST_DIGITS or (alone and expected != 1):
+            parts = cut_piece(
+                item.strength, layout.height, score, parts=expected if alone else None
+            )
+        if parts is None:
+            found.append(item)
+            continue
+        found += [_part(item, part) for part in parts]
+    return replace(layout, found=found)
+
+
+def _part(item: Located, strength: NDArray[np.float32]) -> Located:
+    rows, columns = (np.flatnonzero((strength > 0).any(axis=axis)) for axis in (1, 0))
+    # The crop has a rim of one pixel around the box, where the page has room for it.
+    left, top = item.box[0] + int(columns[0]) - 1, item.box[1] + int(rows[0]) - 1
+    box = (left, top, left + int(np.ptp(columns)) + 1, top + int(np.ptp(rows)) + 1)
+    crop = strength[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    return replace(item, strength=crop, box=box)
+
+
+def _original(item: Located, image: LoadedImage, origin: tuple[int, int], angle: float) -> Located:
+    """Return a piece with its box in pixels of the upright original."""
+    height, width = image.pixels.shape[:2]
+    x = np.array([item.box[0], item.box[2], item.box[2], item.box[0]], dtype=float)
+    y = np.array([item.box[1], item.box[1], item.box[3], item.box[3]], dtype=float)
+    if angle:
+        turned_height, turned_width = _turned_shape(height, width, angle)
+        cos, sin = np.cos(np.deg2rad(angle)), np.sin(np.deg2rad(angle))
+        dx, dy = x - turned_width / 2, y - turned_height / 2
+        x, y = cos * dx - sin * dy + width / 2, sin * dx + cos * dy + height / 2
+    x = np.clip(x * image.scale[0], 0, image.size[0]) + origin[0]
+    y = np.clip(y * image.scale[1], 0, image.size[1]) + origin[1]
+    box = (int(x.min()), int(y.min()), int(np.ceil(x.max())), int(np.ceil(y.max())))
+    return replace(item, box=box)
+
+
+def _turned_shape(height: int, width: int, angle: float) -> tuple[int, int]:
+    turned = Image.new("1", (width, height)).rotate(angle, expand=True)
+    return turned.height, turned.width

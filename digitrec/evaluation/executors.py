@@ -10,13 +10,14 @@ import os
 import signal
 from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, Executor, Future, wait
+from multiprocessing import forkserver
 from typing import Any, ParamSpec, TypeVar
 
 from pebble import CONSTS, ProcessExpired, ProcessPool
 
 from digitrec._optional import import_optional
 from digitrec.errors import ConfigurationError, check_choice
-from digitrec.evaluation.isolation import OUT_OF_MEMORY_EXIT, prepare_process
+from digitrec.evaluation.isolation import OUT_OF_MEMORY_EXIT, THREAD_VARIABLES, prepare_process
 from digitrec.evaluation.job import Job
 from digitrec.evaluation.result import Result
 
@@ -53,8 +54,7 @@ class KillablePool(Executor):
             max_tasks=1,
             initializer=prepare_process,
             initargs=(n_threads, os.getpid()),
-            # Not "fork": a copy of a process whose libraries run threads may hang.
-            context=multiprocessing.get_context("spawn"),
+            context=_process_context(),
         )
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
@@ -128,6 +128,29 @@ class DaskExecutor(Executor):
                     job.path(_STOP).touch()
         self._executor.shutdown(wait=wait and not cancel_futures)
         self._client.close()
+
+
+def _process_context() -> Any:
+    """Return the way to start processes.
+
+    Not "fork": a copy of a process whose libraries run threads may hang. A fork server loads the
+    libraries once, with no threads, and is copied for each job; elsewhere each process loads them.
+    """
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["digitrec.evaluation.worker"])
+    before = {name: os.environ.get(name) for name in THREAD_VARIABLES}
+    os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))
+    try:
+        forkserver.ensure_running()
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+    return context
 
 
 def make_executor(

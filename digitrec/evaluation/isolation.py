@@ -5,6 +5,7 @@ Imports nothing heavy, so that limits stand before the libraries that they conce
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import time
@@ -15,13 +16,14 @@ import psutil
 from digitrec.evaluation.job import Job
 from digitrec.evaluation.result import Result
 
-__all__ = ["OUT_OF_MEMORY_EXIT", "execute", "prepare_process"]
+__all__ = ["OUT_OF_MEMORY_EXIT", "THREAD_VARIABLES", "execute", "prepare_process"]
 
 # Exit code of a process that went over its memory limit.
 OUT_OF_MEMORY_EXIT = 77
 _ORPHAN_EXIT = 78
 _POLL_SECONDS = 0.05
-_THREAD_VARIABLES = (
+# What numerical libraries take their number of threads from when they are loaded.
+THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
     "MKL_NUM_THREADS",
@@ -41,7 +43,7 @@ def prepare_process(n_threads: int, parent: int) -> None:
     parent : int
         Process whose end this one must not outlive.
     """
-    for name in _THREAD_VARIABLES:
+    for name in THREAD_VARIABLES:
         os.environ[name] = str(n_threads)
     threading.Thread(target=_end_with_parent, args=(parent,), daemon=True).start()
     # The libraries are loaded while the process waits for its job.
@@ -88,7 +90,10 @@ def _end_over_limit(max_memory: int, finished: threading.Event) -> None:
             os._exit(OUT_OF_MEMORY_EXIT)
 
 
-def _end_with_parent(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(10 * _POLL_SECONDS)
+def _end_with_parent(pid: int) -> None:
+    # Not the parent by the system's books: that may be a server that starts processes.
+    with contextlib.suppress(psutil.NoSuchProcess):
+        parent = psutil.Process(pid)
+        while parent.is_running() and parent.status() != psutil.STATUS_ZOMBIE:
+            time.sleep(10 * _POLL_SECONDS)
     os._exit(_ORPHAN_EXIT)

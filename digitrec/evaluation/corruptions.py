@@ -8,6 +8,7 @@ repeated; `digitrec.evaluation.robustness.load_mnist_c` reads those.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -113,8 +114,7 @@ def _glass_blur(images: Images, rng: np.random.Generator) -> Images:
 
 def _motion_blur(images: Images, rng: np.random.Generator) -> Images:
     n, height, width = images.shape
-    scale = max(height, width) / _SIDE
-    sigma, radius = 3 * scale, round(10 * scale)
+    sigma, radius = 3 * _scale_of(images), round(10 * _scale_of(images))
     angle = np.radians(rng.uniform(-45, 45, size=n))
     weights = np.exp(-(np.arange(radius + 1) ** 2) / (2 * sigma**2)).astype(np.float32)
     weights /= weights.sum()
@@ -147,7 +147,7 @@ def _rotate(images: Images, rng: np.random.Generator) -> Images:
 
 
 def _translate(images: Images, rng: np.random.Generator) -> Images:
-    step = 3 * max(images.shape[1:]) / _SIDE
+    step = 3 * _scale_of(images)
     shifts = [(x * step, y * step) for x in (-1, 1) for y in (-1, 1)]
     return _warp_at_random(images, [([[1, 0], [0, 1]], shift) for shift in shifts], rng)
 
@@ -197,7 +197,8 @@ def _canny_edges(images: Images, rng: np.random.Generator) -> Images:
 
     # One call on images laid side by side; the masked gap is wider than any filter reaches.
     n, height, width = images.shape
-    gap, per_row = 6, 20
+    sigma = _scale_of(images)
+    gap, per_row = math.ceil(4 * sigma) + 2, 20
     n_rows = -(-n // per_row)
     tiles = np.zeros((n_rows * per_row, height + gap, width + gap), dtype=np.float32)
     tiles[:n, :height, :width] = images
@@ -209,12 +210,18 @@ def _canny_edges(images: Images, rng: np.random.Generator) -> Images:
         .reshape(n_rows * (height + gap), per_row * (width + gap))
         for array in (tiles, mask)
     )
-    edges = canny(canvas, mask=where).reshape(n_rows, height + gap, per_row, width + gap)
+    edges = canny(canvas, sigma, mask=where).reshape(n_rows, height + gap, per_row, width + gap)
     return edges.swapaxes(1, 2).reshape(tiles.shape)[:n, :height, :width].astype(np.float32)
 
 
 def _gaussian(images: Images, sigma: float) -> Images:
+    sigma *= _scale_of(images)
     return gaussian_filter(images, (0, sigma, sigma), mode="nearest")
+
+
+def _scale_of(images: Images) -> float:
+    """Return the longer side in units of MNIST's 28 pixels."""
+    return max(images.shape[1:]) / _SIDE
 
 
 def _warp_at_random(

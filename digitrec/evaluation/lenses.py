@@ -13,7 +13,13 @@ from digitrec.evaluation.metrics import wilson_interval
 if TYPE_CHECKING:
     from digitrec.datasets import Dataset
 
-__all__ = ["MNIST_LABEL_ERRORS", "confused_pairs", "describe_lenses", "has_mnist_test_set"]
+__all__ = [
+    "MNIST_LABEL_ERRORS",
+    "confused_pairs",
+    "count_confused_pairs",
+    "describe_lenses",
+    "has_mnist_test_set",
+]
 
 # Test images whose label people rejected: Northcutt, Athalye and Mueller (2021), "Pervasive label
 # errors in test sets destabilize machine learning benchmarks", arXiv:2103.14749.
@@ -117,3 +123,39 @@ def confused_pairs(
         (int(code) // n_classes, int(code) % n_classes, wrong[pair == code])
         for code in codes[np.argsort(-counts, kind="stable")]
     ]
+
+
+def count_confused_pairs(
+    y_true: ArrayLike, predictions: Mapping[str, ArrayLike], n_classes: int, *, n_pairs: int = 10
+) -> dict[str, Any]:
+    """Count the errors of every model per pair of classes.
+
+    Parameters
+    ----------
+    y_true : array-like of int, shape (n_samples,)
+        Labels.
+    predictions : mapping of str to array-like of int, shape (n_samples,)
+        Predicted labels of each model, by its name.
+    n_classes : int
+        Number of classes.
+    n_pairs : int
+        Pairs to return: those with the most errors over all models.
+
+    Returns
+    -------
+    dict
+        JSON-safe. ``pairs``: ``first``, ``second`` (indices of classes) and ``counts`` (errors
+        by model), the most errors first; ``totals``: all errors by model.
+    """
+    counts: dict[tuple[int, int], dict[str, int]] = {}
+    totals = {}
+    for name, labels in predictions.items():
+        pairs = confused_pairs(y_true, labels, n_classes)
+        totals[name] = sum(len(rows) for _, _, rows in pairs)
+        for first, second, rows in pairs:
+            counts.setdefault((first, second), dict.fromkeys(predictions, 0))[name] = len(rows)
+    most = sorted(counts, key=lambda pair: (-sum(counts[pair].values()), pair))[:n_pairs]
+    return {
+        "pairs": [{"first": i, "second": j, "counts": counts[i, j]} for i, j in most],
+        "totals": totals,
+    }

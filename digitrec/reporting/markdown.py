@@ -94,5 +94,5 @@ def seconds(value: float | None, spread: float | None = None) -> str:
     if value is None:
         return MISSING
     size = abs(value)
-    digits = 3 if size < 0.1 else 2 if size < 10 else 1 if size < 100 else 0
+    digits = 4 if size < 0.01 else 3 if size < 0.1 else 2 if size < 10 else 1 if size < 100 else 0
     return number(value, digits, spread)

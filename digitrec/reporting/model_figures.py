@@ -119,7 +119,7 @@ def images_figure(
     lines = max((caption.count("\n") + 1 for caption in captions), default=1)
     side = WIDTH / (1.12 * columns)
     step_y = 1.1 + 0.17 * lines / side
-    figure = new_figure(n_rows * step_y * side + 0.4)
+    figure = new_figure(n_rows * step_y * side + 0.33)
     axes = figure.add_subplot()
     axes.set_axis_off()
     for index, (image, caption) in enumerate(zip(images, captions, strict=True)):

@@ -117,10 +117,11 @@ def _mistakes_spec(context: ReportContext, row: Row) -> tuple[FigureSpec | None,
         f"The {len(chosen)} {which} mistakes of {row.title} with true and predicted class",
         lambda: model_figures.images_figure(images[chosen], captions, title=title, columns=columns),
     )
-    note = (
-        f"The {len(chosen)} {which} of its {len(predictions.mistakes):,} mistakes, "
-        f"true class → answer{_confidence_note(predictions, 'the wrong answer')}:"
-    )
+    total = len(predictions.mistakes)
+    what = f"The {len(chosen)} {which} of its {total:,} mistakes"
+    if total == len(chosen):
+        what = f"All of its {total} mistakes" if total > 1 else "Its only mistake"
+    note = f"{what}, true class → answer{_confidence_note(predictions, 'the wrong answer')}:"
     return figure, note
 
 

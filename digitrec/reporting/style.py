@@ -165,6 +165,8 @@ def label_points(
     avoid : sequence of (float, float), optional
         Corners of a line, in data coordinates, that labels should rather not cross.
     """
+    from matplotlib.patheffects import withStroke
+
     figure = axes.get_figure(root=True)
     assert figure is not None
     figure.draw_without_rendering()  # the layout decides where points lie in pixels
@@ -186,6 +188,7 @@ def label_points(
             fontsize=8.5,
             fontweight=weight,
             annotation_clip=False,
+            path_effects=[withStroke(linewidth=2.5, foreground="white")],
         )
         text.set_in_layout(False)
         extent = text.get_window_extent()

@@ -47,7 +47,7 @@ def test_code_blocks_survive_fences_within():
         (markdown.percent(0.99364), "99.36"),
         (markdown.percent(0.5, 0.01), "50.00 ± 1.00"),
         (markdown.percent(None), "–"),
-        (markdown.seconds(0.004), "0.004"),
+        (markdown.seconds(0.004), "0.0040"),
         (markdown.seconds(12.34), "12.3"),
         (markdown.seconds(1234.5), "1,234"),
         (markdown.number(None, 3), "–"),

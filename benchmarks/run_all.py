@@ -65,6 +65,37 @@ def run_all(
     analyses: Annotated[
         str | None, typer.Option(metavar="NAMES", help="Analyses, separated by commas, or 'all'.")
     ] = None,
+    significance: Annotated[
+        bool, typer.Option("--significance", help="Test whether the differences are chance.")
+    ] = False,
+    calibration: Annotated[
+        bool, typer.Option("--calibration", help="Score the confidence, and rejection by it.")
+    ] = False,
+    lenses: Annotated[
+        bool, typer.Option("--lenses", help="Score parts of MNIST's test set.")
+    ] = False,
+    robustness: Annotated[
+        bool, typer.Option("--robustness", help="Score corrupted copies of the test images.")
+    ] = False,
+    mnist_c: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            exists=True,
+            file_okay=False,
+            help="Published MNIST-C arrays to score instead; turns --robustness on.",
+        ),
+    ] = None,
+    learning_curves: Annotated[
+        bool, typer.Option("--learning-curves", help="Fit on growing parts of the training rows.")
+    ] = False,
+    cv: Annotated[
+        int | None, typer.Option(metavar="K", min=2, help="Cross-validate with this many folds.")
+    ] = None,
+    repeats: Annotated[int, typer.Option(min=1, help="Repetitions of --cv.")] = 1,
+    rope: Annotated[
+        float, typer.Option(min=0, max=1, help="Difference in accuracy that does not matter.")
+    ] = 0.001,
     jobs: Annotated[
         int | None, typer.Option(min=1, help="Jobs at a time. Default: one per core.")
     ] = None,
@@ -104,8 +135,8 @@ def run_all(
         return
     names: list[str | None] = list(split_names(dataset)) if dataset is not None else [None]
     if report_only:
-        for name in names:
-            _rebuild(_saved_folder(output_dir, name), view)
+        runs = [_rebuild(_saved_folder(output_dir, name), view) for name in names]
+        _publish_datasets(runs, output_dir, view)
         return
     common = _common_settings(
         models=models,
@@ -127,9 +158,27 @@ def run_all(
         "force": force,
         "only_failed": only_failed,
     }
+    asked = {
+        "significance": significance,
+        "calibration": calibration,
+        "lenses": lenses,
+        "robustness": robustness or mnist_c is not None,
+        "learning_curves": learning_curves,
+        "cross_validation": cv is not None,
+    }
+    common["analyses"] += tuple(name for name, wanted in asked.items() if wanted)
+    common["options"] = {
+        "augment": augment,
+        "mnist_c": str(mnist_c.resolve()) if mnist_c is not None else None,
+        "cv": cv,
+        "repeats": repeats,
+        "rope": rope,
+    }
+    runs = []
     for name in names:
-        _run_dataset(name, output_dir, common, view, started_at)
+        runs.append(_run_dataset(name, output_dir, common, view, started_at))
         started_at = time.monotonic()
+    _publish_datasets(runs, output_dir, view)
 
 
 def _common_settings(
@@ -169,7 +218,7 @@ def _run_dataset(
     settings: dict[str, Any],
     view: ProgressView,
     started_at: float,
-) -> None:
+) -> Run:
     from digitrec.evaluation.experiment import Experiment, run_experiment
 
     data, source = _load(name, settings["max_train"], settings["random_state"], view.line)
@@ -187,6 +236,7 @@ def _run_dataset(
         raise typer.Exit(_INTERRUPTED)
     if outcome.run.winner is None:
         raise DigitrecError(f"no model ended well; the reasons are in {folder / 'report.md'}")
+    return outcome.run
 
 
 def _load(
@@ -214,6 +264,19 @@ def _publish(run: Run, folder: Path, data: Dataset | None, view: ProgressView) -
     view.line(f"report: {page}")
 
 
+def _publish_datasets(runs: list[Run], output_dir: Path, view: ProgressView) -> None:
+    """Write the page over several datasets, where there are several."""
+    if len(runs) < 2:
+        return
+    from digitrec.reporting import write_index
+    from digitrec.reporting.datasets_page import write_datasets_page
+
+    page = write_datasets_page(runs, output_dir)
+    write_index(output_dir)
+    if page is not None:
+        view.line(f"over all datasets: {page}")
+
+
 def _saved_folder(output_dir: Path, name: str | None) -> Path:
     """Return the folder of a saved run."""
     if name is not None:
@@ -222,10 +285,11 @@ def _saved_folder(output_dir: Path, name: str | None) -> Path:
     return folder if folder.exists() else output_dir / "mnist_5k"
 
 
-def _rebuild(folder: Path, view: ProgressView) -> None:
+def _rebuild(folder: Path, view: ProgressView) -> Run:
     """Write the report of a saved run again."""
     run = read_run(folder / "results.json")
     _publish(run, folder, _find_data(run, view), view)
+    return run
 
 
 def _find_data(run: Run, view: ProgressView) -> Dataset | None:

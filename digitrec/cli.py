@@ -173,6 +173,36 @@ def submit(
 
 
 @app.command()
+def export(
+    model: Annotated[Path, typer.Argument(help="Saved model: a .joblib file.")],
+    format: Annotated[str, typer.Option(help="onnx or skops.")] = "onnx",
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="File to write; default: beside MODEL.")
+    ] = None,
+    check_rows: Annotated[
+        int, typer.Option(min=1, help="Test images that both models are compared on.")
+    ] = 10_000,
+    tolerance: Annotated[
+        float, typer.Option(min=0, help="Largest difference of a probability.")
+    ] = 1e-4,
+    quiet: Quiet = False,
+) -> None:
+    """Write a saved model as ONNX or skops; kept only where it answers the same."""
+    from digitrec.persistence import export_model
+
+    done = export_model(
+        model,
+        output,
+        format=format,
+        check_rows=check_rows,
+        tolerance=tolerance,
+        report=_note(quiet),
+    )
+    typer.echo(str(done.parity))
+    typer.echo(f"model written to {done.path} ({done.n_bytes / 1e6:.1f} MB)")
+
+
+@app.command()
 def datasets() -> None:
     """List the datasets that digitrec knows."""
     from digitrec.datasets import DATASETS

@@ -116,7 +116,7 @@ def _moments(
     X: NDArray[np.float32], shape: tuple[int, int], max_slant: float
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
     """Return the centre of mass relative to the image's centre (dy, dx), and the slant."""
-    sums = np.maximum(X, 0) @ _moment_weights(shape)
+    sums = np.maximum(X, 0) @ moment_weights(shape)
     mass = sums[:, 0]
     blank = mass < _TINY
     mean = sums[:, 1:] / np.where(blank, np.float32(1), mass)[:, None]
@@ -126,7 +126,7 @@ def _moments(
 
 
 @functools.lru_cache(maxsize=16)
-def _moment_weights(shape: tuple[int, int]) -> NDArray[np.float32]:
+def moment_weights(shape: tuple[int, int]) -> NDArray[np.float32]:
     """Weights ``(height * width, 5)`` that sum pixels to mass, y, x, yy and xy."""
     y, x = (axis - (size - 1) / 2 for axis, size in zip(np.indices(shape), shape, strict=True))
     columns = (np.ones(shape), y, x, y * y, x * y)

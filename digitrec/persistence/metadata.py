@@ -1,0 +1,114 @@
+"""The JSON file beside a model file, which says what the model is and vouches for the file."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from digitrec._environment import library_versions
+from digitrec._files import sha256_file, write_json
+from digitrec.errors import ModelFileError
+
+__all__ = ["FORMAT", "metadata_path", "read_metadata", "write_metadata"]
+
+FORMAT = 1
+
+# These stand beside the joblib file of the same stem, whose metadata are `<stem>.json`.
+_FULL_NAME_SUFFIXES = (".onnx", ".skops")
+
+
+def metadata_path(path: str | os.PathLike[str]) -> Path:
+    """Return the path of the JSON file that belongs to a model file.
+
+    Examples
+    --------
+    >>> metadata_path("best_model.joblib").name, metadata_path("best_model.onnx").name
+    ('best_model.json', 'best_model.onnx.json')
+    """
+    path = Path(path)
+    if path.suffix in _FULL_NAME_SUFFIXES:
+        return path.with_name(f"{path.name}.json")
+    return path.with_suffix(".json")
+
+
+def write_metadata(
+    path: str | os.PathLike[str],
+    metadata: Mapping[str, Any] | None = None,
+    *,
+    sha256: str | None = None,
+) -> None:
+    """Write the metadata of a model file that is already there.
+
+    Parameters
+    ----------
+    path : path-like
+        The model file.
+    metadata : mapping, optional
+        JSON-safe facts to keep, such as metrics, label names and the data fingerprint.
+        The file's sha256 and size, the versions and the date are added.
+    sha256 : str, optional
+        Checksum of the file where it is known; None computes it.
+    """
+    path = Path(path)
+    facts = dict(metadata or {})
+    write_json(
+        metadata_path(path),
+        {
+            **facts,
+            "format": FORMAT,
+            "sha256": sha256 or sha256_file(path),
+            "bytes": path.stat().st_size,
+            "versions": {**facts.get("versions", {}), **library_versions()},
+            "saved_at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        },
+    )
+
+
+def read_metadata(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Read the metadata of a model file.
+
+    Parameters
+    ----------
+    path : path-like
+        The model file.
+
+    Returns
+    -------
+    dict
+        What `write_metadata` wrote.
+
+    Raises
+    ------
+    ModelFileError
+        If the metadata are missing, damaged or of a newer format.
+    """
+    source = metadata_path(path)
+    if not source.exists():
+        raise ModelFileError(
+            f"{source} is missing, so {Path(path).name} cannot be checked; "
+            "copy the .json file along with the model, or train the model again"
+        )
+    try:
+        metadata = json.loads(source.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ModelFileError(f"{source} is damaged ({error}); train the model again") from error
+    if (
+        not isinstance(metadata, dict)
+        or not isinstance(metadata.get("sha256"), str)
+        or not isinstance(metadata.get("format"), int)
+    ):
+        raise ModelFileError(
+            f"{source} is not the metadata of a digitrec model; train the model again"
+        )
+    if metadata["format"] > FORMAT:
+        raise ModelFileError(
+            f"{source} has format {metadata['format']}, this digitrec reads up to {FORMAT}; "
+            "upgrade digitrec"
+        )
+    if not isinstance(metadata.get("versions", {}), dict):
+        raise ModelFileError(f"{source} is damaged (its versions); train the model again")
+    return metadata

@@ -1,0 +1,139 @@
+"""Save a fitted Pipeline, and load a model file of any format after checking it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import warnings
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import joblib
+import sklearn
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import InconsistentVersionWarning
+
+from digitrec._files import atomic_path
+from digitrec.errors import ConfigurationError, DigitrecError, ModelFileError, ModelFileWarning
+from digitrec.persistence.metadata import read_metadata, write_metadata
+from digitrec.persistence.onnx_model import load_onnx
+from digitrec.persistence.skops_file import load_skops
+
+__all__ = ["load_model", "save_model"]
+
+_LOADERS: dict[str, Callable[[BinaryIO], Any]] = {".onnx": load_onnx, ".skops": load_skops}
+
+
+def save_model(
+    model: BaseEstimator, path: str | os.PathLike[str], metadata: Mapping[str, Any] | None = None
+) -> Path:
+    """Write a fitted Pipeline and its metadata.
+
+    Parameters
+    ----------
+    model : estimator
+        Fitted, from raw pixels to labels.
+    path : path-like
+        The joblib file to write; its metadata go beside it with the suffix ``.json``.
+    metadata : mapping, optional
+        As `write_metadata` takes it.
+
+    Returns
+    -------
+    pathlib.Path
+        `path`.
+
+    Raises
+    ------
+    ConfigurationError
+        If the suffix is that of another format.
+    """
+    path = Path(path)
+    if path.suffix in _LOADERS:
+        raise ConfigurationError(
+            f"{path.name!r} would be a joblib file; name it .joblib, then run: "
+            f"digitrec export --format {path.suffix[1:]}"
+        )
+    with atomic_path(path) as temporary:
+        joblib.dump(model, temporary, compress=("zlib", 1))
+    write_metadata(path, metadata)
+    return path
+
+
+def load_model(path: str | os.PathLike[str]) -> Any:
+    """Load a model file after checking that it is the file its metadata describe.
+
+    A joblib file can run any code while it is loaded: load only files from sources you trust.
+    The sha256 guards against damage and mix-ups, not against someone who rewrites both files.
+    ``.onnx`` and ``.skops`` files run no code of their own.
+
+    Parameters
+    ----------
+    path : path-like
+        A file that `save_model` or `digitrec.persistence.export_model` wrote: ``.onnx``,
+        ``.skops``, else joblib.
+
+    Returns
+    -------
+    Pipeline or OnnxClassifier
+        Takes raw pixels, shape (n_samples, height * width), values 0–255.
+
+    Raises
+    ------
+    ModelFileError
+        If the file is missing, damaged, altered, foreign or of a newer format.
+    MissingExtraError
+        If the packages that read the format are not installed.
+
+    Warns
+    -----
+    ModelFileWarning
+        If another scikit-learn version wrote the file; ONNX files do not depend on it.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ModelFileError(
+            f"no model file at {path}; make one with: python -m benchmarks.run_all"
+        )
+    metadata = read_metadata(path)
+    # What is hashed is what is loaded: the file may be replaced on disk in between.
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        if digest != metadata["sha256"]:
+            raise ModelFileError(
+                f"{path} is not the file its metadata describe (sha256 {digest[:12]}…, recorded "
+                f"{metadata['sha256'][:12]}…): it is damaged or was replaced; "
+                "restore it or train it again"
+            )
+        if path.suffix != ".onnx":
+            _compare_versions(path, metadata.get("versions", {}).get("scikit-learn"))
+        file.seek(0)
+        try:
+            with warnings.catch_warnings():
+                # The metadata's versions were compared above, with a remedy in the message.
+                warnings.simplefilter("ignore", InconsistentVersionWarning)
+                return _LOADERS.get(path.suffix, joblib.load)(file)
+        except DigitrecError as error:
+            if isinstance(error, ModelFileError):
+                raise ModelFileError(f"{path} {error}") from error
+            raise
+        except Exception as error:  # a damaged file can make its reader fail in any way
+            raise ModelFileError(
+                f"{path} cannot be loaded ({type(error).__name__}: {_first_line(error)}); "
+                "install the versions named in its .json file, or train it again"
+            ) from error
+
+
+def _compare_versions(path: Path, written_by: str | None) -> None:
+    if written_by != sklearn.__version__:
+        warnings.warn(
+            f"{path} was written by scikit-learn {written_by}, this is {sklearn.__version__}; "
+            "predictions may differ, or fail: train it again or install that version",
+            ModelFileWarning,
+            stacklevel=3,
+        )
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [""])[0][:300]

@@ -1,0 +1,61 @@
+"""Pipelines in the skops format, which names types instead of running code."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, BinaryIO
+
+from digitrec._optional import import_optional
+from digitrec.errors import ModelFileError
+
+__all__ = ["TRUSTED_TYPES", "load_skops", "write_skops"]
+
+TRUSTED_TYPES = (
+    "digitrec.inference.classifier.CalibratedNetworks",
+    "digitrec.models.kernel_svm.KernelSVC",
+    "digitrec.preprocessing.components.PrincipalComponents",
+    "digitrec.preprocessing.deskew.Deskew",
+    "digitrec.preprocessing.gradients.OrientedGradients",
+    "digitrec.preprocessing.scaling.GlobalScaler",
+    "digitrec.preprocessing.scaling.PixelScaler",
+    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+    "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
+    "sklearn.tree._tree.Tree",
+    "sklearn.utils._bunch.Bunch",
+)
+"""Types a file may hold beside those that skops trusts itself; nothing else is loaded."""
+
+
+def write_skops(model: Any, path: str | os.PathLike[str]) -> None:
+    """Write a fitted Pipeline.
+
+    Raises
+    ------
+    ModelFileError
+        If the model holds types that `load_skops` would refuse.
+    """
+    io = import_optional("skops.io", extra="skops")
+    io.dump(model, path)
+    _refuse_unknown_types(io.get_untrusted_types(file=path))
+
+
+def load_skops(file: BinaryIO) -> Any:
+    """Load a Pipeline from an open file.
+
+    Raises
+    ------
+    ModelFileError
+        If the file holds types that are not among `TRUSTED_TYPES`.
+    """
+    io = import_optional("skops.io", extra="skops")
+    content = file.read()
+    _refuse_unknown_types(io.get_untrusted_types(data=content))
+    return io.loads(content, trusted=list(TRUSTED_TYPES))
+
+
+def _refuse_unknown_types(found: list[str]) -> None:
+    if strange := sorted(set(found) - set(TRUSTED_TYPES)):
+        raise ModelFileError(
+            f"holds types that are not trusted: {', '.join(strange)}; "
+            "it was not made by this version of digitrec: export the model again"
+        )

@@ -22,13 +22,14 @@ def accuracy_table(run: Run) -> Table:
 
     context = ReportContext(run=run)
     table = Table(title=f"Accuracy on {escape(run.dataset['name'])}", title_justify="left")
-    table.add_column("model", no_wrap=True)
+    table.add_column("model", overflow="fold")
     for name in ("valid. %", "test %", "95 % interval", "fit s", "image ms"):
         table.add_column(name, justify="right", no_wrap=True)
     for row in context.rows:
         title = escape(context.label(row))
         if not row.results:
-            table.add_row(title, f"[red]{row.shown.status.replace('_', ' ')}[/]")
+            status = "no memory" if row.shown.status == "out_of_memory" else row.shown.status
+            table.add_row(title, f"[red]{status}[/]")
             continue
         table.add_row(
             f"[bold]{title}[/]" if row.is_winner else title,

@@ -21,7 +21,14 @@ from digitrec.evaluation.isolation import OUT_OF_MEMORY_EXIT, THREAD_VARIABLES, 
 from digitrec.evaluation.job import Job
 from digitrec.evaluation.result import Result
 
-__all__ = ["EXECUTORS", "DaskExecutor", "KillablePool", "make_executor", "outcome"]
+__all__ = [
+    "EXECUTORS",
+    "DaskExecutor",
+    "KillablePool",
+    "make_executor",
+    "outcome",
+    "process_context",
+]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -54,7 +61,7 @@ class KillablePool(Executor):
             max_tasks=1,
             initializer=prepare_process,
             initargs=(n_threads, os.getpid()),
-            context=_process_context(),
+            context=process_context(),
         )
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
@@ -130,7 +137,7 @@ class DaskExecutor(Executor):
         self._client.close()
 
 
-def _process_context() -> Any:
+def process_context() -> Any:
     """Return the way to start processes.
 
     Not "fork": a copy of a process whose libraries run threads may hang. A fork server loads the

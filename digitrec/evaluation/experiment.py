@@ -266,6 +266,7 @@ def _run(
     on_event: Callable[[Event], None],
 ) -> tuple[dict[str, Result], bool]:
     from digitrec.evaluation.executors import make_executor
+    from digitrec.evaluation.worker import failed_result
 
     executor = make_executor(
         experiment.executor,
@@ -273,7 +274,14 @@ def _run(
         n_threads=experiment.n_threads,
         scheduler=experiment.scheduler,
     )
-    _prepare(dataset, jobs, report)
+    try:
+        _prepare(dataset, jobs, report)
+    except BaseException as error:
+        executor.shutdown(cancel_futures=True)
+        if isinstance(error, KeyboardInterrupt):
+            reason = "the run was stopped before it started"
+            return {job.key: failed_result(job, "interrupted", reason) for job in jobs}, True
+        raise
     return run_jobs(
         jobs, store, executor, n_workers=executor.max_workers, total=total, on_event=on_event
     )

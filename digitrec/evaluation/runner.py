@@ -226,6 +226,9 @@ def run_jobs(
             on_event(Event(kind="tick", snapshot=state.snapshot(store)))
     except KeyboardInterrupt:
         interrupted = True
+        # The interruption may have come in the middle of taking down what a job gave.
+        for future in [future for future in state.waiting if future.done()]:
+            _finish(future, state, store, results, on_event)
         executor.shutdown(wait=True, cancel_futures=True)
         _give_up(state, store, results, on_event)
     else:
@@ -247,9 +250,10 @@ def _finish(
     results: dict[str, Result],
     on_event: Callable[[Event], None],
 ) -> None:
-    job = state.waiting.pop(future)
+    job = state.waiting[future]
     result = outcome(job, future)
     _record(job, result, store, results)
+    del state.waiting[future]
     state.done += 1
     if job.key in state.started:
         state.spent += time.monotonic() - state.started[job.key]

@@ -1,0 +1,60 @@
+import pytest
+
+from benchmarks._options import choose, parse_size, parse_timeouts, split_names
+from digitrec.errors import ConfigurationError
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("4GB", 4 * 10**9),
+        ("4G", 4 * 10**9),
+        ("1.5 gb", 15 * 10**8),
+        ("512MiB", 512 * 2**20),
+        ("1e9", 10**9),
+        ("100", 100),
+        ("2kb", 2000),
+    ],
+)
+def test_sizes(text, size):
+    assert parse_size(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "GB", "4 XB", "-1GB", "0", "1.2.3MB", "i", "4iB"])
+def test_bad_sizes(text):
+    with pytest.raises(ConfigurationError, match="cannot read the size"):
+        parse_size(text)
+
+
+def test_timeouts():
+    found = parse_timeouts(["60", "svm=600", "mlp=1.5"], ["svm", "mlp"])
+    assert found == (60.0, {"svm": 600.0, "mlp": 1.5})
+    assert parse_timeouts([], []) == (None, {})
+
+
+@pytest.mark.parametrize("setting", ["x", "svm=", "svm=-1", "0", "inf", "nan", "svm=a"])
+def test_bad_timeouts(setting):
+    with pytest.raises(ConfigurationError, match="cannot read the time limit"):
+        parse_timeouts([setting], ["svm"])
+
+
+def test_a_timeout_of_no_model():
+    with pytest.raises(ConfigurationError, match=r"unknown model 'svn'; choose one of: svm, mlp"):
+        parse_timeouts(["svn=5"], ["svm", "mlp"])
+
+
+def test_choices():
+    assert choose("model", None, ["a", "b", "c"], ["b"]) == ("b",)
+    assert choose("model", "all", ["a", "b", "c"], ["b"]) == ("a", "b", "c")
+    assert choose("model", "c, a,c", ["a", "b", "c"], ["b"]) == ("c", "a")
+    with pytest.raises(ConfigurationError, match=r"unknown model 'd'; choose one of: a, b, c"):
+        choose("model", "a,d", ["a", "b", "c"], [])
+    with pytest.raises(ConfigurationError, match="no name"):
+        choose("model", ",", ["a"], [])
+
+
+def test_a_path_with_a_comma_stays_whole(tmp_path):
+    folder = tmp_path / "a,b"
+    folder.mkdir()
+    assert split_names(str(folder)) == [str(folder)]
+    assert split_names("a,b") == ["a", "b"]

@@ -1,0 +1,227 @@
+"""The main command as a user runs it: in a process of its own."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from digitrec.datasets import load_dataset
+from digitrec.evaluation.result import read_run
+from digitrec.models import MODELS
+from digitrec.persistence import load_model
+
+ROOT = Path(__file__).parents[2]
+
+
+def command(*arguments):
+    return [sys.executable, "-m", "benchmarks.run_all", *map(str, arguments)]
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory):
+    return os.environ | {"DIGITREC_DATA": str(tmp_path_factory.mktemp("cache")), "COLUMNS": "200"}
+
+
+@pytest.fixture(scope="module")
+def call(environment):
+    """Return a function that runs the command and gives its exit code and what it printed."""
+
+    def run(*arguments):
+        return subprocess.run(
+            command(*arguments), cwd=ROOT, env=environment, capture_output=True, text=True,
+            check=False,
+        )  # fmt: skip
+
+    return run
+
+
+SMALL = ("--dataset", "digits", "--max-train", 300)
+QUICK = ("--models", "logistic_regression,lda", *SMALL)
+
+
+@pytest.fixture(scope="module")
+def reports(call, tmp_path_factory):
+    """Reports of a run on digits."""
+    folder = tmp_path_factory.mktemp("reports")
+    done = call(*QUICK, "--output-dir", folder)
+    assert done.returncode == 0, done.stderr
+    return folder, done.stdout
+
+
+def test_a_run_leaves_a_report_and_a_model(reports):
+    folder, output = reports
+    digits = folder / "digits"
+    run = read_run(digits / "results.json")
+    assert {result.model for result in run.results} == {"logistic_regression", "lda"}
+    assert all(result.ok for result in run.results)
+    assert run.dataset["name"] == "digits"
+    assert run.command.startswith("python -m benchmarks.run_all --models logistic_regression,lda")
+    for name in ("report.md", "report.html", "results.csv", "best_model.json"):
+        assert (digits / name).stat().st_size > 0
+    with (digits / "results.csv").open() as file:
+        assert len(list(csv.DictReader(file))) == 2
+    assert "digits/report.md" in (folder / "README.md").read_text()
+    # One line per job, then the table, with no control codes where there is no terminal.
+    assert "[2/2]" in output
+    assert "Logistic regression" in output
+    assert "\x1b" not in output
+
+
+def test_the_winner_takes_raw_pixels(reports):
+    folder, _ = reports
+    run = read_run(folder / "digits" / "results.json")
+    dataset = load_dataset("digits")
+    model = load_model(folder / "digits" / "best_model.joblib")
+    accuracy = np.mean(model.predict(dataset.X_test) == dataset.y_test)
+    assert accuracy == pytest.approx(run.winning_result.test_accuracy)
+    metadata = json.loads((folder / "digits" / "best_model.json").read_text())
+    assert metadata["data_fingerprint"] == run.dataset["fingerprint"]
+
+
+def test_the_second_run_reuses_the_first_and_keeps_its_times(reports, call):
+    folder, _ = reports
+    before = read_run(folder / "digits" / "results.json")
+    done = call(*QUICK, "--output-dir", folder)
+    assert done.stdout.count("(stored)") == 2
+    assert read_run(folder / "digits" / "results.json") == before
+
+
+def test_the_report_is_rebuilt_without_training(reports, call, environment):
+    folder, _ = reports
+    page = folder / "digits" / "report.md"
+    before = page.read_text()
+    page.unlink()
+    done = call("--report-only", "--dataset", "digits", "--output-dir", folder, "--quiet")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == ""
+    assert page.read_text() == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--models", "svn"), "unknown model 'svn'; choose one of: logistic_regression, svm"),
+        (("--features", "pixels"), "unknown feature set 'pixels'; choose one of: raw"),
+        (("--dataset", "emnist99"), "unknown dataset 'emnist99'"),
+        (("--set", "svm.D=1"), "has no parameter 'D'"),
+        (("--set", "svm.C"), "model.parameter=value"),
+        (("--timeout", "soon"), "cannot read the time limit 'soon'"),
+        (("--max-memory", "lots"), "cannot read the size 'lots'"),
+        (("--executor", "slurm"), "unknown executor 'slurm'; choose one of: local, dask"),
+        (("--executor", "dask"), "--scheduler"),
+        (("--profile", "slow"), "unknown profile 'slow'; choose one of: fast, full"),
+        (("--analyses", "nothing"), "unknown analysis 'nothing'"),
+        (("--jobs", "0"), "--jobs"),
+        (("--report-only",), "no saved results"),
+    ],
+)
+def test_mistakes_end_with_one_line_and_exit_code_2(arguments, message, tmp_path, monkeypatch):
+    import click
+    from typer.testing import CliRunner
+
+    from benchmarks import run_all
+    from digitrec.errors import DigitrecError
+
+    monkeypatch.setenv("DIGITREC_DATA", str(tmp_path / "cache"))
+    given = [str(part) for part in (*QUICK, "--output-dir", tmp_path, *arguments)]
+    result = CliRunner().invoke(run_all.app, given)
+    if isinstance(result.exception, DigitrecError):
+        # `main` prints these: see the next test.
+        assert message in str(result.exception)
+    else:
+        assert result.exit_code == 2
+        assert message in click.unstyle(result.output)
+
+
+def test_errors_show_no_traceback(call):
+    done = call("--models", "svn")
+    assert done.returncode == 2
+    assert done.stderr.startswith("Error: unknown model 'svn'; choose one of:")
+    assert "Traceback" not in done.stderr
+
+
+def test_the_list_names_everything(call):
+    done = call("--list")
+    assert done.returncode == 0
+    for name in (*MODELS, "mnist_5k", "gradients"):
+        assert name in done.stdout
+
+
+def test_an_image_folder_is_a_dataset(call, tmp_path):
+    from PIL import Image
+
+    rng = np.random.default_rng(0)
+    for label in ("loop", "stroke"):
+        (tmp_path / "shapes" / label).mkdir(parents=True)
+        for i in range(40):
+            image = rng.integers(0, 40, (12, 12)).astype(np.uint8)
+            image[:, 5:7] = 255
+            if label == "loop":
+                image[5:7] = 255
+            Image.fromarray(image).save(tmp_path / "shapes" / label / f"{i}.png")
+    folder = tmp_path / "reports"
+    done = call("--dataset", tmp_path / "shapes", "--models", "ridge", "--output-dir", folder)
+    assert done.returncode == 0, done.stderr
+    run = read_run(folder / "shapes" / "results.json")
+    assert run.dataset["label_names"] == ["loop", "stroke"]
+    assert run.results[0].test_accuracy > 0.7
+
+
+def test_ctrl_c_writes_the_report_of_what_is_there(environment, tmp_path):
+    arguments = ("--models", "lda,hist_gradient_boosting", "--jobs", 2, "--output-dir", tmp_path)
+    endless = ("--set", "hist_gradient_boosting.max_iter=100000")
+    process = subprocess.Popen(
+        command(*arguments, *endless, *SMALL), cwd=ROOT, env=environment, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    jobs = tmp_path / "digits" / "jobs"
+    limit = time.monotonic() + 60
+    while not (any(jobs.glob("*-lda-*.json")) and any(jobs.glob("*-hist_*.running"))):
+        assert time.monotonic() < limit
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    output, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in errors
+    assert "the same command goes on where it stopped" in output
+    assert "interrupted" in (tmp_path / "digits" / "report.md").read_text()
+
+
+@pytest.mark.slow
+def test_the_main_job_end_to_end_on_5000_images(call, tmp_path):
+    done = call("--dataset", "mnist_5k", "--output-dir", tmp_path)
+    assert done.returncode == 0, done.stderr
+    run = read_run(tmp_path / "mnist_5k" / "results.json")
+    assert [result.model for result in run.results] == [
+        "logistic_regression",
+        "svm",
+        "random_forest",
+        "mlp",
+    ]
+    errors = {result.model: result.test_error for result in run.results}
+    assert errors["svm"] < 0.03
+    assert errors["logistic_regression"] < 0.035
+    assert errors["mlp"] < 0.035
+    assert errors["random_forest"] < 0.05
+    report = (tmp_path / "mnist_5k" / "report.md").read_text()
+    for path in (tmp_path / "mnist_5k" / "figures").glob("*.png"):
+        assert f"figures/{path.name}" in report
+
+
+@pytest.mark.slow
+def test_features_times_models_times_seeds(call, tmp_path):
+    done = call(
+        "--features", "all", "--models", "lda,ridge", "--seeds", 2, *SMALL, "--output-dir", tmp_path
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    run = read_run(tmp_path / "digits" / "results.json")
+    found = {(r.features, r.model, r.random_state) for r in run.results if r.ok}
+    assert len(found) == 3 * 2 * 2

@@ -8,7 +8,6 @@ that a process killed at its time limit costs only what it was doing.
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import tempfile
 import time
@@ -28,6 +27,7 @@ from sklearn.model_selection import StratifiedKFold, StratifiedShuffleSplit
 from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
+from digitrec.evaluation.executors import process_context
 from digitrec.evaluation.isolation import prepare_process
 from digitrec.evaluation.job import Limits
 from digitrec.evaluation.result import Result
@@ -143,7 +143,7 @@ def run_refits(
             max_tasks=1,
             initializer=prepare_process,
             initargs=(max((refit.limits.n_threads for refit in refits), default=1), os.getpid()),
-            context=multiprocessing.get_context("spawn"),
+            context=process_context(),
         )
         try:
             futures = {

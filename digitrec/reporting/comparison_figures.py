@@ -131,7 +131,7 @@ def critical_difference_figure(
         name = f"{labels[index]}  {rank:.2f}" if left else f"{rank:.2f}  {labels[index]}"
         gap = -0.02 * span if left else 0.02 * span
         axes.text(edge + gap, y, name, ha="right" if left else "left", va="center", fontsize=9)
-    axes.set_title("Mean rank over the datasets (1 is best; bars join what cannot be told apart)")
+    axes.set_title("Mean rank over the datasets (bars join what cannot be told apart)")
     return figure
 
 

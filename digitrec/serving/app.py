@@ -104,6 +104,7 @@ def create_app(
         },
     )
     app.state.settings = settings
+    app.state.pool = pool
     _add_recognition(app, pool, sources, metrics)
     _add_inference_protocol(app, pool, sources, metrics)
     _add_operations(app, pool, metrics, version)

@@ -168,7 +168,15 @@ class EnginePool:
         return self._n_alive > 0 and not self._closing
 
     async def start(self) -> None:
-        """Start the engines; the first must come up, or its error is raised."""
+        """Start the engines, unless they run; the first must come up, or its error is raised.
+
+        Raises
+        ------
+        DigitrecError
+            If the first engine cannot load its model.
+        """
+        if self._workers:
+            return
         first = await _Process.start(self._start_message)
         self._workers.append(asyncio.create_task(self._work(first)))
         for _ in range(self._n_engines - 1):

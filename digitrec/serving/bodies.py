@@ -162,7 +162,7 @@ def check_image(data: bytes, settings: Settings) -> None:
     if width * height > settings.max_pixels:
         raise _too_many_pixels(settings, f"{width}x{height}")
     # A start-of-scan marker cannot occur inside entropy-coded data, so this bounds the passes.
-    if image_format == "JPEG" and data.count(b"\xff\xda") > settings.max_jpeg_scans:
+    if image_format in ("JPEG", "MPO") and data.count(b"\xff\xda") > settings.max_jpeg_scans:
         raise RequestError(
             413,
             "image_too_large",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import json
 import os
@@ -51,20 +52,25 @@ def serve(
     Raises
     ------
     ConfigurationError
-        If a model or option is not valid.
+        If an option is not valid, or a model file or folder does not exist.
+    DigitrecError
+        If the first model cannot be loaded.
     """
     settings = settings or Settings()
     if workers < 1:
         raise ConfigurationError(f"workers must be at least 1; got {workers!r}")
     paths = [os.fspath(path) for path in models]
     sources = find_models(paths)
-    if workers == 1:
-        uvicorn.Server(server_config(create_app(sources, settings), settings, host, port)).run()
-        return
-    if None in sources.values():
-        from digitrec.inference import default_recognizer
-
-        default_recognizer()  # trained and cached once, not by every worker
+    app = create_app(sources, settings)
+    config = server_config(app, settings, host, port)
+    with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+        if workers == 1:
+            with contextlib.suppress(KeyboardInterrupt):
+                runner.run(_serve(app, uvicorn.Server(config)))
+            return
+        # Finds what is wrong with the models before any worker starts, and trains and caches
+        # the default recogniser once.
+        runner.run(_try_engine(app))
     options = dataclasses.asdict(settings)
     del options["api_key"]
     os.environ[_OPTIONS_VARIABLE] = json.dumps(
@@ -78,6 +84,17 @@ def serve(
             workers=workers,
             **_server_options(settings, host, port),
         )
+
+
+async def _serve(app: FastAPI, server: uvicorn.Server) -> None:
+    # Started here and not by the lifespan, so that a bad model raises its own error.
+    await app.state.pool.start()
+    await server.serve()
+
+
+async def _try_engine(app: FastAPI) -> None:
+    await app.state.pool.start()
+    await app.state.pool.stop()
 
 
 def app_from_environment() -> FastAPI:

@@ -1,0 +1,189 @@
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+ROWS = "application/octet-stream"
+
+
+def serve_and_fail(models: list[str], tmp_path: Path) -> str:
+    code = (
+        "import sys, digitrec.errors\n"
+        "from digitrec.serving import serve\n"
+        "try:\n"
+        "    serve(sys.argv[1:], port=0)\n"
+        "except digitrec.errors.DigitrecError as error:\n"
+        "    print(f'{type(error).__name__}: {error}')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *models],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        cwd=tmp_path,
+    )
+    assert "Uvicorn running" not in done.stderr
+    return done.stdout
+
+
+def test_a_tampered_model_is_not_served(digit_model_file: Path, tmp_path: Path) -> None:
+    for file in (digit_model_file, digit_model_file.with_suffix(".json")):
+        shutil.copy(file, tmp_path)
+    copy = tmp_path / digit_model_file.name
+    with copy.open("r+b") as file:
+        file.seek(2000)
+        file.write(b"tampered")
+    message = serve_and_fail([str(copy)], tmp_path)
+    assert "cannot start the recogniser" in message
+    assert "sha256" in message
+
+
+def test_a_model_without_its_metadata_is_not_served(
+    digit_model_file: Path, tmp_path: Path
+) -> None:
+    shutil.copy(digit_model_file, tmp_path)
+    assert "cannot start" in serve_and_fail([str(tmp_path / digit_model_file.name)], tmp_path)
+
+
+def test_a_missing_model_is_named(tmp_path: Path) -> None:
+    assert "absent.joblib" in serve_and_fail(["absent.joblib"], tmp_path)
+
+
+def test_shutdown_finishes_requests_in_flight(start_server: Any) -> None:
+    replies: list[int] = []
+    with start_server() as live:
+        body = bytes(784 * 4000)
+        waiting = [
+            threading.Thread(
+                target=lambda: replies.append(live.post("/predict", body, ROWS).status)
+            )
+            for _ in range(3)
+        ]
+        for thread in waiting:
+            thread.start()
+        time.sleep(0.4)
+        # As a terminal's Ctrl-C and systemd do it: every process of the service gets a signal.
+        parent = psutil.Process(live.process.pid)
+        for process in [*parent.children(recursive=True), parent]:
+            process.send_signal(signal.SIGTERM)
+        for thread in waiting:
+            thread.join(60)
+        live.process.wait(30)
+        assert replies == [200, 200, 200]
+        with pytest.raises(OSError):
+            live.connect()
+        assert "Traceback" not in live.log.read_text()
+
+
+def test_engines_end_with_a_server_that_is_killed(start_server: Any) -> None:
+    with start_server() as live:
+        engines = psutil.Process(live.process.pid).children(recursive=True)
+        assert engines
+        live.process.send_signal(signal.SIGKILL)
+        _, alive = psutil.wait_procs(engines, timeout=15)
+        assert not alive
+
+
+def test_a_dead_engine_is_replaced(start_server: Any) -> None:
+    with start_server() as live:
+        for engine in psutil.Process(live.process.pid).children(recursive=True):
+            engine.kill()
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            if live.post("/predict", bytes(784), ROWS).status == 200:
+                break
+            time.sleep(0.2)
+        assert live.post("/predict", bytes(784), ROWS).status == 200
+        assert "digitrec_engine_restarts_total 1.0" in live.request("/metrics").body.decode()
+
+
+def test_several_models_are_offered(
+    start_server: Any, digit_model_file: Path, tmp_path: Path, digits: Any
+) -> None:
+    (tmp_path / "jobs").mkdir()
+    for suffix in (".joblib", ".json"):
+        source = digit_model_file.with_suffix(suffix)
+        shutil.copy(source, tmp_path / f"best_model{suffix}")
+        shutil.copy(source, tmp_path / "jobs" / f"mlp-0123456789ab{suffix}")
+    X, y = digits
+    with start_server([tmp_path]) as live:
+        assert live.request("/models").json()["models"] == ["best_model", "mlp"]
+        for model in ("best_model", "mlp"):
+            answer = live.post(f"/predict?model={model}", X[0].tobytes(), ROWS).json()
+            assert answer["model"] == model
+            assert answer["digit"] == y[0]
+        assert live.request("/v2/models/mlp").status == 200
+
+
+@pytest.mark.slow
+def test_several_workers_share_the_port_and_the_metrics(start_server: Any, digits: Any) -> None:
+    row = digits[0][0].tobytes()
+    with start_server(workers=2) as live:
+        # One connection per request spreads them over the workers.
+        for _ in range(40):
+            assert live.post("/predict", row, ROWS).status == 200
+        counts = set()
+        for _ in range(10):
+            for line in live.request("/metrics").body.decode().splitlines():
+                if line.startswith("digitrec_requests_total") and '"/predict"' in line:
+                    counts.add(float(line.split()[-1]))
+        assert counts == {40.0}
+
+
+def test_it_listens_on_loopback_only(server: Any) -> None:
+    listening = [
+        connection.laddr.ip
+        for connection in psutil.Process(server.process.pid).net_connections("inet")
+        if connection.status == psutil.CONN_LISTEN
+    ]
+    assert listening == ["127.0.0.1"]
+
+
+def test_it_opens_no_connection_of_its_own(server: Any, digits: Any) -> None:
+    server.post("/predict", digits[0][0].tobytes(), ROWS)
+    parent = psutil.Process(server.process.pid)
+    for process in (parent, *parent.children(recursive=True)):
+        for connection in process.net_connections("inet"):
+            if connection.raddr:
+                assert connection.laddr.port == server.port
+
+
+def test_the_api_key_does_not_reach_the_engines(start_server: Any) -> None:
+    if not Path("/proc/self/environ").exists():
+        pytest.skip("needs /proc")
+    with start_server(environment={"DIGITREC_API_KEY": "hidden-key"}) as live:
+        for engine in psutil.Process(live.process.pid).children(recursive=True):
+            assert b"hidden-key" not in Path(f"/proc/{engine.pid}/environ").read_bytes()
+
+
+def test_a_port_in_use_is_reported(digit_model_file: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        options = {"models": [str(digit_model_file)], "port": taken.getsockname()[1]}
+        code = (
+            "import json, sys\nfrom digitrec.serving import Settings, serve\n"
+            "o = json.loads(sys.argv[1])\n"
+            "serve(o['models'], port=o['port'], settings=Settings(engines=1))"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", code, json.dumps(options)],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            env=os.environ.copy(),
+        )
+    assert done.returncode != 0
+    assert "address already in use" in done.stderr.lower()

@@ -9,8 +9,10 @@ import pytest
 import typer
 from typer.main import get_command
 
+from benchmarks.readme import insert_results, render_results
 from digitrec.cli import app
 from digitrec.datasets import DATASETS
+from digitrec.evaluation.result import read_run
 from digitrec.models import MODELS
 from digitrec.preprocessing import FEATURES
 
@@ -90,3 +92,8 @@ def test_local_links_lead_somewhere():
 @pytest.mark.parametrize("block", _blocks("python"))
 def test_python_compiles(block):
     compile(block, "README.md", "exec")
+
+
+def test_results_are_those_of_the_saved_run():
+    run = read_run(ROOT / "reports" / "mnist" / "results.json")
+    assert insert_results(README, render_results(run, "reports/mnist")) == README

@@ -1,0 +1,88 @@
+import os
+import pickle
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+
+from digitrec._optional import is_installed
+from digitrec.errors import MissingExtraError
+from digitrec.models import MODELS
+from digitrec.models._progress import listen_to_fit
+from digitrec.models.cnn import ConvolutionalNetwork
+
+HAS_KERAS = is_installed("keras") and is_installed("tensorflow")
+needs_keras = pytest.mark.skipif(not HAS_KERAS, reason="the extra 'cnn' is not installed")
+# TensorFlow's threads do not survive being shared with other heavy tests of a worker.
+pytestmark = [pytest.mark.xdist_group("keras"), pytest.mark.slow]
+
+
+@pytest.fixture(scope="module")
+def digits():
+    X, y = load_digits(return_X_y=True)
+    return (X / 16).astype(np.float32), y
+
+
+@pytest.fixture(scope="module")
+def fitted(digits):
+    X, y = digits
+    lines = []
+    with listen_to_fit(lines.append):
+        model = ConvolutionalNetwork(
+            epochs=6, batch_size=32, filters=(8, 16, 16), validation_fraction=0.1, n_jobs=1
+        ).fit(X[:1200], y[:1200])
+    return model, lines
+
+
+@needs_keras
+def test_learns_and_tells_of_each_epoch(fitted, digits):
+    model, lines = fitted
+    X, y = digits
+    assert np.mean(model.predict(X[1200:]) == y[1200:]) > 0.85
+    assert len(lines) == len(model.loss_curve_) == len(model.validation_scores_) == 6
+    assert lines[-1].startswith("epoch 6/6, loss ")
+    assert model.loss_curve_[-1] < model.loss_curve_[0]
+
+
+@needs_keras
+def test_survives_pickling_and_answers_row_by_row(fitted, digits):
+    model, _ = fitted
+    X, _ = digits
+    probabilities = model.predict_proba(X[:30])
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1)
+    again = pickle.loads(pickle.dumps(model))
+    np.testing.assert_allclose(again.predict_proba(X[:30]), probabilities, atol=1e-6)
+    np.testing.assert_allclose(model.predict_proba(X[:1]), probabilities[:1], atol=1e-5)
+
+
+@needs_keras
+def test_augmentation_leaves_no_trace_in_the_saved_network(digits):
+    X, y = digits
+    model = ConvolutionalNetwork(
+        epochs=1, filters=(4, 4, 4), hidden=8, augment=True, validation_fraction=0, n_jobs=1
+    ).fit(X[:200], y[:200])
+    assert not hasattr(model, "validation_scores_")
+    names = [type(layer).__name__ for layer in model.network_.layers]
+    assert not [name for name in names if name.startswith("Random")]
+    again = pickle.loads(pickle.dumps(model))
+    np.testing.assert_array_equal(again.predict(X[:50]), model.predict(X[:50]))
+
+
+@needs_keras
+def test_same_seed_same_network(digits):
+    X, y = digits
+    settings = {"epochs": 1, "filters": (4, 4, 4), "hidden": 8, "n_jobs": 1, "random_state": 4}
+    first = ConvolutionalNetwork(**settings).fit(X[:200], y[:200])
+    second = ConvolutionalNetwork(**settings).fit(X[:200], y[:200])
+    np.testing.assert_allclose(first.predict_proba(X[:20]), second.predict_proba(X[:20]), atol=1e-5)
+
+
+def test_takes_pixels_only():
+    assert set(MODELS["cnn"].features) == {"raw", "deskewed"}
+
+
+@pytest.mark.skipif(HAS_KERAS, reason="the extra 'cnn' is installed")
+def test_missing_extra_names_the_command(digits):
+    os.environ.pop("KERAS_BACKEND", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'digitrec\[cnn\]'"):
+        ConvolutionalNetwork().fit(*digits)

@@ -115,13 +115,13 @@ class ConvolutionalNetwork(ClassifierMixin, BaseEstimator):
             If Keras or its backend is not installed.
         """
         keras = _load_keras(self.n_jobs)
-        X, y = validate_data(self, X, y, dtype=np.float32)
-        check_classification_targets(y)
-        self.classes_, codes = np.unique(y, return_inverse=True)
-        shape = resolve_image_shape(self.image_shape, X.shape[1])
+        rows, labels = validate_data(self, X, y, dtype=np.float32)
+        check_classification_targets(labels)
+        self.classes_, codes = np.unique(labels, return_inverse=True)
+        shape = resolve_image_shape(self.image_shape, rows.shape[1])
         keras.utils.set_random_seed(self.random_state)
-        n_held_out = int(self.validation_fraction * len(X))
-        order = np.random.default_rng(self.random_state).permutation(len(X))
+        n_held_out = int(self.validation_fraction * len(rows))
+        order = np.random.default_rng(self.random_state).permutation(len(rows))
         train, held_out = order[n_held_out:], order[:n_held_out]
         options: dict[str, Any] = {
             "epochs": self.epochs,
@@ -131,14 +131,14 @@ class ConvolutionalNetwork(ClassifierMixin, BaseEstimator):
         }
         if n_held_out:
             targets = np.eye(len(self.classes_), dtype=np.float32)[codes[held_out]]
-            options["validation_data"] = (X[held_out], targets)
+            options["validation_data"] = (rows[held_out], targets)
         n_steps = self.epochs * -(-len(train) // self.batch_size)
         wrapped = keras.wrappers.SKLearnClassifier(
             _compiled_network,
             model_kwargs={"settings": self.get_params(), "shape": shape, "n_steps": n_steps},
             fit_kwargs=options,
         )
-        wrapped.fit(X[train], codes[train])
+        wrapped.fit(rows[train], codes[train])
         history = wrapped.history_.history
         self.loss_curve_ = [float(value) for value in history["loss"]]
         self.training_scores_ = [float(value) for value in history["accuracy"]]
@@ -164,14 +164,14 @@ class ConvolutionalNetwork(ClassifierMixin, BaseEstimator):
         """
         check_is_fitted(self)
         keras = _load_keras(self.n_jobs)
-        X = validate_data(self, X, dtype=np.float32, reset=False)
-        images = X.reshape(-1, *resolve_image_shape(self.image_shape, X.shape[1]), 1)
+        rows = validate_data(self, X, dtype=np.float32, reset=False)
+        images = rows.reshape(-1, *resolve_image_shape(self.image_shape, rows.shape[1]), 1)
         # Calling the network costs a tenth of `Model.predict` for one row, and no more for many.
         parts = [
             keras.ops.convert_to_numpy(
                 self.network_(images[start : start + _CHUNK_ROWS], training=False)
             )
-            for start in range(0, len(X), _CHUNK_ROWS)
+            for start in range(0, len(images), _CHUNK_ROWS)
         ]
         probabilities = np.concatenate(parts).astype(np.float64)
         return probabilities / probabilities.sum(axis=1, keepdims=True)

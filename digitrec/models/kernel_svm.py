@@ -187,13 +187,13 @@ class KernelSVC(SVC):
     def _pair_margins(self, X: ArrayLike) -> NDArray[np.float64]:
         """Return libsvm's margins, shape (n_samples, n_pairs): positive for a pair's first."""
         check_is_fitted(self)
-        X = validate_data(self, X, dtype=np.float32, order="C", reset=False)
-        pairs = np.empty((len(X), self._pair_coefficients.shape[1]))
+        rows = validate_data(self, X, dtype=np.float32, order="C", reset=False)
+        pairs = np.empty((len(rows), self._pair_coefficients.shape[1]))
         vector_norms = np.einsum("ij,ij->i", self._vectors, self._vectors)[None, :]
-        for start in range(0, len(X), _CHUNK_ROWS):
+        for start in range(0, len(rows), _CHUNK_ROWS):
             chunk = slice(start, start + _CHUNK_ROWS)
             kernel = euclidean_distances(
-                X[chunk], self._vectors, Y_norm_squared=vector_norms, squared=True
+                rows[chunk], self._vectors, Y_norm_squared=vector_norms, squared=True
             )
             kernel *= -self._gamma
             np.exp(kernel, out=kernel)

@@ -118,8 +118,9 @@ def expand_paths(paths: Sequence[str]) -> list[Path]:
             # A missing file is reported like any other that cannot be read.
             found.append(path)
         else:
-            matches = [Path(p) for p in sorted(glob.iglob(str(path), recursive=True))]
-            matches = [p for p in matches if p.is_file()]
+            start = Path(path.anchor)
+            pattern = str(path.relative_to(start)) if path.anchor else str(path)
+            matches = [p for p in sorted(start.glob(pattern)) if p.is_file()]
             if not matches:
                 raise ConfigurationError(f"no file matches {text!r}")
             found += matches

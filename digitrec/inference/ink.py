@@ -22,6 +22,10 @@ BoolImage = NDArray[np.bool_]
 MIN_CONTRAST = 9.0
 """Ink weaker than this (of 255) is taken for texture of the paper."""
 MIN_SIGNAL_TO_NOISE = 5.0
+GRAIN = 0.12
+"""Noise over threshold from which the ink is smoothed before it is thresholded."""
+MOST_LIGHT = 2.0
+"""Most by which ink in the dark is strengthened."""
 _POLARITY_SIDE = 96
 _POLARITY_WINDOWS = (0.55, 0.35, 0.25)
 
@@ -100,17 +104,24 @@ def extract_ink(
     if (pixels[..., 0] == pixels[..., 1]).all() and (pixels[..., 1] == pixels[..., 2]).all():
         values = values[..., :1]
     window = max(5, round(kernel * min(pixels.shape[:2])))
-    strength = np.max(
-        [_departure(values[..., channel], window) for channel in range(values.shape[2])], axis=0
-    )
-    noise = _noise(strength)
-    threshold = _sparse_threshold(strength, noise) if page else otsu_threshold(strength)
+    channels = [values[..., index] for index in range(values.shape[2])]
+    noise = max(_noise(channel) for channel in channels)
+    strength = np.max([_departure(c, window, lit=dark_on_light) for c in channels], axis=0)
+    threshold = _threshold(strength, noise, page)
+    if min(strength.shape) >= 60 and noise > GRAIN * threshold:
+        strength = ndi.gaussian_filter(strength, 1.0)
+        noise *= 0.3
+        threshold = _threshold(strength, noise, page)
     peak = float(np.percentile(strength[strength >= threshold], 75)) if threshold > 0 else 0.0
     if peak < max(MIN_CONTRAST, MIN_SIGNAL_TO_NOISE * noise):
         mask = np.zeros(strength.shape, bool)
     else:
         mask = _hysteresis(strength, 0.62 * threshold, 1.05 * threshold)
     return Ink(strength, mask, threshold, dark_on_light, noise)
+
+
+def _threshold(strength: FloatImage, noise: float, page: bool) -> float:
+    return _sparse_threshold(strength, noise) if page else otsu_threshold(strength)
 
 
 def otsu_threshold(strength: FloatImage) -> float:
@@ -153,30 +164,64 @@ def _sparse_threshold(strength: FloatImage, noise: float) -> float:
     return max(threshold, 3 * noise)
 
 
-def _departure(channel: NDArray[np.uint8], window: int) -> FloatImage:
-    """Return paper minus pixel, the paper by a grey closing at a reduced size."""
-    step = max(1, window // 16)
+def _departure(channel: NDArray[np.uint8], window: int, *, lit: bool) -> FloatImage:
+    """Return paper minus pixel, the paper by a grey closing at a reduced size.
+
+    Where the paper is lit, the difference is scaled to what it would be in the best light.
+    """
+    step = max(1, window // 28)
     height, width = channel.shape
+    small = channel.astype(np.float32)
     if step > 1:
-        small = channel[: height // step * step, : width // step * step]
-        small = small.reshape(height // step, step, width // step, step).max(axis=(1, 3))
-    else:
-        small = channel
+        small = small[: height // step * step, : width // step * step]
+        small = small.reshape(height // step, step, width // step, step).mean(axis=(1, 3))
     size = max(3, window // step)
-    paper = ndi.grey_closing(small, size=(size, size), mode="nearest").astype(np.float32)
-    paper = ndi.uniform_filter(paper, max(1, size // 3), mode="nearest")
+    # Along a gradient a closing errs at the borders of the image; on what a smooth light leaves
+    # it errs at the edges of shadows. The darker of the two is right in both places.
+    light = _smooth_light(small)
+    paper = np.minimum(_close(small, size), _close(small - light, size) + light)
     if step > 1:
         image = Image.fromarray(paper).resize((width, height), Image.Resampling.BILINEAR)
         paper = np.asarray(image)
-    return np.maximum(paper - channel, 0).astype(np.float32)
+    difference = np.maximum(paper - channel, 0)
+    if lit:
+        best = float(np.percentile(paper, 95))
+        difference = difference * np.clip(best / np.maximum(paper, 1), 1, MOST_LIGHT)
+    return np.asarray(difference, dtype=np.float32)
 
 
-def _noise(strength: FloatImage) -> float:
+def _close(values: FloatImage, size: int) -> FloatImage:
+    closed = ndi.grey_closing(values, size=(size, size), mode="nearest")
+    # Smoothing must not lighten the dark side of an edge.
+    return np.minimum(closed, ndi.uniform_filter(closed, max(1, size // 3), mode="nearest"))
+
+
+def _smooth_light(values: FloatImage) -> FloatImage:
+    """Return a quadratic surface through the paper, ink given little weight."""
+    height, width = values.shape
+    y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j].astype(np.float32)
+    basis = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=-1).reshape(-1, 6)
+    flat = values.reshape(-1)
+    some = slice(None, None, max(1, flat.size // 1500))
+    rows, goal = basis[some].astype(np.float64), flat[some].astype(np.float64)
+    weights = np.ones(len(goal))
+    surface = np.zeros(6)
+    for _ in range(4):
+        left = rows.T @ (rows * weights[:, None]) + 1e-3 * np.eye(6)
+        surface = np.linalg.solve(left, rows.T @ (goal * weights))
+        below = rows @ surface - goal
+        spread = 1.4826 * float(np.median(np.abs(below))) + 2.0
+        weights = 1 / (1 + (np.maximum(below, 0) / spread) ** 2 + (below / (3 * spread)) ** 2)
+    return (basis @ surface.astype(np.float32)).reshape(height, width)
+
+
+def _noise(channel: NDArray[np.uint8]) -> float:
     """Return the standard deviation of fine texture, robust to the strokes."""
-    if min(strength.shape) < 3:
+    if min(channel.shape) < 3:
         return 0.0
-    detail = strength[1:-1, 1:-1] - 0.25 * (
-        strength[:-2, 1:-1] + strength[2:, 1:-1] + strength[1:-1, :-2] + strength[1:-1, 2:]
+    grey = channel.astype(np.float32)
+    detail = grey[1:-1, 1:-1] - 0.25 * (
+        grey[:-2, 1:-1] + grey[2:, 1:-1] + grey[1:-1, :-2] + grey[1:-1, 2:]
     )
     return float(1.4826 * np.median(np.abs(detail)) / np.sqrt(1.25))
 

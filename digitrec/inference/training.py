@@ -33,7 +33,7 @@ LABEL_NAMES = [*(str(digit) for digit in range(10)), "not a digit"]
 N_COMPONENTS = 150
 N_DRAWN = 14_000
 N_NON_DIGITS = 24_000
-_BLOCK = 4000
+_BLOCK = 2000
 
 Report = Callable[[str], None]
 
@@ -197,6 +197,15 @@ def _vary(images: NDArray[np.uint8], seed: int) -> NDArray[np.uint8]:
 def _normalised(data: Dataset) -> NDArray[np.uint8]:
     """Return the training images of a set of any size as inference would frame them."""
     images = data.X_train.reshape(-1, *data.image_shape)
+    jobs = min(2, available_cores()) if len(images) > 2000 else 1
+    parts = Parallel(n_jobs=jobs)(
+        delayed(_normalise_block)(images[start : start + _BLOCK])
+        for start in range(0, len(images), _BLOCK)
+    )
+    return np.concatenate(parts)
+
+
+def _normalise_block(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.stack([normalise_digit(image) for image in images])
 
 

@@ -1,0 +1,190 @@
+"""Made-up photos, scans and drawings of digits, with what they say: for tests and benchmarks."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from scipy import ndimage as ndi
+
+__all__ = ["Scene", "make_scene"]
+
+FloatImage = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """A made-up image of digits.
+
+    Attributes
+    ----------
+    pixels : ndarray of uint8, shape (height, width, 3)
+    text : str
+        The digits; rows are separated by line breaks.
+    traits : tuple of str
+        What makes it hard, such as ``"ruled"`` or ``"shadow"``.
+    """
+
+    pixels: NDArray[np.uint8]
+    text: str
+    traits: tuple[str, ...]
+
+
+def make_scene(
+    rows: list[tuple[FloatImage, str]],
+    rng: np.random.Generator,
+    *,
+    traits: tuple[str, ...] | None = None,
+) -> Scene:
+    """Put digits on a page and take a picture of it.
+
+    Parameters
+    ----------
+    rows : list of (images, text)
+        For each row the digits, shape (n, 28, 28), ink 0–1, and what they say.
+    rng : numpy.random.Generator
+    traits : tuple of str, optional
+        Of "light-on-dark", "coloured", "pale", "gradient", "shadow", "ruled", "squared",
+        "noise", "blur", "jpeg", "turned", "tight", "touching"; random where None.
+    """
+    if traits is None:
+        traits = _random_traits(rng, single=len(rows) == 1 and len(rows[0][1]) == 1)
+    ink, size = _lay_rows([images for images, _ in rows], rng, traits)
+    if "turned" in traits:
+        angle = float(rng.uniform(-8, 8))
+        ink = ndi.rotate(ink, angle, reshape=True, order=1, prefilter=False)
+    ink = np.clip(ink, 0, 1).astype(np.float32)
+    lines = _rulings(ink.shape, size, rng, traits)
+    pixels = _develop(ink, lines, rng, traits)
+    return Scene(pixels, "\n".join(text for _, text in rows), traits)
+
+
+def _random_traits(rng: np.random.Generator, *, single: bool) -> tuple[str, ...]:
+    chances = {
+        "light-on-dark": 0.2,
+        "coloured": 0.4,
+        "pale": 0.2,
+        "gradient": 0.4,
+        "shadow": 0.2,
+        "ruled": 0.12,
+        "squared": 0.1,
+        "noise": 0.5,
+        "blur": 0.4,
+        "jpeg": 0.5,
+        "turned": 0.3,
+        "tight": 0.25,
+        "touching": 0.0 if single else 0.25,
+    }
+    chosen = [name for name, chance in chances.items() if rng.random() < chance]
+    if "light-on-dark" in chosen:
+        chosen = [name for name in chosen if name not in ("shadow", "ruled", "squared")]
+    if "ruled" in chosen:
+        chosen = [name for name in chosen if name not in ("squared", "turned", "tight")]
+    return tuple(chosen)
+
+
+def _lay_rows(
+    rows: list[FloatImage], rng: np.random.Generator, traits: tuple[str, ...]
+) -> tuple[FloatImage, float]:
+    """Return the ink of all rows on one canvas, 0–1, and the height of a digit."""
+    size = float(rng.uniform(24, 90) if len(rows[0]) > 1 or len(rows) > 1 else rng.uniform(24, 260))
+    drawn = [_lay_row(images, size, rng, "touching" in traits) for images in rows]
+    gap = round(size * rng.uniform(0.5, 1.0))
+    margin = round(size * (rng.uniform(0.12, 0.25) if "tight" in traits else rng.uniform(0.4, 1.6)))
+    width = max(row.shape[1] for row in drawn) + 2 * margin
+    height = sum(row.shape[0] for row in drawn) + gap * (len(drawn) - 1) + 2 * margin
+    canvas = np.zeros((height, width), np.float32)
+    top = margin
+    for row in drawn:
+        left = margin + int(rng.uniform(0, 1) * (width - 2 * margin - row.shape[1]) * 0.5)
+        canvas[top : top + row.shape[0], left : left + row.shape[1]] = row
+        top += row.shape[0] + gap
+    return canvas, size
+
+
+def _lay_row(
+    images: FloatImage, size: float, rng: np.random.Generator, touching: bool
+) -> FloatImage:
+    crops = [_enlarge(image, size * float(np.exp(rng.normal(0, 0.07)))) for image in images]
+    jitter = [int(rng.uniform(0, 0.15) * size) for _ in crops]
+    height = max(crop.shape[0] + drop for crop, drop in zip(crops, jitter, strict=True))
+    width = sum(crop.shape[1] for crop in crops) + round(size * len(crops))
+    canvas = np.zeros((height, width), np.float32)
+    x = end = 0
+    for crop, drop in zip(crops, jitter, strict=True):
+        view = canvas[drop : drop + crop.shape[0], x : x + crop.shape[1]]
+        np.maximum(view, crop, out=view)
+        end = max(end, x + crop.shape[1])
+        gap = rng.uniform(-0.06, 0.02) if touching else rng.uniform(0.18, 0.7)
+        x = max(0, x + crop.shape[1] + round(size * gap))
+    return canvas[:, :end]
+
+
+def _enlarge(image: FloatImage, height: float) -> FloatImage:
+    """Return a digit at a height, with the smooth sharp edges of a pen."""
+    rows, columns = (np.flatnonzero((image > 0.2).any(axis=axis)) for axis in (1, 0))
+    crop = np.pad(image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1], 1)
+    # A one is as tall as its neighbours, whatever frame it came in.
+    factor = height / crop.shape[0]
+    size = (max(2, round(crop.shape[1] * factor)), max(2, round(height)))
+    large = np.asarray(Image.fromarray(crop).resize(size, Image.Resampling.BICUBIC))
+    soft = max(1.0, 0.35 * factor)
+    return np.clip((large - 0.45) * soft + 0.5, 0, 1).astype(np.float32)
+
+
+def _rulings(
+    shape: tuple[int, ...], size: float, rng: np.random.Generator, traits: tuple[str, ...]
+) -> FloatImage:
+    lines = np.zeros(shape, np.float32)
+    thickness = max(1, round(size * 0.02))
+    step = round(size * rng.uniform(1.15, 1.5))
+    if "ruled" in traits:
+        for y in range(int(rng.uniform(0, step)), shape[0], step):
+            lines[y : y + thickness] = 1
+    if "squared" in traits:
+        rim = max(2, round(size * 0.06))
+        for y in (rim, shape[0] - rim - thickness):
+            lines[y : y + thickness, rim:-rim] = 1
+        for x in (rim, shape[1] - rim - thickness):
+            lines[rim:-rim, x : x + thickness] = 1
+    return lines
+
+
+def _develop(
+    ink: FloatImage, lines: FloatImage, rng: np.random.Generator, traits: tuple[str, ...]
+) -> NDArray[np.uint8]:
+    height, width = ink.shape
+    paper = rng.uniform(190, 255) + rng.uniform(-12, 12, 3) * ("coloured" in traits)
+    depth = rng.uniform(45, 80) if "pale" in traits else rng.uniform(120, 190)
+    tint = rng.uniform(0.25, 1.0, 3) if "coloured" in traits else np.ones(3)
+    tint[int(rng.integers(3))] = 1.0
+    pen = paper - depth * tint
+    light = np.ones((height, width), np.float32)
+    y, x = np.mgrid[0 : 1 : height * 1j, 0 : 1 : width * 1j].astype(np.float32)
+    if "gradient" in traits:
+        angle = rng.uniform(0, 2 * np.pi)
+        slope = (x - 0.5) * np.cos(angle) + (y - 0.5) * np.sin(angle)
+        light *= (1 + rng.uniform(0.2, 0.6) * slope).astype(np.float32)
+    if "shadow" in traits:
+        angle = rng.uniform(0, 2 * np.pi)
+        side = (x - 0.5) * np.cos(angle) + (y - 0.5) * np.sin(angle) + rng.uniform(-0.3, 0.3)
+        edge = 1 / (1 + np.exp(-side * rng.uniform(8, 60)))
+        light *= (1 - rng.uniform(0.15, 0.5) * edge).astype(np.float32)
+    marks = np.maximum(ink, 0.5 * lines)[..., None]
+    page = (paper * (1 - marks) + np.clip(pen, 0, 255) * marks) * light[..., None]
+    if "blur" in traits:
+        page = ndi.gaussian_filter(page, (s := rng.uniform(0.5, 1.5), s, 0))
+    if "noise" in traits:
+        page = page + rng.normal(0, rng.uniform(1, 9), page.shape)
+    page = np.clip(page, 0, 255)
+    if "light-on-dark" in traits:
+        page = 255 - page
+    pixels = page.astype(np.uint8)
+    if "jpeg" in traits:
+        file = io.BytesIO()
+        Image.fromarray(pixels).save(file, "JPEG", quality=int(rng.integers(30, 90)))
+        pixels = np.asarray(Image.open(file))
+    return pixels

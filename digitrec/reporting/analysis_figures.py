@@ -105,8 +105,9 @@ def risk_figure(
             linewidth=2.6 if index == winner else 1.5,
             label=label,
         )
-    axes.set_yscale("log")
-    plain_log_ticks(axes.yaxis)
+    if any(max(curve["error"]) > 0 for curve in curves):
+        axes.set_yscale("log")
+        plain_log_ticks(axes.yaxis)
     axes.grid(axis="y")
     axes.set_xlim(0, 30)
     axes.set_xlabel("share of the images rejected, the least sure first, %")
@@ -192,10 +193,11 @@ def growth_figure(labels: Sequence[str], points: Sequence[Sequence[Mapping[str, 
                 linestyle=("-", "--", ":")[index // len(PALETTE) % 3],
                 label=label,
             )
-        axes.set_xscale("log")
-        axes.set_yscale("log")
-        plain_log_ticks(axes.xaxis)
-        plain_log_ticks(axes.yaxis)
+        if any(point[field] > 0 for curve in points for point in curve):
+            axes.set_xscale("log")
+            axes.set_yscale("log")
+            plain_log_ticks(axes.xaxis)
+            plain_log_ticks(axes.yaxis)
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
         axes.grid(True)
         axes.set_xlabel("training images")

@@ -1,0 +1,264 @@
+"""Sections on the further analyses of a run, from a real, small run."""
+
+import dataclasses
+import re
+
+import numpy as np
+import pytest
+
+from digitrec.evaluation.calibration import describe_calibration
+from digitrec.evaluation.correlated_tests import compare_folds
+from digitrec.evaluation.corruptions import CORRUPTIONS
+from digitrec.evaluation.learning_curves import growth_exponent
+from digitrec.evaluation.lenses import count_confused_pairs, describe_lenses
+from digitrec.evaluation.pareto import describe_fronts
+from digitrec.evaluation.statistics import compare_predictions
+from digitrec.evaluation.store import JobPredictions
+from digitrec.reporting import SECTIONS, ReportContext, analysis_figures, comparison_figures
+from digitrec.reporting.analysis_text import interval, join_words, p_value, points
+from digitrec.reporting.datasets_page import render_datasets_page, write_datasets_page
+
+SIZES = (100, 200, 400)
+
+
+@pytest.fixture(scope="module")
+def analysed(run, predictions, dataset):
+    """The run of this folder with the output of every analysis."""
+    context = ReportContext(run=run, predictions=predictions, dataset=dataset)
+    ok = [result for result in run.results if result.ok]
+    stems = [result.stem for result in ok]
+    labels = {result.stem: context.predictions[result.key].y_pred for result in ok}
+    rng = np.random.default_rng(0)
+    calibration = []
+    for result in ok:
+        said = context.predictions[result.key]
+        job = JobPredictions(
+            y_test_pred=said.y_pred,
+            test_scores=said.scores,
+            y_validation_pred=said.y_pred,
+            validation_scores=said.scores,
+            validation_index=np.arange(len(said.y_pred)),
+            has_probabilities=said.has_probabilities,
+        )
+        found = describe_calibration(dataset.y_test, dataset.y_test, job)
+        calibration.append({"name": result.stem, **found})
+    curves = []
+    for exponent, stem in enumerate(stems, start=1):
+        seconds = [1e-4 * size**exponent for size in SIZES]
+        row = [
+            {"n": size, "error": 1 / size, "fit_seconds": value}
+            for size, value in zip(SIZES, seconds, strict=True)
+        ]
+        cost = growth_exponent(SIZES, seconds)
+        gain = growth_exponent(SIZES, [1 / size for size in SIZES])
+        curves.append({"name": stem, "points": row, "cost": cost, "gain": gain, "stopped": ""})
+    curves[0]["stopped"] = "stopped after its time limit of 3 s"
+    analyses = {
+        "significance": compare_predictions(dataset.y_test, labels, run.winning_result.stem),
+        "pareto": describe_fronts(ok),
+        "confused_pairs": count_confused_pairs(dataset.y_test, labels, 10),
+        "calibration": {"models": calibration},
+        "cross_validation": {
+            **compare_folds(
+                {stem: 0.9 + 0.01 * i + 0.005 * rng.random(10) for i, stem in enumerate(stems)}, 5
+            ),
+            "failed": {"raw-knn-seed0": "stopped after its time limit of 3 s"},
+        },
+        "robustness": {
+            "source": "digitrec",
+            "random_state": 0,
+            "n": 500,
+            "kinds": [{"name": k.name, "summary": k.summary} for k in CORRUPTIONS.values()],
+            "models": [
+                {
+                    "name": stem,
+                    "clean_error": 0.01,
+                    "errors": [0.1 + 0.05 * i] * 14 + [0.9],
+                    "mean_corruption_error": 0.15 + 0.05 * i,
+                }
+                for i, stem in enumerate(stems)
+            ],
+        },
+        "learning_curves": {"sizes": list(SIZES), "models": curves},
+    }
+    return dataclasses.replace(context, run=dataclasses.replace(run, analyses=analyses))
+
+
+def build(name, context):
+    return next(entry for entry in SECTIONS if entry.name == name).build(context)
+
+
+def table_rows(markdown):
+    return [line for line in markdown.splitlines() if line.startswith("|")][2:]
+
+
+NAMES = (
+    *("significance", "pareto", "confused_pairs", "calibration", "cross_validation"),
+    *("robustness", "learning_curves", "lenses"),
+)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_run_without_the_analysis_has_no_section(name, context):
+    assert build(name, context) is None
+    empty = dataclasses.replace(context.run, analyses={name: {}})
+    assert build(name, dataclasses.replace(context, run=empty)) is None
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "lenses"])
+def test_sections_show_their_figures(name, analysed):
+    content = build(name, analysed)
+    assert content.markdown.startswith("## ")
+    assert content.figures
+    for figure in content.figures:
+        assert f"](figures/{figure.name}.png)" in content.markdown
+        assert figure.draw().axes
+
+
+def test_significance_says_what_the_numbers_mean(analysed):
+    markdown = build("significance", analysed).markdown
+    found = analysed.run.analyses["significance"]
+    assert f"Cochran's Q = {found['cochran']['statistic']:.1f}" in markdown
+    assert "4 models read the same 500 test images" in markdown
+    rows = table_rows(markdown)
+    assert len(rows) == 3
+    verdicts = ("too close to tell apart", "the winner is better", "better than the winner")
+    assert all(any(verdict in row for verdict in verdicts) for row in rows)
+    worse = next(row for row in rows if "Random forest" in row)
+    pair = next(
+        pair
+        for pair in found["pairs"]
+        if {pair["first"], pair["second"]} == {found["best"], "raw-random_forest-seed0"}
+    )
+    assert points(abs(pair["difference"])) in worse
+
+
+def test_a_better_model_than_the_winner_is_named(analysed):
+    found = dict(analysed.run.analyses["significance"], better=["raw-mlp-seed0"], group=[])
+    run = dataclasses.replace(analysed.run, analyses={"significance": found})
+    markdown = build("significance", dataclasses.replace(analysed, run=run)).markdown
+    assert "Significantly better there: MLP" in markdown
+
+
+def test_cross_validation_names_failures_and_verdicts(analysed):
+    markdown = build("cross_validation", analysed).markdown
+    assert "5-fold cross-validation, repeated 2 times" in markdown
+    assert "**raw-knn-seed0** left out" in markdown
+    assert "the best is better" in markdown
+    assert len(re.findall(r"^\| MLP", markdown, flags=re.MULTILINE)) >= 1
+
+
+def test_calibration_marks_models_without_probabilities(analysed):
+    markdown = build("calibration", analysed).markdown
+    assert "SVM †" in markdown
+    assert "MLP †" not in markdown
+    assert "0 % rejected" in markdown
+    assert "20 % rejected" in markdown
+
+
+def test_robustness_ranks_by_mean_error_and_explains_each_kind(analysed):
+    markdown = build("robustness", analysed).markdown
+    rows = table_rows(markdown)
+    assert "canny edges" in rows[0]
+    assert "15.00" in rows[0]
+    assert all(f"`{kind}`" in markdown for kind in CORRUPTIONS)
+    assert [figure.name for figure in build("robustness", analysed).figures] == [
+        "robustness",
+        "corruptions",
+    ]
+    without_images = dataclasses.replace(analysed, dataset=None)
+    assert len(build("robustness", without_images).figures) == 1
+
+
+def test_learning_curves_give_the_growth_in_words(analysed):
+    markdown = build("learning_curves", analysed).markdown
+    assert "twice the images, 2.0 times the fit" in markdown
+    assert "twice the images, 4.0 times the fit" in markdown
+    assert "−1.00 (−1.00 to −1.00)" in markdown
+    assert "stopped after its time limit of 3 s" in markdown
+
+
+def test_confused_pairs_show_the_winners_images(analysed, dataset):
+    content = build("confused_pairs", analysed)
+    rows = table_rows(content.markdown)
+    assert rows[-1].startswith("| all errors")
+    total = analysed.run.analyses["confused_pairs"]["totals"]
+    assert str(max(total.values())) in rows[-1]
+    assert content.figures[0].draw().axes[0].images
+
+
+def test_lenses_show_the_rejected_labels(context):
+    stems = [row.shown.stem for row in context.ok_rows]
+    y = np.arange(10_000) % 10
+    found = describe_lenses(
+        y, {stem: np.where(np.arange(10_000) < i, 0, y) for i, stem in enumerate(stems)}
+    )
+    run = dataclasses.replace(context.run, analyses={"lenses": found})
+    content = build("lenses", dataclasses.replace(context, run=run))
+    assert "labels of 15 test images" in content.markdown
+    assert len(table_rows(content.markdown)) == len(stems)
+    # The images at hand are not MNIST's.
+    assert content.figures == () or content.figures[0].name == "label_errors"
+
+
+def test_words_and_numbers():
+    assert [p_value(p) for p in (None, 0.0004, 0.0005, 0.25)] == ["–", "< 0.001", "0.001", "0.250"]
+    assert [points(d) for d in (0.0123, -0.0005, 0.00001)] == ["+1.23", "−0.05", "0.00"]
+    assert interval(-0.01, 0.02, signed=True) == "−1.00 to +2.00"
+    assert interval(0.01, 0.02) == "1.00–2.00"
+    assert [join_words(w) for w in ([], ["a"], ["a", "b", "c"])] == ["", "a", "a, b and c"]
+
+
+def test_difference_figure_colours_what_is_significant():
+    cells = [[None, (0.02, True), (0.01, False)], [(-0.02, True), None, None], [None, None, None]]
+    axes = comparison_figures.difference_figure(["a", "b", "c"], cells).axes[0]
+    shown = axes.images[0].get_array()
+    assert shown[0, 1] == 2
+    assert shown[1, 0] == -2
+    assert shown[0, 2] == 0
+    assert "+2.00" in [text.get_text() for text in axes.texts]
+
+
+def test_critical_difference_joins_what_cannot_be_told_apart():
+    figure = comparison_figures.critical_difference_figure(
+        ["a", "b", "c", "d"], [3.143, 2.000, 2.893, 1.964], 1.25
+    )
+    texts = [text.get_text() for text in figure.axes[0].texts]
+    assert "critical difference 1.25" in texts
+    assert {"d  1.96", "b  2.00", "2.89  c", "3.14  a"} <= set(texts)
+    # Demšar's example: all four are within 1.25 of each other.
+    assert comparison_figures._groups([1.964, 2.0, 2.893, 3.143], 1.25) == [(0, 3)]
+    assert comparison_figures._groups([1.0, 2.0, 3.0], 1.5) == [(0, 1), (1, 2)]
+    assert comparison_figures._groups([1.0, 3.0], 1.5) == []
+
+
+def test_growth_and_risk_figures_draw_the_given_points():
+    curve = [{"n": n, "error": 1 / n, "fit_seconds": 0.0} for n in SIZES]
+    error, seconds = analysis_figures.growth_figure(["a"], [curve]).axes
+    np.testing.assert_allclose(error.lines[0].get_xydata(), [[n, 100 / n] for n in SIZES])
+    assert len(seconds.lines[0].get_xydata()) == 0
+    curve = {"coverage": [0.5, 0.8, 1.0], "error": [0.0, 0.01, 0.02]}
+    axes = analysis_figures.risk_figure(["a"], [curve], winner=0).axes[0]
+    np.testing.assert_allclose(axes.lines[0].get_xydata(), [[20, 1], [0, 2]])
+
+
+def test_datasets_page(context, tmp_path):
+    run = context.run
+    other = dataclasses.replace(run, dataset={**run.dataset, "name": "mnist_5k"})
+    third = dataclasses.replace(run, dataset={**run.dataset, "name": "usps"})
+    assert render_datasets_page([run]) == ""
+    assert write_datasets_page([run], tmp_path) is None
+    page = write_datasets_page([run, other, third], tmp_path)
+    text = page.read_text()
+    assert "4 models on scikit-learn's 8x8 digits, MNIST, 5,000 images and usps" in text
+    assert "kNN" not in text
+    assert "| *mean rank*" in text
+    assert text.count(" before ") == 6
+    assert (tmp_path / "figures" / "critical_difference.png").stat().st_size > 0
+
+
+def test_reports_of_other_contexts_do_not_need_images(analysed):
+    bare = ReportContext(run=analysed.run)
+    for name in NAMES:
+        if name != "lenses":
+            assert build(name, bare) is not None

@@ -115,15 +115,18 @@ class VirtualSVC(ClassifierMixin, BaseEstimator):
         y : array-like, shape (n_samples,)
             Labels.
         """
-        X, y = validate_data(self, X, y, dtype=[np.float32, np.float64])
-        check_classification_targets(y)
-        self.classes_, labels = np.unique(y, return_inverse=True)
+        checked: tuple[NDArray, NDArray] = validate_data(self, X, y, dtype=[np.float32, np.float64])
+        images, targets = checked
+        check_classification_targets(targets)
+        self.classes_, labels = np.unique(targets, return_inverse=True)
         if len(self.classes_) < 2:
-            raise ValueError(f"classification needs at least 2 classes; y has one class: {y[0]!r}")
+            raise ValueError(
+                f"classification needs at least 2 classes; y has one class: {targets[0]!r}"
+            )
         self.features_ = DistortedGradients(
             self.image_shape, n_components=self.n_components, n_jobs=self.n_jobs
         )
-        rows = self.features_.fit_transform(X)
+        rows = self.features_.fit_transform(images)
         self.gamma_ = 0.7 / rows.shape[1] if self.gamma is None else float(self.gamma)
         pairs = list(combinations(range(len(self.classes_)), 2))
         everything = np.ones((len(rows), len(pairs)), dtype=bool)
@@ -133,7 +136,7 @@ class VirtualSVC(ClassifierMixin, BaseEstimator):
             chosen = [_Rows(rows, labels, near, pairs)]
             seed = int(check_random_state(self.random_state).randint(2**31 - 1))
             amount = self.augmentation or JITTER
-            for copy in self.features_.copies(X, self.n_copies, seed, amount):
+            for copy in self.features_.copies(images, self.n_copies, seed, amount):
                 inside = self._signed_margins(copy, labels, pairs) < 1
                 chosen.append(_Rows(copy, labels, inside, pairs))
             self._fit_pairs(chosen, pairs)
@@ -155,11 +158,12 @@ class VirtualSVC(ClassifierMixin, BaseEstimator):
             For two classes the log-odds of the second.
         """
         check_is_fitted(self)
-        X = validate_data(self, X, dtype=[np.float32, np.float64], reset=False)
-        margins = self._pair_margins(self.features_.transform(X)) * np.float32(_MARGIN_SLOPE)
+        images: NDArray = validate_data(self, X, dtype=[np.float32, np.float64], reset=False)
+        margins = self._pair_margins(self.features_.transform(images))
+        margins *= np.float32(_MARGIN_SLOPE)
         if len(self.classes_) == 2:
             return -margins[:, 0]
-        scores = np.zeros((len(X), len(self.classes_)), dtype=np.float32)
+        scores = np.zeros((len(images), len(self.classes_)), dtype=np.float32)
         for column, (i, j) in enumerate(combinations(range(len(self.classes_)), 2)):
             scores[:, i] += log_expit(margins[:, column])
             scores[:, j] += log_expit(-margins[:, column])

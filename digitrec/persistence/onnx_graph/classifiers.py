@@ -7,11 +7,9 @@ the classifier has them, else decision values. The label is the class of the lar
 
 from __future__ import annotations
 
-from itertools import combinations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis, QuadraticDiscriminantAnalysis
 from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import StackingClassifier, VotingClassifier
@@ -23,12 +21,12 @@ from sklearn.pipeline import Pipeline
 from sklearn.svm import LinearSVC
 
 from digitrec.errors import ConfigurationError
-from digitrec.models.kernel_svm import KernelSVC
 from digitrec.persistence.onnx_graph.graph import Graph
-from digitrec.persistence.onnx_graph.transformers import TRANSFORMERS, rbf_kernel
+from digitrec.persistence.onnx_graph.support_vectors import SUPPORT_VECTOR_MACHINES
+from digitrec.persistence.onnx_graph.transformers import add_steps, form_of
 from digitrec.persistence.onnx_graph.trees import TREES
 
-__all__ = ["CLASSIFIERS", "add_classifier", "add_steps"]
+__all__ = ["CLASSIFIERS", "add_classifier"]
 
 _ACTIVATIONS = {"relu": "Relu", "tanh": "Tanh", "logistic": "Sigmoid"}
 
@@ -43,27 +41,7 @@ def add_classifier(g: Graph, model: Any, x: str) -> str:
     """
     if type(model) is Pipeline:
         return add_classifier(g, model[-1], add_steps(g, model[:-1], x))
-    return _form(CLASSIFIERS, model)(g, model, x)
-
-
-def add_steps(g: Graph, steps: Pipeline, x: str) -> str:
-    """Add the transformers of a fitted Pipeline and return the name of their output."""
-    for _, step in steps.steps:
-        if type(step) is Pipeline:
-            x = add_steps(g, step, x)
-        elif step != "passthrough":
-            x = _form(TRANSFORMERS, step)(g, step, x)
-    return x
-
-
-def _form(forms: dict[Any, Any], part: Any) -> Any:
-    try:
-        return forms[type(part)]
-    except KeyError:
-        known = ", ".join(sorted(t.__name__ for t in forms))
-        raise ConfigurationError(
-            f"{type(part).__name__} has no ONNX form; these have: {known}"
-        ) from None
+    return form_of(CLASSIFIERS, model)(g, model, x)
 
 
 def _column_pair(g: Graph, second: str, first: str) -> str:
@@ -190,43 +168,6 @@ def _knn(g: Graph, model: KNeighborsClassifier, x: str) -> str:
     return g("Div", sums, g("ReduceSum", sums, np.array([1]), keepdims=1))
 
 
-def _svm(g: Graph, model: KernelSVC, x: str) -> str:
-    kernel = rbf_kernel(g, x, model._vectors, float(model._gamma))
-    return svm_probabilities(g, model, kernel)
-
-
-def svm_probabilities(g: Graph, model: KernelSVC, kernel: str) -> str:
-    """Return the probabilities of a `KernelSVC` from its kernel matrix; see its methods."""
-    pairs = g("Gemm", kernel, model._pair_coefficients, model._intercept_)
-    n_classes = len(model.classes_)
-    first, second = _pair_membership(n_classes)
-    log_odds = g("Mul", pairs, model.margin_slope)
-    # The log-probability that i beats j is -softplus(-log_odds), that j beats i -softplus(…).
-    losses = g("MatMul", g("Softplus", g("Neg", log_odds)), first)
-    losses = g("Add", losses, g("MatMul", g("Softplus", log_odds), second))
-    scores = g("Neg", losses)
-    won = g("Cast", g("GreaterOrEqual", pairs, 0.0), to=1)
-    votes = g("Gemm", won, first - second, second.sum(axis=0))
-    margins = g("MatMul", pairs, first - second)
-    squeezed = g("Div", margins, g("Mul", g("Add", g("Abs", margins), 1.0), 3.0))
-    decisions = g("Add", votes, squeezed)
-    best = g("ReduceMax", scores, np.array([1]), keepdims=1)
-    classes = np.arange(n_classes)[None, :]
-    elected = g("ArgMax", decisions, axis=1, keepdims=1)
-    likeliest = g("ArgMax", scores, axis=1, keepdims=1)
-    other = g("GatherElements", scores, elected, axis=1)
-    swapped = g("Where", g("Equal", classes, likeliest), other, scores)
-    swapped = g("Where", g("Equal", classes, elected), best, swapped)
-    return g("Softmax", swapped, axis=1)
-
-
-def _pair_membership(n_classes: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return matrices (pairs, classes) that mark the first and the second class of each pair."""
-    pairs = np.array(list(combinations(range(n_classes), 2)))
-    identity = np.eye(n_classes)
-    return identity[pairs[:, 0]], identity[pairs[:, 1]]
-
-
 def _voting(g: Graph, model: VotingClassifier, x: str) -> str:
     if model.voting != "soft":
         raise ConfigurationError("VotingClassifier(voting='hard') has no ONNX form; 'soft' has")
@@ -257,7 +198,6 @@ CLASSIFIERS: dict[Any, Any] = {
     DummyClassifier: _dummy,
     GaussianNB: _gaussian_nb,
     KNeighborsClassifier: _knn,
-    KernelSVC: _svm,
     LinearDiscriminantAnalysis: _linear_probabilities,
     LinearSVC: _linear_scores,
     LogisticRegression: _linear_probabilities,
@@ -266,6 +206,7 @@ CLASSIFIERS: dict[Any, Any] = {
     RidgeClassifier: _linear_scores,
     StackingClassifier: _stacking,
     VotingClassifier: _voting,
+    **SUPPORT_VECTOR_MACHINES,
     **TREES,
 }
 """How each classifier becomes nodes."""

@@ -6,8 +6,11 @@ Each function takes the graph, the fitted transformer and the name of its input,
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from sklearn.kernel_approximation import Nystroem
+from sklearn.pipeline import Pipeline
 
 from digitrec.errors import ConfigurationError
 from digitrec.persistence.onnx_graph.graph import Graph
@@ -22,9 +25,38 @@ from digitrec.preprocessing._images import resolve_image_shape
 from digitrec.preprocessing.deskew import moment_weights
 from digitrec.preprocessing.gradients import neighbourhood, pooling_windows
 
-__all__ = ["TRANSFORMERS", "rbf_kernel"]
+__all__ = ["TRANSFORMERS", "add_steps", "form_of", "rbf_kernel", "with_norms"]
 
 _TINY = 1e-6
+
+_INT64 = 7
+
+
+def add_steps(g: Graph, steps: Pipeline, x: str) -> str:
+    """Add the transformers of a fitted Pipeline and return the name of their output."""
+    for _, step in steps.steps:
+        if type(step) is Pipeline:
+            x = add_steps(g, step, x)
+        elif step != "passthrough":
+            x = form_of(TRANSFORMERS, step)(g, step, x)
+    return x
+
+
+def form_of(forms: dict[Any, Any], part: Any) -> Any:
+    """Return the function that turns a part of a model into nodes.
+
+    Raises
+    ------
+    ConfigurationError
+        If there is none.
+    """
+    try:
+        return forms[type(part)]
+    except KeyError:
+        known = ", ".join(sorted(kind.__name__ for kind in forms))
+        raise ConfigurationError(
+            f"{type(part).__name__} has no ONNX form; these have: {known}"
+        ) from None
 
 
 def _scale_pixels(g: Graph, scaler: PixelScaler, x: str) -> str:
@@ -53,25 +85,44 @@ def _deskew(g: Graph, deskew: Deskew, x: str) -> str:
     covariance = g("Sub", xy, g("Mul", dx, dy))
     variance = g("Max", g("Sub", yy, g("Mul", dy, dy)), _TINY)
     slant = g("Clip", g("Div", covariance, variance), -deskew.max_slant, deskew.max_slant)
-    # GridSample wants, for each output pixel, where to look in the input: (x, y) in units of
-    # half the image from its middle. That is linear in dy, dx and the slant.
-    y, x_ = (axis - (size - 1) / 2 for axis, size in zip(
-        np.indices((height, width)), (height, width), strict=True
-    ))  # fmt: skip
-    zero, one = np.zeros((height, width)), np.ones((height, width))
-    unit = np.array([2 / width, 2 / height])
-    still = np.stack([x_, y], axis=2) * unit
-    moved = np.stack([np.stack(m, axis=2) * unit for m in ((zero, one), (one, zero), (y, zero))])
-    grid = g("Gemm", g("Concat", dy, dx, slant, axis=1), moved.reshape(3, -1), still.reshape(-1))
-    straight = g(
-        "GridSample",
-        g("Reshape", x, np.array([-1, 1, height, width])),
-        g("Reshape", grid, np.array([-1, height, width, 2])),
-        mode="bilinear",
-        padding_mode="zeros",
-        align_corners=0,
-    )
+    # Bilinear sampling is separable: rows move by one distance per image, and then the pixels
+    # of each row by one distance per row.
+    images = g("Reshape", x, np.array([-1, height, width]))
+    whole, part = _whole_and_part(g, dy, height)
+    first = g("Cast", _window(g, whole, height), to=_INT64)
+    framed = g("Pad", images, np.array([0, 1, 0, 0, 1, 0]))
+    taps = g("GatherND", framed, g("Unsqueeze", first, np.array([2])), batch_dims=1)
+    moved = _blend(g, taps, g("Unsqueeze", part, np.array([2])), height, axis=1)
+    rows = np.arange(height) - (height - 1) / 2
+    distances = g("Unsqueeze", g("Add", dx, g("Mul", slant, rows[None, :])), np.array([2]))
+    whole, part = _whole_and_part(g, distances, width)
+    indices = g("Cast", _window(g, whole, width), to=_INT64)
+    framed = g("Pad", moved, np.array([0, 0, 1, 0, 0, 1]))
+    taps = g("GatherElements", framed, indices, axis=2)
+    straight = _blend(g, taps, part, width, axis=2)
     return g("Reshape", straight, np.array([-1, height * width]))
+
+
+def _whole_and_part(g: Graph, distance: str, length: int) -> tuple[str, str]:
+    distance = g("Clip", distance, -(length + 1.0), float(length))
+    whole = g("Floor", distance)
+    return whole, g("Sub", distance, whole)
+
+
+def _window(g: Graph, whole: str, length: int) -> str:
+    """Return the items that ``length`` interpolated ones lie between, counted from the frame.
+
+    Items beyond the frame of zeros are taken from it.
+    """
+    return g("Clip", g("Add", whole, np.arange(1.0, length + 2)), 0.0, length + 1.0)
+
+
+def _blend(g: Graph, taps: str, part: str, length: int, axis: int) -> str:
+    """Interpolate between each item and the next one."""
+    axes, step = np.array([axis]), np.array([1])
+    left = g("Slice", taps, np.array([0]), np.array([length]), axes, step)
+    right = g("Slice", taps, np.array([1]), np.array([length + 1]), axes, step)
+    return g("Add", left, g("Mul", part, g("Sub", right, left)))
 
 
 def _orient(g: Graph, gradients: OrientedGradients, x: str) -> str:
@@ -95,19 +146,28 @@ def _orient(g: Graph, gradients: OrientedGradients, x: str) -> str:
     directions = np.stack([np.cos(angles), np.sin(angles)], axis=1)
     towards = g("Relu", g("MatMul", np.concatenate([directions, -directions]), pair))
     maps = g("Reshape", g("Mul", towards, towards), np.array([-1, n_directions, height, width]))
-    cells = [
-        _normalised_cells(g, gradients, maps, size, (height, width)) for size in gradients.grids
+    grids = tuple(gradients.grids)
+    down, across = (
+        np.concatenate([pooling_windows(length, size) for size in grids])
+        for length in (height, width)
+    )
+    pooled = g("MatMul", down, g("MatMul", maps, across.T))
+    ends = np.cumsum(grids)
+    parts = [
+        _normalised_cells(g, gradients, pooled, int(end) - size, size)
+        for end, size in zip(ends, grids, strict=True)
     ]
-    return cells[0] if len(cells) == 1 else g("Concat", *cells, axis=1)
+    return parts[0] if len(parts) == 1 else g("Concat", *parts, axis=1)
 
 
 def _normalised_cells(
-    g: Graph, gradients: OrientedGradients, maps: str, size: int, shape: tuple[int, int]
+    g: Graph, gradients: OrientedGradients, pooled: str, start: int, size: int
 ) -> str:
+    """Normalise the cells of one grid, a square on the diagonal of the pooled maps."""
     n_directions, n_cells = gradients.n_directions, size * size
-    down, across = pooling_windows(shape[0], size), pooling_windows(shape[1], size)
-    pooled = g("MatMul", down, g("MatMul", maps, across.T))
-    cells = g("Reshape", pooled, np.array([-1, n_directions, n_cells]))
+    corner, end, axes = np.full(2, start), np.full(2, start + size), np.array([2, 3])
+    cells = g("Slice", pooled, corner, end, axes, np.ones(2, dtype=int))
+    cells = g("Reshape", cells, np.array([-1, n_directions, n_cells]))
     energy = g("ReduceSumSquare", cells, np.array([1]), keepdims=0)
     around = neighbourhood(size)
     local = g("Gemm", energy, np.kron(around, around), np.full(n_cells, gradients.floor))
@@ -121,16 +181,28 @@ def _normalised_cells(
 
 
 def rbf_kernel(g: Graph, x: str, vectors: np.ndarray, gamma: float) -> str:
-    """Return ``exp(-gamma * |x - v|**2)``, shape (rows, vectors).
+    """Return ``exp(-gamma * |x - v|**2)``, shape (rows, vectors), of rows with their norms.
 
     The squared distance is one product of ``[x, |x|**2]`` with the vectors and their norms.
+
+    Parameters
+    ----------
+    g : Graph
+    x : str
+        What `with_norms` returned.
+    vectors : ndarray, shape (n_vectors, n_columns)
+    gamma : float
+        Positive.
     """
     vectors = np.asarray(vectors, dtype=np.float64)
     weights = np.concatenate([2 * gamma * vectors, np.full((len(vectors), 1), -gamma)], axis=1).T
     offset = -gamma * np.einsum("ij,ij->i", vectors, vectors)
-    norm = g("ReduceSumSquare", x, np.array([1]), keepdims=1)
-    exponent = g("Gemm", g("Concat", x, norm, axis=1), weights, offset)
-    return g("Exp", exponent)
+    return g("Exp", g("Gemm", x, weights, offset))
+
+
+def with_norms(g: Graph, x: str) -> str:
+    """Append the squared norm of each row as one more column."""
+    return g("Concat", x, g("ReduceSumSquare", x, np.array([1]), keepdims=1), axis=1)
 
 
 def _nystroem(g: Graph, nystroem: Nystroem, x: str) -> str:
@@ -139,11 +211,11 @@ def _nystroem(g: Graph, nystroem: Nystroem, x: str) -> str:
             f"Nystroem(kernel={nystroem.kernel!r}, gamma={nystroem.gamma!r}) has no ONNX form; "
             "only an RBF kernel with a number as gamma has"
         )
-    kernel = rbf_kernel(g, x, nystroem.components_, nystroem.gamma)
+    kernel = rbf_kernel(g, with_norms(g, x), nystroem.components_, nystroem.gamma)
     return g("MatMul", kernel, nystroem.normalization_.T)
 
 
-TRANSFORMERS = {
+TRANSFORMERS: dict[Any, Any] = {
     PixelScaler: _scale_pixels,
     GlobalScaler: _scale_all,
     PrincipalComponents: _project,

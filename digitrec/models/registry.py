@@ -33,6 +33,7 @@ from digitrec.errors import ConfigurationError, check_choice
 from digitrec.models._spec import ModelSpec
 from digitrec.models.cnn import ConvolutionalNetwork
 from digitrec.models.kernel_svm import KernelSVC
+from digitrec.models.virtual_svm import VirtualSVC
 
 __all__ = ["DEFAULT_MODELS", "MODELS", "parse_overrides"]
 
@@ -124,6 +125,10 @@ def _stacking(random_state: int) -> ClassifierMixin:
 
 def _cnn(random_state: int) -> ClassifierMixin:
     return ConvolutionalNetwork(random_state=random_state)
+
+
+def _virtual_svm(random_state: int) -> ClassifierMixin:
+    return VirtualSVC(random_state=random_state)
 
 
 # Members of the ensembles: quick, accurate and wrong on different images.
@@ -249,6 +254,14 @@ _SPECS = (
         summary="A logistic regression over the out-of-fold probabilities of the same three.",
         factory=_stacking,
         seconds=110,
+    ),
+    ModelSpec(
+        name="virtual_svm",
+        title="Virtual SVM",
+        summary="RBF machines on gradients, refitted with distorted copies near their margins.",
+        factory=_virtual_svm,
+        seconds=120,
+        features=("deskewed", "raw"),
     ),
     ModelSpec(
         name="cnn",

@@ -1,0 +1,48 @@
+import dataclasses
+import json
+
+import pytest
+
+from benchmarks import peers
+from digitrec.datasets import load_dataset
+from digitrec.models import DEFAULT_MODELS
+
+
+@pytest.fixture(scope="module")
+def few_digits():
+    digits = load_dataset("digits", max_train=500)
+    return dataclasses.replace(digits, X_test=digits.X_test[:150], y_test=digits.y_test[:150])
+
+
+def test_every_default_model_stands_beside_a_peer(few_digits):
+    lines = []
+    comparison = peers.compare(few_digits, n_jobs=1, report=lines.append)
+    timings = comparison["timings"]
+    for model in DEFAULT_MODELS:
+        assert {t.side for t in timings if t.model == model} == {"digitrec", "peer"}
+    assert all(0 <= t.error_low <= t.test_error <= t.error_high <= 1 for t in timings)
+    assert all(t.fit_seconds > 0 and t.predict_seconds > 0 for t in timings)
+    assert len(lines) == 1 + len(timings)
+
+    facts = {
+        "dataset": few_digits.name,
+        "n_train": 500,
+        "n_test": 150,
+        "n_jobs": 1,
+        "command": "python -m benchmarks.peers",
+        "hardware": {"processor": "any", "cores": 1, "memory_gib": 1},
+        "versions": {"python": "3"},
+    }
+    text = peers.render_report(comparison, facts)
+    assert all(t.title in text for t in timings)
+    ours = comparison["feature_seconds"] + sum(t.seconds for t in timings if t.side == "digitrec")
+    theirs = sum(t.seconds for t in timings if t.side == "peer")
+    assert f"({theirs / ours:.1f} times ours)" in text
+
+
+def test_main_writes_both_reports(tmp_path, capsys):
+    peers.main(dataset="digits", max_train=200, jobs=1, output_dir=tmp_path)
+    facts = json.loads((tmp_path / "results.json").read_text())
+    assert facts["command"] == "python -m benchmarks.peers --dataset digits --max-train 200"
+    assert len(facts["timings"]) == 9
+    assert "Our defaults beside the usual way" in (tmp_path / "report.md").read_text()

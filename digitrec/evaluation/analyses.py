@@ -134,6 +134,9 @@ ANALYSES: dict[str, AnalysisSpec] = {
             options=("mnist_c",),
         ),
         AnalysisSpec(
+            name="interpretation", title="What the models learned", run=entries.interpretation
+        ),
+        AnalysisSpec(
             name="learning_curves",
             title="Learning curves",
             run=entries.learning_curves,

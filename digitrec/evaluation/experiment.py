@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import datetime
-import shlex
-import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from digitrec._environment import available_cores
-from digitrec._files import atomic_path, cache_dir
-from digitrec.errors import DigitrecError, check_choice
+from digitrec._files import cache_dir
+from digitrec.errors import check_choice
 from digitrec.evaluation.analyses import ANALYSES, AnalysisContext, run_analyses, selected_analyses
 from digitrec.evaluation.job import Job, Limits, make_job
-from digitrec.evaluation.result import Result, Run, read_run, write_run
+from digitrec.evaluation.result import Result, Run, write_run
+from digitrec.evaluation.run_files import keep_times, make_run, write_predictions
 from digitrec.evaluation.runner import Event, Snapshot, run_jobs, split_stored
 from digitrec.evaluation.selection import save_winner, select_winner
 from digitrec.evaluation.store import JobStore
@@ -36,7 +32,8 @@ class Experiment:
     Attributes
     ----------
     models, features : tuple of str
-        Registry keys; every model runs on every feature set.
+        Registry keys; every model runs on every feature set that it can take, and on the first
+        that it can take where that is none of them.
     folder : pathlib.Path
         Folder of the dataset's report, such as ``reports/mnist``.
     random_state : int
@@ -156,6 +153,7 @@ def make_jobs(experiment: Experiment, dataset: Dataset, source: str) -> list[Job
     for name in experiment.features:
         check_choice("feature set", name, FEATURES)
     first = experiment.random_state
+    pairs = _pairs(experiment)
     return [
         make_job(
             dataset,
@@ -175,11 +173,22 @@ def make_jobs(experiment: Experiment, dataset: Dataset, source: str) -> list[Job
                 n_threads=experiment.n_threads,
             ),
         )
-        for features in experiment.features
+        for features, model in pairs
         for seed in range(first, first + experiment.n_seeds)
-        for model in experiment.models
-        if not MODELS[model].features or features in MODELS[model].features
     ]
+
+
+def _pairs(experiment: Experiment) -> list[tuple[str, str]]:
+    """Return the feature sets and models that go together, feature set by feature set."""
+    from digitrec.models import MODELS
+
+    pairs = []
+    for model in experiment.models:
+        possible = MODELS[model].features or experiment.features
+        wanted = [name for name in experiment.features if name in possible]
+        pairs += [(features, model) for features in wanted or possible[:1]]
+    order = list(dict.fromkeys([*experiment.features, *(features for features, _ in pairs)]))
+    return sorted(pairs, key=lambda pair: order.index(pair[0]))
 
 
 def run_experiment(
@@ -244,9 +253,9 @@ def run_experiment(
         analyses: dict[str, Any] = {}
         if not interrupted:
             analyses, interrupted = _analyse(experiment, dataset, results, winner, store, report)
-        run = _make_run(dataset, results, winner, analyses, started_at)
+        run = make_run(dataset, results, winner, analyses, started_at)
         if not to_run:
-            run = _keep_times(run, experiment.folder / "results.json")
+            run = keep_times(run, experiment.folder / "results.json")
         write_predictions(run, store, dataset, experiment.folder / "predictions")
         write_run(run, experiment.folder / "results.json")
         best = run.winning_result
@@ -339,82 +348,3 @@ def _analyse(
     except KeyboardInterrupt:
         return outputs, True
     return outputs, False
-
-
-def _make_run(
-    dataset: Dataset,
-    results: list[Result],
-    winner: str | None,
-    analyses: dict[str, Any],
-    started_at: float,
-) -> Run:
-    return Run(
-        dataset={
-            "name": dataset.name,
-            "n_train": len(dataset.y_train),
-            "n_test": len(dataset.y_test),
-            "image_shape": list(dataset.image_shape),
-            "label_names": list(dataset.label_names),
-            "source": dataset.source,
-            "license": dataset.license,
-            "fingerprint": dataset.fingerprint,
-            "warnings": list(dataset.warnings),
-        },
-        results=results,
-        winner=winner,
-        analyses=analyses,
-        command=_command(),
-        total_seconds=time.monotonic() - started_at,
-        created_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-    )
-
-
-def _keep_times(run: Run, path: Path) -> Run:
-    """Give a run that only read stored results the times of the run that made them."""
-    import dataclasses
-
-    try:
-        earlier = read_run(path)
-    except DigitrecError:
-        return run
-    if [(r.key, r.finished_at) for r in earlier.results] != [
-        (r.key, r.finished_at) for r in run.results
-    ]:
-        return run
-    return dataclasses.replace(
-        run,
-        total_seconds=earlier.total_seconds,
-        created_at=earlier.created_at,
-        command=earlier.command,
-    )
-
-
-def _command() -> str:
-    """Return the command of this process as a user would type it."""
-    main = sys.modules["__main__"]
-    spec = getattr(main, "__spec__", None)
-    if spec is not None and spec.name:
-        name = spec.name.removesuffix(".__main__")
-        return shlex.join(["python", "-m", name, *sys.argv[1:]])
-    return shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
-
-
-def write_predictions(run: Run, store: JobStore, dataset: Dataset, folder: Path) -> None:
-    """Write the test predictions of a run for its report, and remove those of earlier runs."""
-    wanted = {result.stem: result for result in run.results if result.ok}
-    for stem, result in wanted.items():
-        path = folder / f"{stem}.npz"
-        predictions = store.read_predictions(result)
-        scores = predictions.test_scores
-        with atomic_path(path) as temporary:
-            np.savez_compressed(
-                temporary,
-                y_true=np.asarray(dataset.y_test, dtype=np.uint8),
-                y_pred=predictions.y_test_pred,
-                scores=np.empty((0, 0), dtype=np.float32) if scores is None else scores,
-                has_probabilities=np.bool_(predictions.has_probabilities),
-                key=np.str_(result.key),
-            )
-    for path in folder.glob("*.npz"):
-        if path.stem not in wanted:
-            path.unlink()

@@ -146,12 +146,15 @@ def classification_metrics(
     }
 
 
-def _log_loss(y_true: NDArray, probabilities: NDArray, labels: NDArray) -> float:
+def _log_loss(y_true: NDArray, probabilities: NDArray, labels: NDArray) -> float | None:
     """Return the log loss of rows renormalised in double precision.
 
     Probabilities kept in single precision do not sum to 1 within the tolerance that
-    scikit-learn warns at.
+    scikit-learn warns at. A model that gives no numbers has no log loss.
     """
     rows = np.asarray(probabilities, dtype=np.float64)
-    rows = rows / rows.sum(axis=1, keepdims=True)
+    totals = rows.sum(axis=1, keepdims=True)
+    if not (np.all(np.isfinite(rows)) and np.all(totals > 0)):
+        return None
+    rows = rows / totals
     return float(log_loss(y_true, rows, labels=labels))

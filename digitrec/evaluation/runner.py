@@ -18,6 +18,8 @@ from digitrec.evaluation.store import JobStore
 __all__ = ["Event", "RunningJob", "Snapshot", "estimate_seconds", "run_jobs", "split_stored"]
 
 _POLL_SECONDS = 0.2
+# What a job takes besides its two fits: predictions, latency, files.
+_OVERHEAD_SECONDS = 4.0
 
 
 @dataclass(frozen=True)
@@ -167,7 +169,8 @@ def estimate_seconds(jobs: Sequence[Job], store: JobStore) -> dict[str, float]:
             known[result.model, result.features] = both / rows
     # A model is fitted twice, the second time on all rows; the registry's seconds are of 60,000.
     return {
-        job.key: known.get((job.model, job.features), 1.8 * MODELS[job.model].seconds / 60_000)
+        job.key: _OVERHEAD_SECONDS
+        + known.get((job.model, job.features), 1.8 * MODELS[job.model].seconds / 60_000)
         * (job.n_train + job.n_validation)
         * (1 + job.augment)
         for job in jobs

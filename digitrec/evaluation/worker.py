@@ -207,7 +207,8 @@ def training_curves(model: Any) -> dict[str, list[float]]:
     curves = {}
     for name, attribute in names.items():
         values = getattr(model, attribute, None)
-        if values is not None and len(values):
+        # A fit that diverged notes what JSON does not know.
+        if values is not None and len(values) and np.all(np.isfinite(values)):
             curves[name] = [float(value) for value in values]
     return curves
 

@@ -154,6 +154,7 @@ def test_the_list_names_everything(call):
         assert name in done.stdout
 
 
+@pytest.mark.slow
 def test_an_image_folder_is_a_dataset(call, tmp_path):
     from PIL import Image
 
@@ -174,6 +175,7 @@ def test_an_image_folder_is_a_dataset(call, tmp_path):
     assert run.results[0].test_accuracy > 0.7
 
 
+@pytest.mark.slow
 def test_ctrl_c_writes_the_report_of_what_is_there(environment, tmp_path):
     arguments = ("--models", "lda,hist_gradient_boosting", "--jobs", 2, "--output-dir", tmp_path)
     endless = ("--set", "hist_gradient_boosting.max_iter=100000")

@@ -20,6 +20,7 @@ __all__ = [
     "calibration",
     "confused_pairs",
     "cross_validation",
+    "interpretation",
     "learning_curves",
     "lenses",
     "pareto",
@@ -110,6 +111,16 @@ def cross_validation(context: AnalysisContext) -> dict[str, Any]:
     from digitrec.evaluation.cross_validation import cross_validate
 
     return cross_validate(context)
+
+
+def interpretation(context: AnalysisContext) -> dict[str, Any]:
+    """Show what models have learned; see `digitrec.evaluation.interpretation`."""
+    from threadpoolctl import threadpool_limits
+
+    from digitrec.evaluation.interpretation import interpret
+
+    with threadpool_limits(context.n_jobs):
+        return interpret(context)
 
 
 def _labels(context: AnalysisContext) -> dict[str, NDArray[np.uint8]]:

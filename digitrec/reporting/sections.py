@@ -13,6 +13,7 @@ from digitrec.reporting.comparison_sections import (
     significance_section,
 )
 from digitrec.reporting.error_sections import confused_pairs_section, lenses_section
+from digitrec.reporting.interpretation_sections import interpretation_section
 from digitrec.reporting.method_sections import loading_section, method_section
 from digitrec.reporting.model_sections import models_section, samples_section
 from digitrec.reporting.overview_sections import (
@@ -43,6 +44,7 @@ SECTIONS: list[Section] = [
     Section("ablation", ablation_section),
     Section("published", published_section),
     Section("samples", samples_section),
+    Section("interpretation", interpretation_section),
     Section("models", models_section),
     Section("loading", loading_section),
     Section("method", method_section),

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 __all__ = ["growth_figure", "reliability_figure", "risk_figure", "robustness_figure"]
 
+_FEWEST_JOINED = 10
+
 
 @styled
 def reliability_figure(
@@ -72,7 +74,11 @@ def _bins(axes: Axes, bins: Sequence[Mapping[str, Any]], color: str, label: str)
     x = [part["confidence"] for part in bins]
     y = [part["accuracy"] for part in bins]
     sizes = 6 + 60 * np.sqrt(counts / counts.sum())
-    axes.plot(x, y, color=color, linewidth=1.2, label=label)
+    # A few images say little about a bin: they are points beside the line.
+    joined = [place for place, count in enumerate(counts) if count >= _FEWEST_JOINED]
+    axes.plot(
+        [x[i] for i in joined], [y[i] for i in joined], color=color, linewidth=1.2, label=label
+    )
     axes.scatter(x, y, s=sizes, color=color, alpha=0.7, linewidths=0)
 
 

@@ -53,7 +53,7 @@ def calibration_section(context: ReportContext) -> Content | None:
     reliability = FigureSpec(
         "reliability",
         "Accuracy against confidence of each model, before and after calibration; larger points "
-        "stand for more images",
+        "stand for more images, bins with fewer than ten are not joined",
         lambda: analysis_figures.reliability_figure(
             names,
             [model["before"]["bins"] for model in models],

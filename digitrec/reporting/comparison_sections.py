@@ -35,6 +35,11 @@ def significance_section(context: ReportContext) -> Content | None:
     parts.append(
         "Difference: accuracy of the winner minus that of the model, with Tango's score interval; "
         "p: exact McNemar test; Holm's correction covers all pairs of models."
+        + (
+            " Of several seeds, the lowest stands for a model, and the winner for its own."
+            if any(len(row.results) > 1 for row in context.ok_rows)
+            else ""
+        )
     )
     figure = FigureSpec(
         "significance",

@@ -10,7 +10,7 @@ from scipy import ndimage as ndi
 
 from digitrec.inference.prediction import Box
 
-__all__ = ["Pieces", "find_pieces", "remove_lines"]
+__all__ = ["Pieces", "find_pieces", "is_frame", "remove_lines", "union_box"]
 
 _NEIGHBOURS = np.ones((3, 3))
 
@@ -76,6 +76,21 @@ def union_box(boxes: NDArray[np.int64]) -> Box:
     left, top = boxes[:, :2].min(axis=0)
     right, bottom = boxes[:, 2:].max(axis=0)
     return int(left), int(top), int(right), int(bottom)
+
+
+def is_frame(pieces: Pieces, index: int) -> bool:
+    """Tell whether a piece runs along its box and surrounds something of some size."""
+    left, top, right, bottom = pieces.boxes[index]
+    own = pieces.labels[top:bottom, left:right] == index + 1
+    rim = max(2, round(0.12 * min(own.shape)))
+    inner = np.zeros_like(own)
+    inner[rim:-rim, rim:-rim] = True
+    if (own & inner).sum() > 0.15 * own.sum():
+        return False
+    boxes = pieces.boxes
+    within = (boxes[:, 0] > left) & (boxes[:, 1] > top)
+    within &= (boxes[:, 2] < right) & (boxes[:, 3] < bottom)
+    return bool((within & (pieces.heights > 0.2 * (bottom - top))).any())
 
 
 def remove_lines(mask: NDArray[np.bool_], least_lengths: tuple[float, float]) -> NDArray[np.bool_]:

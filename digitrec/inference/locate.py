@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage as ndi
 
-from digitrec.inference.components import Pieces, find_pieces, remove_lines, union_box
+from digitrec.inference.components import Pieces, find_pieces, is_frame, remove_lines, union_box
 from digitrec.inference.image_io import ImageSource, load_image
 from digitrec.inference.ink import Ink, extract_ink
 from digitrec.inference.prediction import Box
@@ -142,26 +142,11 @@ def _usable(pieces: Pieces, weights: NDArray[np.float64]) -> NDArray[np.bool_]:
     large = (pieces.widths > 0.75 * width) & (pieces.heights > 0.75 * height)
     frames = np.zeros(len(pieces), bool)
     for index in np.flatnonzero(large | (pieces.borders_touched >= 3)):
-        frames[index] = _is_frame(pieces, int(index))
+        frames[index] = is_frame(pieces, int(index))
     usable = ~frames
     if (usable & inside & (weights > 0.1 * weights.max())).any():
         usable &= pieces.borders_touched < 3
     return usable
-
-
-def _is_frame(pieces: Pieces, index: int) -> bool:
-    """Tell whether a piece runs along its box and surrounds something of some size."""
-    left, top, right, bottom = pieces.boxes[index]
-    own = pieces.labels[top:bottom, left:right] == index + 1
-    rim = max(2, round(0.12 * min(own.shape)))
-    inner = np.zeros_like(own)
-    inner[rim:-rim, rim:-rim] = True
-    if (own & inner).sum() > 0.15 * own.sum():
-        return False
-    boxes = pieces.boxes
-    within = (boxes[:, 0] > left) & (boxes[:, 1] > top)
-    within &= (boxes[:, 2] < right) & (boxes[:, 3] < bottom)
-    return bool((within & (pieces.heights > 0.2 * (bottom - top))).any())
 
 
 def _centrality(pieces: Pieces) -> NDArray[np.float64]:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from digitrec.errors import ConfigurationError
-from digitrec.inference.components import Pieces, find_pieces, remove_lines, union_box
+from digitrec.inference.components import Pieces, find_pieces, is_frame, remove_lines, union_box
 from digitrec.inference.image_io import ImageSource, LoadedImage, load_image
 from digitrec.inference.ink import Ink, extract_ink
 from digitrec.inference.lines import group_lines, page_slope
@@ -136,23 +136,36 @@ def _lay_out(ink: Ink) -> _Layout | None:
     """Find pieces of the size of digits, joined where broken, and the slope of their rows."""
     if not ink.mask.any():
         return None
+    rows, columns = ink.mask.shape
+    # Rulings across the page go first, for they join what is between them.
+    ink = _unruled(ink, (0.6 * columns, 0.97 * rows))
     pieces = find_pieces(ink.mask)
     height = _digit_height(pieces)
     if height is None:
         return None
-    # A ruling is long against the digits; a page of one digit has its whole side.
-    shape = ink.mask.shape
-    long = (min(0.97 * shape[1], 4.5 * height), min(0.97 * shape[0], 3.0 * height))
-    if min(shape) >= 40:
-        unruled = remove_lines(ink.mask, long)
-        if unruled is not ink.mask and unruled.any():
-            ink = replace(ink, mask=unruled)
-            pieces = find_pieces(unruled)
-            height = _digit_height(pieces) or height
+    unruled = _unruled(ink, (min(0.6 * columns, 4.5 * height), min(0.97 * rows, 1.8 * height)))
+    if unruled is not ink:
+        ink, pieces = unruled, find_pieces(unruled.mask)
+        height = _digit_height(pieces) or height
     groups = _join(pieces, height)
     found = [_piece(ink, pieces, group) for group in groups]
     boxes = np.array([item.box for item in found], dtype=np.float64).reshape(-1, 4)
     return _Layout(found, height, page_slope(boxes, height))
+
+
+def _unruled(ink: Ink, lengths: tuple[float, float]) -> Ink:
+    """Return ink without frames and without lines of at least these lengths."""
+    if min(ink.mask.shape) < 40:
+        return ink
+    pieces = find_pieces(ink.mask)
+    sizes = np.maximum(pieces.widths, pieces.heights)
+    large = np.flatnonzero(sizes > 0.5 * max(ink.mask.shape))
+    frames = [int(i) for i in large if is_frame(pieces, int(i))]
+    mask = ink.mask & ~pieces.mask(frames) if frames else ink.mask
+    mask = remove_lines(mask, lengths)
+    if mask is ink.mask or not mask.any():
+        return ink
+    return replace(ink, mask=mask)
 
 
 def _kernel(pixels: NDArray[np.uint8]) -> float:

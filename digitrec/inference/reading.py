@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+
 from digitrec.inference.prediction import DigitPrediction, Reading
 
 __all__ = ["assemble"]
 
+LEAST_AMONG_DIGITS = 0.2
+"""Least confidence of a piece of their size among digits."""
+LEAST_SURE = 0.6
+"""Share of a row that must be accepted for the others to profit."""
 LEAST_SHARE = 0.5
 """A row of which fewer pieces are digits is words or drawing, and is left out whole."""
 
@@ -29,7 +35,7 @@ def assemble(
     if expected is not None:
         rows = _take_likeliest(rows, expected)
     else:
-        rows = [_drop_words(row) for row in rows]
+        rows = [_trust_neighbours(_drop_words(row)) for row in rows]
     accepted = [[p for p in row if p.accepted] for row in rows]
     accepted = [row for row in accepted if row]
     digits = [p for row in accepted for p in row]
@@ -51,6 +57,23 @@ def _drop_words(row: list[DigitPrediction]) -> list[DigitPrediction]:
     return [
         replace(p, digit=None, accepted=False, reason="its row is mostly not digits")
         if p.accepted
+        else p
+        for p in row
+    ]
+
+
+def _trust_neighbours(row: list[DigitPrediction]) -> list[DigitPrediction]:
+    """Accept a doubtful piece in a row of digits: it is more likely to be one than elsewhere."""
+    sure = [p for p in row if p.accepted and p.box is not None]
+    if len(sure) < 2 or len(sure) < LEAST_SURE * len(row):
+        return row
+    height = float(np.median([p.box[3] - p.box[1] for p in sure if p.box is not None]))
+    return [
+        replace(p, digit=int(p.probabilities.argmax()), accepted=True, reason="")
+        if not p.accepted
+        and p.box is not None
+        and p.confidence >= LEAST_AMONG_DIGITS
+        and 0.6 * height <= p.box[3] - p.box[1] <= 1.5 * height
         else p
         for p in row
     ]

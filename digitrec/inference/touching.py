@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage as ndi
 
+from digitrec.inference.normalise import stroke_ratio
+
 __all__ = ["cut_piece", "find_seams"]
 
 FloatImage = NDArray[np.float32]
@@ -18,8 +20,8 @@ Scorer = Callable[[list[FloatImage]], NDArray[np.float64]]
 MAX_SEAMS = 9
 LEAST_WIDTH = 0.12
 MOST_WIDTH = 1.25
-LEAST_CONFIDENCE = 0.4
-"""Every part must be this good a digit, else the piece is left whole: words are no digits."""
+LEAST_GOOD = 0.7
+"""Share of the parts that must be good digits, else the piece is left whole: it is a word."""
 CUT_PRICE = 0.08
 """Taken off the mean log-confidence for each cut, so that none is made without need."""
 
@@ -54,13 +56,16 @@ def cut_piece(
     whole = np.ones(strength.shape, bool)
     bounds = [~whole, *left_of, whole]
     centres = [0.0, *(float(seam.mean()) for seam in seams), float(strength.shape[1])]
+    # A part narrower than the pen is a slice of a stroke.
+    pen = 1.1 * stroke_ratio(strength) * max(strength.shape) / height
+    least = max(LEAST_WIDTH, pen)
     spans, crops = [], []
     for i in range(len(bounds)):
         for j in range(i + 1, len(bounds)):
             width = (centres[j] - centres[i]) / height
             crop = np.where(bounds[j] & ~bounds[i], strength, 0)
             full = i == 0 and j == len(bounds) - 1
-            if not full and not (LEAST_WIDTH <= width <= MOST_WIDTH):
+            if not full and not (least <= width <= MOST_WIDTH):
                 continue
             if not full and _ink_height(crop) < 0.45 * _ink_height(strength):
                 continue
@@ -70,8 +75,8 @@ def cut_piece(
     path = _best_path(dict(zip(spans, logs, strict=True)), len(bounds), parts)
     if path is None or len(path) < 3:
         return None
-    worst = min(logs[spans.index(span)] for span in pairwise(path))
-    if parts is None and worst < np.log(LEAST_CONFIDENCE):
+    chosen = np.exp([logs[spans.index(span)] for span in pairwise(path)])
+    if parts is None and (chosen > 0.5).mean() < LEAST_GOOD:
         return None
     return [
         np.where(bounds[j] & ~bounds[i], strength, 0).astype(np.float32) for i, j in pairwise(path)

@@ -67,7 +67,7 @@ def select_winner(results: Iterable[Result]) -> str | None:
 
 
 def save_winner(run: Run, source: Path, path: Path) -> None:
-    """Copy the winner's saved Pipeline to a place of its own and write its metadata beside it.
+    """Copy the winner's saved Pipeline to a place of its own, with its metadata and model card.
 
     Nothing is done where it is there already.
 
@@ -80,7 +80,7 @@ def save_winner(run: Run, source: Path, path: Path) -> None:
     path : pathlib.Path
         The file to write, such as ``reports/mnist/best_model.joblib``.
     """
-    from digitrec.persistence import read_metadata, write_metadata
+    from digitrec.persistence import read_metadata, write_metadata, write_model_card
 
     winner = run.winning_result
     assert winner is not None, "a run without a winner has no model to save"
@@ -104,3 +104,4 @@ def save_winner(run: Run, source: Path, path: Path) -> None:
             "metrics": {name: getattr(winner, name) for name in _METRICS},
         },
     )
+    write_model_card(path)

@@ -2,6 +2,7 @@
 
 from digitrec.persistence.export import Export, Parity, compare_models, export_model
 from digitrec.persistence.metadata import FORMAT, metadata_path, read_metadata, write_metadata
+from digitrec.persistence.model_card import render_model_card, write_model_card
 from digitrec.persistence.model_file import load_model, save_model
 from digitrec.persistence.onnx_graph import build_onnx
 from digitrec.persistence.onnx_model import OnnxClassifier
@@ -17,6 +18,8 @@ __all__ = [
     "load_model",
     "metadata_path",
     "read_metadata",
+    "render_model_card",
     "save_model",
     "write_metadata",
+    "write_model_card",
 ]

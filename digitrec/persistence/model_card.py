@@ -1,0 +1,208 @@
+"""The model card: what a saved model is, in words."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tabulate import tabulate
+
+from digitrec._files import write_text
+from digitrec.persistence.metadata import read_metadata
+
+__all__ = ["CARD_NAME", "render_model_card", "write_model_card"]
+
+CARD_NAME = "MODEL_CARD.md"
+
+_PERCENT = {
+    "validation_accuracy": "accuracy on validation images",
+    "test_accuracy": "accuracy on test images",
+    "test_error": "error on test images",
+    "balanced_accuracy": "balanced accuracy on test images",
+    "macro_f1": "macro F1 on test images",
+    "top2_accuracy": "top-2 accuracy on test images",
+}
+_PLAIN = {
+    "log_loss": ("log loss on test images", "{:.4f}"),
+    "fit_seconds": ("time to fit", "{:.1f} s"),
+    "predict_seconds": ("time to predict all test images", "{:.2f} s"),
+    "latency_p50_ms": ("one image, median", "{:.2f} ms"),
+    "latency_p99_ms": ("one image, 99th percentile", "{:.2f} ms"),
+}
+
+
+def render_model_card(metadata: Mapping[str, Any], file_name: str = "best_model.joblib") -> str:
+    """Return the model card as Markdown.
+
+    Parameters
+    ----------
+    metadata : mapping
+        Metadata of the model file. What they lack is left out.
+    file_name : str
+        Name of the model file.
+
+    Returns
+    -------
+    str
+        Data, intended use, metrics with intervals, limits, versions and how to load the model.
+    """
+    title = metadata.get("title") or metadata.get("model") or "model"
+    labels = [str(name) for name in metadata.get("label_names", ())]
+    shape = " x ".join(str(side) for side in metadata.get("image_shape", ())) or "unknown size"
+    dataset = metadata.get("dataset", "unknown")
+    sections = [
+        f"# Model card: {title}\n\n"
+        f"`{file_name}` classifies images like those of the dataset {_text(dataset)}.",
+        _facts_section(metadata, labels, shape),
+        _use_section(labels, shape),
+        _metrics_section(metadata.get("metrics", {})),
+        _limits_section(dataset),
+        _parameters_section(metadata.get("parameters", {})),
+        _versions_section(metadata),
+        _loading_section(file_name, metadata),
+    ]
+    return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def write_model_card(
+    path: str | os.PathLike[str], metadata: Mapping[str, Any] | None = None
+) -> Path:
+    """Write ``MODEL_CARD.md`` beside a model file.
+
+    Parameters
+    ----------
+    path : path-like
+        The model file.
+    metadata : mapping, optional
+        Its metadata; None reads them.
+
+    Returns
+    -------
+    pathlib.Path
+        The card.
+    """
+    path = Path(path)
+    card = path.with_name(CARD_NAME)
+    write_text(card, render_model_card(metadata or read_metadata(path), path.name))
+    return card
+
+
+def _facts_section(metadata: Mapping[str, Any], labels: list[str], shape: str) -> str:
+    rows = {
+        "dataset": metadata.get("dataset"),
+        "source": metadata.get("data_source"),
+        "fingerprint": metadata.get("data_fingerprint"),
+        "images fitted on": _count(metadata.get("n_train")),
+        "image size": shape,
+        "classes": ", ".join(labels) or None,
+        "features": metadata.get("features"),
+        "random state": metadata.get("random_state"),
+        "saved at": metadata.get("saved_at"),
+    }
+    return "## Data and model\n\n" + _table(
+        [[name, _text(value)] for name, value in rows.items() if value is not None], ["fact", ""]
+    )
+
+
+def _use_section(labels: list[str], shape: str) -> str:
+    what = f"one of the {len(labels)} classes" if labels else "one class"
+    help_ = ""
+    if labels[:10] == list("0123456789") and shape == "28 x 28":
+        help_ = (
+            "\n`digitrec predict` and `digitrec.Recognizer` bring photographs and scans of digits "
+            "into that form."
+        )
+    return f"""## Intended use
+
+Classify images that show {what} each, prepared as the training images are:
+{shape} pixels, values 0 (background) to 255 (ink), flattened row by row.{help_}
+
+Not intended for decisions about people, and not for amounts, addresses or records that nobody
+checks afterwards."""
+
+
+def _metrics_section(metrics: Mapping[str, Any]) -> str:
+    rows = []
+    for name, title in _PERCENT.items():
+        value = metrics.get(name)
+        if value is None:
+            continue
+        low, high = metrics.get(f"{name}_low"), metrics.get(f"{name}_high")
+        interval = f"{100 * low:.2f}–{100 * high:.2f} %" if low is not None else ""
+        rows.append([title, f"{100 * value:.2f} %", interval])
+    for name, (title, form) in _PLAIN.items():
+        if metrics.get(name) is not None:
+            rows.append([title, form.format(metrics[name]), ""])
+    if not rows:
+        return ""
+    table = _table(rows, ["metric", "value", "95 % interval"])
+    notes = "Intervals are Wilson intervals. Times are those of the machine that fitted the model."
+    if metrics.get("test_accuracy") is None:
+        notes += " The test images were not looked at."
+    else:
+        notes += (
+            " Models are chosen on validation images; the test images were scored once and chose "
+            "nothing."
+        )
+    return f"## Metrics\n\n{table}\n\n{notes}"
+
+
+def _limits_section(dataset: Any) -> str:
+    return f"""## Limits
+
+- Every input gets one of the classes: images that show none of them too.
+- The figures hold for images like those of {_text(dataset)}. Other writers, pens, scanners and
+  styles of writing cost accuracy, as does anything off centre, cut off or upside down.
+- Probabilities order the classes. Look at their calibration before relying on their values; the
+  report of a run has it where it was measured.
+- A joblib file can run any code when it is loaded: load it only from a source you trust."""
+
+
+def _parameters_section(parameters: Mapping[str, Any]) -> str:
+    if not parameters:
+        return ""
+    rows = [[f"`{name}`", _text(value)] for name, value in sorted(parameters.items())]
+    return "## Parameters\n\n" + _table(rows, ["parameter", "value"])
+
+
+def _versions_section(metadata: Mapping[str, Any]) -> str:
+    versions = metadata.get("versions", {})
+    if not versions:
+        return ""
+    return "## Versions\n\n" + _table(
+        [[name, version] for name, version in versions.items()], ["package", "version"]
+    )
+
+
+def _loading_section(file_name: str, metadata: Mapping[str, Any]) -> str:
+    n_pixels = 1
+    for side in metadata.get("image_shape", (28, 28)):
+        n_pixels *= int(side)
+    check = ""
+    if "sha256" in metadata:
+        check = f"\n\nsha256 of the file: `{metadata['sha256']}`; `load_model` checks it."
+    return f"""## Use
+
+```python
+import numpy as np
+from digitrec import load_model
+
+model = load_model("{file_name}")
+rows = np.zeros((1, {n_pixels}), dtype=np.uint8)
+print(model.predict(rows))
+```{check}"""
+
+
+def _table(rows: list[list[Any]], headers: list[str]) -> str:
+    return tabulate(rows, headers=headers, tablefmt="github", disable_numparse=True)
+
+
+def _count(number: Any) -> str | None:
+    return None if number is None else f"{number:,}"
+
+
+def _text(value: Any) -> str:
+    """Return a value as it may stand in a cell of a table."""
+    return " ".join(str(value).split()).replace("|", "\\|")

@@ -18,7 +18,7 @@ from digitrec.datasets import Dataset, read_kaggle_csv
 from digitrec.errors import ConfigurationError, MissingExtraError, check_choice
 from digitrec.evaluation.metrics import class_scores, classification_metrics, wilson_interval
 from digitrec.evaluation.splits import validation_split
-from digitrec.models import MODELS
+from digitrec.models import MODELS, listen_to_fit
 from digitrec.persistence import save_model
 from digitrec.preprocessing import FEATURES, join_pipelines
 
@@ -125,7 +125,8 @@ def train_model(
         learned = FEATURES[features].build_fitted(dataset.image_shape)
         started = time.perf_counter()
         estimator = spec.build(random_state, parameters)
-        estimator.fit(learned.fit_transform(fixed_rows[rows]), dataset.y_train[rows])
+        with listen_to_fit(report):
+            estimator.fit(learned.fit_transform(fixed_rows[rows]), dataset.y_train[rows])
         return join_pipelines(learned, model=estimator), time.perf_counter() - started
 
     report(f"computing the features {features!r} of {len(dataset.X_train):,} images")

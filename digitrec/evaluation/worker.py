@@ -31,7 +31,7 @@ from digitrec.evaluation.result import Result, Status
 from digitrec.evaluation.shared import SharedData
 from digitrec.evaluation.splits import validation_split
 from digitrec.evaluation.store import JobPredictions, JobStore
-from digitrec.models import MODELS
+from digitrec.models import MODELS, listen_to_fit
 from digitrec.preprocessing import FEATURES, join_pipelines
 
 __all__ = ["failed_result", "open_dataset", "run_job"]
@@ -70,6 +70,7 @@ def run_job(job: Job) -> Result:
         with (
             threadpool_limits(n_threads),
             joblib.parallel_config(backend="threading", n_jobs=n_threads),
+            listen_to_fit(lambda line: store.write_stage(job, line)),
             warnings.catch_warnings(),
         ):
             # An iteration limit that was reached is a choice of the registry, not a fault.

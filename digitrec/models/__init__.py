@@ -1,6 +1,7 @@
 """The registry of models: one `ModelSpec` per classifier that digitrec compares."""
 
+from digitrec.models._progress import listen_to_fit
 from digitrec.models._spec import ModelSpec
 from digitrec.models.registry import DEFAULT_MODELS, MODELS, parse_overrides
 
-__all__ = ["DEFAULT_MODELS", "MODELS", "ModelSpec", "parse_overrides"]
+__all__ = ["DEFAULT_MODELS", "MODELS", "ModelSpec", "listen_to_fit", "parse_overrides"]

@@ -17,6 +17,7 @@ let photo = null;
 let boxes = [];
 let timer = 0;
 let waitingSince = 0;
+let turn = 0; // counts the changes, so that work begun before the last one is given up
 
 const mode = () => document.querySelector("input[name=mode]:checked").value;
 const model = () => element("model").value;
@@ -48,6 +49,7 @@ function setBoxes(digits, rejected = [], selected = -1) {
 }
 
 function schedule() {
+  turn += 1;
   cancel();
   clearTimeout(timer);
   if (photo === null && pad.empty) {
@@ -64,8 +66,10 @@ function schedule() {
 
 async function send() {
   waitingSince = 0;
+  const mine = turn;
   try {
     const image = photo === null ? await pad.toBlob() : photo.blob;
+    if (mine !== turn) return;
     const several = mode() === "several"
       || (mode() === "auto" && (photo !== null || pad.looksLikeSeveral()));
     if (several) {
@@ -91,8 +95,12 @@ async function send() {
 
 async function openPhoto(file) {
   if (!file) return;
+  turn += 1;
+  const mine = turn;
   try {
-    photo = await Photo.from(file);
+    const opened = await Photo.from(file);
+    if (mine !== turn) return;
+    photo = opened;
   } catch {
     photo = null;
     refresh();

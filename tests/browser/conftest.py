@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+_HERE = Path(__file__).parent
+_SERVE = """
+import sys
+from digitrec.serving import Settings, serve
+serve(sys.argv[2:], port=int(sys.argv[1]), settings=Settings(engines=1))
+"""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # One worker runs all of these, so that server and browser are started once.
+    for item in items:
+        if _HERE in item.path.parents:
+            item.add_marker(pytest.mark.browser)
+            item.add_marker(pytest.mark.xdist_group("browser"))
+
+
+def _find_chromium() -> str | None:
+    names = ("chromium", "chromium-browser", "google-chrome")
+    return os.environ.get("DIGITREC_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """A headless Chromium that makes no requests of its own."""
+    api = pytest.importorskip(
+        "playwright.sync_api", reason="the extra 'browser' (playwright) is not installed"
+    )
+    executable = _find_chromium()
+    if executable is None:
+        pytest.skip("no Chromium was found; install it or set DIGITREC_CHROMIUM")
+    with api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=executable,
+            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def service_url(
+    browser: Any, digit_model_file: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """A running service with two models. The browser comes first: without it, no server."""
+    for package in ("fastapi", "uvicorn", "prometheus_client", "python_multipart"):
+        pytest.importorskip(package, reason="the extra 'serve' is not installed")
+    folder = tmp_path_factory.mktemp("browser")
+    for suffix in (".joblib", ".json"):
+        shutil.copy(digit_model_file.with_suffix(suffix), folder / f"other{suffix}")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    url = f"http://127.0.0.1:{port}"
+    models = [str(digit_model_file), str(folder / "other.joblib")]
+    with (folder / "log.txt").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-c", _SERVE, str(port), *models], stdout=log, stderr=log
+        )
+        try:
+            deadline = time.monotonic() + 90
+            while True:
+                try:
+                    urllib.request.urlopen(url + "/health", timeout=5).close()
+                    break
+                except OSError:
+                    if process.poll() is not None or time.monotonic() > deadline:
+                        pytest.fail((folder / "log.txt").read_text())
+                    time.sleep(0.1)
+            yield url
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+@pytest.fixture(scope="session")
+def strokes() -> dict[int, list[list[tuple[float, float]]]]:
+    """Recorded strokes of each digit, in units of the board's height."""
+    recorded = json.loads((_HERE / "strokes.json").read_text(encoding="utf-8"))
+    return {int(digit): value for digit, value in recorded.items()}

@@ -153,7 +153,7 @@ def _sparse_threshold(strength: FloatImage, noise: float) -> float:
     """
     threshold = otsu_threshold(strength)
     for _ in range(2):
-        above = strength[strength > threshold]
+        above: FloatImage = strength[strength > threshold]
         if above.size < 50 or above.size < 0.002 * strength.size:
             break
         split = otsu_threshold(above)

@@ -10,7 +10,7 @@ from PIL import Image
 from scipy import ndimage as ndi
 
 from digitrec.inference.components import Pieces, find_pieces, is_frame, remove_lines, union_box
-from digitrec.inference.image_io import ImageSource, load_image
+from digitrec.inference.image_io import ImageSource, LoadedImage, load_image
 from digitrec.inference.ink import Ink, extract_ink
 from digitrec.inference.prediction import Box
 
@@ -20,6 +20,7 @@ LOOK_SIDE = 320
 """Longer side at which a digit is looked for."""
 DETAIL_SIDE = 640
 """Longer side of what is decoded, from which a small digit is cut."""
+KERNEL = 0.3
 FINE_DIGIT = 48
 """A digit smaller than this at `LOOK_SIDE` is looked at again in detail."""
 
@@ -42,6 +43,8 @@ class Located:
         Typical ink strength, 0–255.
     clutter : float
         Ink of the image left outside the box, over ink inside.
+    dark_on_light : bool
+        Polarity found.
     """
 
     strength: NDArray[np.float32]
@@ -50,24 +53,33 @@ class Located:
     pieces: int
     contrast: float
     clutter: float
+    dark_on_light: bool = True
+    alone: bool = True
 
 
-def locate_digit(source: ImageSource) -> Located | None:
+def locate_digit(
+    source: ImageSource | LoadedImage, *, kernel: float = KERNEL, dark_on_light: bool | None = None
+) -> Located | None:
     """Find the one digit that an image shows.
 
     Parameters
     ----------
-    source : path, bytes, ndarray or PIL image
-        As `read_image` takes it.
+    source : path, bytes, ndarray, PIL image or LoadedImage
+        As `read_image` takes it, or as `load_image` returns it.
+    kernel : float
+        Side of the window that the paper is estimated in, as a share of the image's shorter
+        side; strokes must be narrower.
+    dark_on_light : bool, optional
+        Whether ink is darker than paper; found where not given.
 
     Returns
     -------
     Located or None
         None where the image has no ink.
     """
-    image = load_image(source, DETAIL_SIDE)
+    image = source if isinstance(source, LoadedImage) else load_image(source, DETAIL_SIDE)
     look, factor = _shrink(image.pixels, LOOK_SIDE)
-    found = _choose(extract_ink(look))
+    found = _choose(extract_ink(look, kernel=kernel, dark_on_light=dark_on_light))
     if found is None:
         return None
     ink, mask, box = found
@@ -75,6 +87,8 @@ def locate_digit(source: ImageSource) -> Located | None:
     pieces = len(find_pieces(mask))
     side = max(box[2] - box[0], box[3] - box[1])
     fill = side / min(look.shape[:2])
+    height, width = look.shape[:2]
+    alone = clutter < 0.25 and min(box[:2]) > 0 and box[2] < width and box[3] < height
     if factor > 1.3 and side < FINE_DIGIT:
         detail = _look_closer(image.pixels, box, factor, ink.dark_on_light)
         if detail is not None:
@@ -93,6 +107,8 @@ def locate_digit(source: ImageSource) -> Located | None:
         pieces=pieces,
         contrast=contrast,
         clutter=clutter,
+        dark_on_light=ink.dark_on_light,
+        alone=alone,
     )
 
 

@@ -17,7 +17,7 @@ from digitrec.inference.locate import Located, cut_out
 from digitrec.inference.prediction import Box
 from digitrec.inference.touching import Scorer, cut_piece
 
-__all__ = ["Page", "locate_digits"]
+__all__ = ["Page", "load_page", "locate_digits"]
 
 PAGE_SIDE = 1600
 """Longer side at which a page is read."""
@@ -38,50 +38,61 @@ class Page:
         Rows, top to bottom; each from left to right.
     angle : float
         Degrees by which the page was turned counter-clockwise to make its rows level.
+    dark_on_light : bool
+        Polarity found.
     """
 
     lines: list[list[Located]]
     angle: float
+    dark_on_light: bool
 
 
 def locate_digits(
-    source: ImageSource,
+    source: ImageSource | LoadedImage,
     *,
     region: Box | None = None,
     rotation: float | None = None,
     score: Scorer | None = None,
     expected: int | None = None,
+    dark_on_light: bool | None = None,
 ) -> Page:
     """Find the digits of a page.
 
     Parameters
     ----------
-    source : path, bytes, ndarray or PIL image
-        As `read_image` takes it.
+    source : path, bytes, ndarray, PIL image or LoadedImage
+        As `read_image` takes it, or what `load_page` returned.
     region : tuple of int, optional
-        Left, top, right, bottom of the part to look at, in pixels of the upright image.
+        Left, top, right, bottom of the part that was or is to be looked at, in pixels of the
+        upright image.
     rotation : float, optional
         Degrees to turn the page counter-clockwise; None means that a mild slope is found.
     score : callable, optional
         Confidence that each of some crops is one digit; without it touching digits stay joined.
     expected : int, optional
         How many digits there are; where one piece alone is found, it is cut into that many.
+    dark_on_light : bool, optional
+        Whether ink is darker than paper; found where not given.
 
     Returns
     -------
     Page
     """
-    image = _crop(load_image(source, None if region else PAGE_SIDE), region)
+    if not isinstance(source, LoadedImage):
+        source = load_page(source, region)
+    image = source
     origin = (region[0], region[1]) if region else (0, 0)
     angle = float(rotation or 0.0)
-    ink = extract_ink(image.pixels, kernel=_kernel(image.pixels), page=True)
+    ink = extract_ink(
+        image.pixels, kernel=_kernel(image.pixels), dark_on_light=dark_on_light, page=True
+    )
     layout = _lay_out(_turn(ink, angle))
     if rotation is None and layout is not None:
         angle = float(np.degrees(np.arctan(layout.slope)))
         if abs(angle) >= TURN_FROM:
             layout = _lay_out(_turn(ink, angle)) or layout
     if layout is None:
-        return Page([], angle)
+        return Page([], angle, ink.dark_on_light)
     if score is not None:
         layout = _cut_wide(layout, score, expected)
     turned = angle if rotation is not None or abs(angle) >= TURN_FROM else 0.0
@@ -89,7 +100,12 @@ def locate_digits(
         [_original(layout.found[i], image, origin, turned) for i in line]
         for line in group_lines(layout.boxes, layout.height, layout.slope)
     ]
-    return Page(lines, angle)
+    return Page(lines, angle, ink.dark_on_light)
+
+
+def load_page(source: ImageSource, region: Box | None = None) -> LoadedImage:
+    """Read an image, or the part of it in a region, at the size that pages are read at."""
+    return _crop(load_image(source, None if region else PAGE_SIDE), region)
 
 
 @dataclass(frozen=True, eq=False)

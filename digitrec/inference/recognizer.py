@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -10,11 +11,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from digitrec.errors import ConfigurationError, ImageError
-from digitrec.inference.image_io import ImageSource
-from digitrec.inference.locate import Located, locate_digit
+from digitrec.inference.image_io import ImageSource, LoadedImage, load_image
+from digitrec.inference.locate import DETAIL_SIDE, KERNEL, Located, locate_digit
 from digitrec.inference.model import DigitModel
 from digitrec.inference.normalise import normalise_digit
-from digitrec.inference.page import locate_digits
+from digitrec.inference.page import load_page, locate_digits
 from digitrec.inference.prediction import Box, DigitPrediction, Reading
 from digitrec.inference.reading import assemble
 from digitrec.inference.rejection import (
@@ -26,6 +27,10 @@ from digitrec.inference.rejection import (
 __all__ = ["Recognizer", "default_recognizer"]
 
 NO_INK = "no ink was found"
+SURE = 0.6
+"""Confidence from which the first look at an image is believed."""
+CLEAR = 0.95
+"""Confidence that a second look, at other assumptions on the paper, must reach."""
 
 
 class Recognizer:
@@ -88,10 +93,22 @@ class Recognizer:
         ImageError
             If the image cannot be read.
         """
-        found = locate_digit(image)
-        if found is None:
-            return _nothing(NO_INK)
-        return self.judge([found])[0]
+        loaded = load_image(image, DETAIL_SIDE)
+        found = locate_digit(loaded)
+        first = self.judge([found])[0] if found else _nothing(NO_INK)
+        if first.confidence >= SURE or (found is not None and found.alone):
+            return first
+        # A shadow for ink, or paper for ink: look again, but believe only what is clear.
+        dark = found.dark_on_light if found else True
+        others = [
+            locate_digit(loaded, kernel=KERNEL / 2, dark_on_light=dark),
+            locate_digit(loaded, dark_on_light=not dark),
+        ]
+        again = self.judge([other for other in others if other is not None])
+        best = max(again, key=lambda p: p.confidence, default=first)
+        if best.accepted and best.confidence >= CLEAR:
+            return best
+        return first
 
     def predict_digits(self, images: Iterable[ImageSource]) -> list[DigitPrediction]:
         """Recognise the digit of each of several images; see `predict_digit`."""
@@ -154,12 +171,38 @@ class Recognizer:
             raise ConfigurationError(f"expected must be at least 1, not {expected!r}")
         if rotation is not None and not -360 <= rotation <= 360:
             raise ConfigurationError(f"rotation must be in degrees, -360 to 360, not {rotation!r}")
-        page = locate_digits(
-            image, region=region, rotation=rotation, score=self._score, expected=expected
+        loaded = load_page(image, region)
+        look = functools.partial(
+            self._read_page, loaded, region=region, rotation=rotation, expected=expected
         )
-        judged = self.judge([found for line in page.lines for found in line])
-        rest = iter(judged)
-        return assemble([[next(rest) for _ in line] for line in page.lines], page.angle, expected)
+        reading, dark_on_light = look(None)
+        if not reading.digits:
+            # Paper taken for ink gives nothing: look again, but believe only what is clear.
+            other, _ = look(not dark_on_light)
+            if other.digits and min(p.confidence for p in other.digits) >= SURE:
+                return other
+        return reading
+
+    def _read_page(
+        self,
+        loaded: LoadedImage,
+        dark_on_light: bool | None,
+        *,
+        region: Box | None,
+        rotation: float | None,
+        expected: int | None,
+    ) -> tuple[Reading, bool]:
+        page = locate_digits(
+            loaded,
+            region=region,
+            rotation=rotation,
+            score=self._score,
+            expected=expected,
+            dark_on_light=dark_on_light,
+        )
+        judged = iter(self.judge([found for line in page.lines for found in line]))
+        rows = [[next(judged) for _ in line] for line in page.lines]
+        return assemble(rows, page.angle, expected), page.dark_on_light
 
     def _score(self, crops: list[NDArray[np.float32]]) -> NDArray[np.float64]:
         images = np.stack([normalise_digit(crop) for crop in crops])

@@ -130,7 +130,9 @@ def _metrics_section(metrics: Mapping[str, Any]) -> str:
         if value is None:
             continue
         low, high = metrics.get(f"{name}_low"), metrics.get(f"{name}_high")
-        interval = f"{100 * low:.2f}–{100 * high:.2f} %" if low is not None else ""
+        interval = ""
+        if low is not None and high is not None:
+            interval = f"{100 * low:.2f}–{100 * high:.2f} %"
         rows.append([title, f"{100 * value:.2f} %", interval])
     for name, (title, form) in _PLAIN.items():
         if metrics.get(name) is not None:

@@ -57,8 +57,14 @@ class OnnxClassifier:
         options.inter_op_num_threads = 1
         options.log_severity_level = _LOG_ERRORS
         self._session = runtime.InferenceSession(
-            content, sess_options=options, providers=["CPUExecutionProvider"]
+            content,
+            sess_options=options,
+            providers=["CPUExecutionProvider"],
+            enable_fallback=0,  # else a damaged file is tried twice, with prints
         )
+        # Without it, nodes that only the other output needs would run too.
+        self._run_options = runtime.RunOptions()
+        self._run_options.only_execute_path_to_fetches = True
         facts = _read_facts(self._session.get_modelmeta().custom_metadata_map)
         self.classes_ = np.array(facts["classes"])
         self.n_features_in_ = int(self._session.get_inputs()[0].shape[1])
@@ -120,11 +126,15 @@ class OnnxClassifier:
                 f"X must have shape (n_samples, {self.n_features_in_}), not {rows.shape}"
             )
 
+        if not len(rows):
+            # Operators refuse empty input: the answers to one row have the right shape.
+            return self._run(output, np.zeros((1, self.n_features_in_)))[:0]
+
         def work(start: int) -> NDArray:
             chunk = np.ascontiguousarray(rows[start : start + _CHUNK_ROWS], dtype=np.float32)
-            return np.asarray(self._session.run((output,), {INPUT: chunk})[0])
+            return np.asarray(self._session.run((output,), {INPUT: chunk}, self._run_options)[0])
 
-        starts = range(0, max(1, len(rows)), _CHUNK_ROWS)
+        starts = range(0, len(rows), _CHUNK_ROWS)
         n_threads = min(self.n_jobs, len(starts))
         if n_threads <= 1:
             parts = [work(start) for start in starts]

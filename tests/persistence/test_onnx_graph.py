@@ -1,0 +1,167 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from sklearn.ensemble import AdaBoostClassifier, VotingClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from digitrec.errors import ConfigurationError
+from digitrec.models import MODELS
+from digitrec.models.kernel_svm import KernelSVC
+from digitrec.persistence import OnnxClassifier, build_onnx, compare_models
+from digitrec.persistence.onnx_graph.graph import Graph
+from digitrec.persistence.onnx_graph.transformers import add_steps
+from digitrec.preprocessing import (
+    Deskew,
+    GlobalScaler,
+    OrientedGradients,
+    PixelScaler,
+    PrincipalComponents,
+)
+
+onnxruntime = pytest.importorskip("onnxruntime")
+
+# Keras has its own way to ONNX; the network is not among what this package converts.
+_WITHOUT_FORM = {"cnn"}
+
+
+def _run(pipeline, X):
+    g = Graph()
+    output = add_steps(g, pipeline, "pixels")
+    g("Identity", output, output="features")
+    model = g.build(
+        inputs={"pixels": X.shape[1]},
+        outputs={"features": ("float32", pipeline.transform(X[:1]).shape[1])},
+        properties={},
+    )
+    session = onnxruntime.InferenceSession(
+        model.SerializeToString(), providers=["CPUExecutionProvider"]
+    )
+    return session.run(None, {"pixels": X.astype(np.float32)})[0]
+
+
+@pytest.mark.parametrize("name", sorted(set(MODELS) - _WITHOUT_FORM))
+def test_every_model_answers_the_same_from_raw_pixels(name, fitted, small_digits):
+    model = fitted(name)
+    candidate = OnnxClassifier(build_onnx(model).SerializeToString())
+    parity = compare_models(model, candidate, small_digits.X_test)
+    assert parity.n_rows > 300
+    assert parity.n_other_labels == 0
+    # Trees answer in steps: a feature rounded to the other side of a threshold moves a vote.
+    assert parity.n_beyond <= (2 if "tree" in name or "forest" in name else 0)
+
+
+@pytest.mark.parametrize("name", sorted(set(MODELS) - _WITHOUT_FORM))
+def test_two_classes_with_names(name, fitted, small_digits):
+    model = fitted(name, n_classes=2, label_names=("zero", "one"))
+    candidate = OnnxClassifier(build_onnx(model).SerializeToString())
+    rows = small_digits.X_test[small_digits.y_test < 3]
+    assert compare_models(model, candidate, rows).n_beyond <= (1 if "tree" in name else 0)
+    assert candidate.predict(rows).tolist() == model.predict(rows).tolist()
+    assert candidate.classes_.tolist() == ["one", "zero"]
+
+
+@pytest.mark.parametrize("features", ["raw", "deskewed"])
+def test_other_features(features, fitted, small_digits):
+    model = fitted("logistic_regression", features=features)
+    candidate = OnnxClassifier(build_onnx(model).SerializeToString())
+    assert compare_models(model, candidate, small_digits.X_test).holds
+
+
+def test_trees_on_raw_pixels_split_every_row_the_same(fitted, small_digits):
+    model = fitted("random_forest", features="raw")
+    candidate = OnnxClassifier(build_onnx(model).SerializeToString())
+    assert compare_models(model, candidate, small_digits.X_test, tolerance=1e-6).holds
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    images=arrays(np.uint8, (3, 63), elements=st.integers(0, 255)),
+    sparse=st.booleans(),
+    max_slant=st.sampled_from([0.2, 1.0, 3.0]),
+)
+def test_deskewed_images_are_the_same(images, sparse, max_slant):
+    if sparse:
+        images[:, ::2] = 0
+    images[0] = 0
+    pipeline = make_pipeline(PixelScaler(), Deskew((9, 7), max_slant=max_slant)).fit(images)
+    # The slant divides moments: where there is next to no height, it rounds with them.
+    np.testing.assert_allclose(_run(pipeline, images), pipeline.transform(images), atol=2e-4)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    images=arrays(np.uint8, (2, 63), elements=st.integers(0, 255)),
+    n_directions=st.sampled_from([2, 4, 8]),
+    grids=st.sampled_from([(3,), (4, 2), (5, 3, 1)]),
+    power=st.sampled_from([0.7, 1.0]),
+)
+def test_oriented_gradients_are_the_same(images, n_directions, grids, power):
+    images[0, :40] = 0
+    gradients = OrientedGradients((9, 7), n_directions=n_directions, grids=grids, power=power)
+    pipeline = make_pipeline(PixelScaler(), gradients).fit(images)
+    np.testing.assert_allclose(_run(pipeline, images), pipeline.transform(images), atol=2e-5)
+
+
+def test_blank_images_have_no_gradients():
+    pipeline = make_pipeline(Deskew((8, 8)), OrientedGradients((8, 8))).fit(np.zeros((1, 64)))
+    assert not _run(pipeline, np.zeros((2, 64))).any()
+
+
+def test_components_and_scale_are_the_same(small_digits):
+    X = small_digits.X_train
+    pipeline = make_pipeline(PixelScaler(), PrincipalComponents(12), GlobalScaler()).fit(X)
+    np.testing.assert_allclose(_run(pipeline, X), pipeline.transform(X), atol=1e-5)
+
+
+@pytest.mark.parametrize("weights", ["uniform", "distance"])
+def test_a_training_image_takes_its_own_label(weights, small_digits):
+    X, y = small_digits.X_train[:60].astype(np.float32), small_digits.y_train[:60]
+    model = make_pipeline(
+        PixelScaler(), KNeighborsClassifier(5, weights=weights, algorithm="brute")
+    ).fit(X, y)
+    candidate = OnnxClassifier(build_onnx(model).SerializeToString())
+    assert compare_models(model, candidate, X).holds
+
+
+def test_voting_weights_count(small_digits):
+    X, y = small_digits.X_train[:120], small_digits.y_train[:120]
+    members = [("a", LogisticRegression()), ("b", KernelSVC(C=1.0))]
+    voting = VotingClassifier(members, voting="soft", weights=[1, 3])
+    model = make_pipeline(PixelScaler(), voting).fit(X, y)
+    candidate = OnnxClassifier(build_onnx(model).SerializeToString())
+    assert compare_models(model, candidate, small_digits.X_test).holds
+
+
+@pytest.mark.parametrize(
+    ("steps", "reason"),
+    [
+        ((AdaBoostClassifier(n_estimators=3),), "AdaBoostClassifier has no ONNX form"),
+        ((StandardScaler(), LogisticRegression()), "StandardScaler has no ONNX form"),
+        ((KNeighborsClassifier(metric="manhattan"),), "Euclidean"),
+        (
+            (VotingClassifier([("a", LogisticRegression())], voting="hard"),),
+            "voting='hard'",
+        ),
+    ],
+)
+def test_models_without_a_form_say_why(steps, reason, small_digits):
+    X, y = small_digits.X_train[:100], small_digits.y_train[:100]
+    model = make_pipeline(PixelScaler(), *steps).fit(X, y)
+    with pytest.raises(ConfigurationError, match=reason):
+        build_onnx(model)
+
+
+def test_the_graph_names_its_input_and_outputs(fitted):
+    onnx = pytest.importorskip("onnx")
+    model = build_onnx(fitted("svm"))
+    onnx.checker.check_model(model, full_check=True)
+    shapes = {
+        value.name: [d.dim_param or d.dim_value for d in value.type.tensor_type.shape.dim]
+        for value in (*model.graph.input, *model.graph.output)
+    }
+    assert shapes == {"pixels": ["rows", 64], "label": ["rows"], "probabilities": ["rows", 10]}

@@ -6,6 +6,7 @@ Imports nothing heavy, so that limits stand before the libraries that they conce
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import threading
 import time
@@ -14,7 +15,7 @@ import traceback
 import psutil
 
 from digitrec.evaluation.job import Job
-from digitrec.evaluation.result import Result
+from digitrec.evaluation.result import Result, Status
 
 __all__ = ["OUT_OF_MEMORY_EXIT", "THREAD_VARIABLES", "execute", "prepare_process"]
 
@@ -22,6 +23,7 @@ __all__ = ["OUT_OF_MEMORY_EXIT", "THREAD_VARIABLES", "execute", "prepare_process
 OUT_OF_MEMORY_EXIT = 77
 _ORPHAN_EXIT = 78
 _POLL_SECONDS = 0.05
+_DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 # What numerical libraries take their number of threads from when they are loaded.
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
@@ -61,7 +63,7 @@ def execute(job: Job) -> Result:
     Returns
     -------
     Result
-        The result, with status ``"out_of_memory"`` or ``"error"`` where the job failed.
+        The result, with another status than ``"ok"`` where the job failed.
     """
     from digitrec.evaluation.worker import failed_result, run_job
 
@@ -75,6 +77,10 @@ def execute(job: Job) -> Result:
         return run_job(job)
     except MemoryError as error:
         return failed_result(job, "out_of_memory", f"memory was refused: {error}")
+    except OSError as error:
+        # A disk that is full says nothing about the job: the next run tries again.
+        status: Status = "interrupted" if error.errno in _DISK_FULL else "error"
+        return failed_result(job, status, f"{type(error).__name__}: {error}")
     except Exception as error:  # Whatever a model raises becomes a row of the report.
         trace = traceback.format_exc(limit=-3).strip()
         return failed_result(job, "error", f"{type(error).__name__}: {error}\n{trace}")

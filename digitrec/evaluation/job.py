@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
+import importlib
+import inspect
 import json
 import math
 from collections.abc import Mapping
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from digitrec._environment import library_versions
 
 if TYPE_CHECKING:
-    from sklearn.base import ClassifierMixin
+    from sklearn.base import BaseEstimator
 
     from digitrec.datasets import Dataset
 
@@ -138,8 +139,10 @@ def make_job(
     """
     from digitrec.evaluation.splits import VALIDATION_FRACTION
     from digitrec.models import MODELS
+    from digitrec.preprocessing import build_features
 
     estimator = MODELS[model].build(random_state, overrides)
+    transformer = build_features(features, dataset.image_shape)
     versions = library_versions()
     identity = {
         "data": dataset.fingerprint,
@@ -149,7 +152,8 @@ def make_job(
         "random_state": random_state,
         "augment": augment,
         "versions": {name: versions[name] for name in ("digitrec", "scikit-learn")},
-        "code": _code_digest(),
+        "transformer": describe_parameters(transformer),
+        "code": [_code_digest(transformer), _code_digest(estimator)],
     }
     text = json.dumps(identity, sort_keys=True)
     n_rows = len(dataset.y_train)
@@ -175,7 +179,7 @@ def make_job(
     )
 
 
-def describe_parameters(estimator: ClassifierMixin) -> dict[str, Any]:
+def describe_parameters(estimator: BaseEstimator) -> dict[str, Any]:
     """Return the parameters of an estimator, nested ones included, as JSON-safe values."""
     return {
         name: _json_safe(value)
@@ -184,14 +188,23 @@ def describe_parameters(estimator: ClassifierMixin) -> dict[str, Any]:
     }
 
 
-@functools.cache
-def _code_digest() -> str:
-    """Hash the code that computes features and models, which changes between releases, too."""
+def _code_digest(estimator: BaseEstimator) -> str:
+    """Hash the modules of digitrec whose classes an estimator is made of.
+
+    Code changes between releases, too. Other models and feature sets do not count, so that one
+    that is added costs no stored result.
+    """
+    parts = [estimator, *estimator.get_params(deep=True).values()]
+    modules = {
+        ancestor.__module__
+        for part in parts
+        if hasattr(part, "get_params")
+        for ancestor in type(part).__mro__
+        if ancestor.__module__.startswith("digitrec.")
+    }
     digest = hashlib.sha256()
-    package = Path(__file__).parents[1]
-    for part in ("preprocessing", "models"):
-        for path in sorted((package / part).glob("*.py")):
-            digest.update(path.read_bytes())
+    for module in sorted(modules):
+        digest.update(Path(inspect.getfile(importlib.import_module(module))).read_bytes())
     return digest.hexdigest()
 
 

@@ -234,6 +234,9 @@ def run_jobs(
             _finish(future, state, store, results, on_event)
         executor.shutdown(wait=True, cancel_futures=True)
         _give_up(state, store, results, on_event)
+    except BaseException:
+        executor.shutdown(wait=True, cancel_futures=True)
+        raise
     else:
         executor.shutdown(wait=True)
     return results, interrupted

@@ -142,7 +142,7 @@ def running(make_experiment, tmp_path):
 def worker_pid(experiment):
     import json
 
-    (path,) = (experiment.folder / "jobs").glob("*.running")
+    (path,) = (experiment.folder / "jobs").glob("*-hist_*.running")
     return json.loads(path.read_text())["pid"]
 
 
@@ -210,8 +210,8 @@ def test_a_disk_that_is_full_is_a_failure_that_loses_nothing(make_experiment, sm
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         signal.signal(signal.SIGXFSZ, handler)
-    assert result.status == "error"
-    assert "OSError" in result.reason
+    assert result.status == "interrupted"
+    assert "File too large" in result.reason
     after = {path: path.read_bytes() for path in job.folder.iterdir() if path.is_file()}
     assert after == before
     assert split_stored([job], JobStore(job.folder))[1] == []

@@ -112,7 +112,8 @@ def _fit_optimizer(
     optimizer: Optimizer, rows: Rows, epochs: int, random_state: int
 ) -> dict[str, Any]:
     passes = optimizer.passes_per_epoch * epochs
-    best_accuracy, best_model, chosen = -1.0, None, {}
+    best_accuracy, best_model = -1.0, None
+    chosen: dict[str, Any] = {}
     candidates = []
     for rate in optimizer.rates or (None,):
         model = MLPClassifier(
@@ -135,7 +136,7 @@ def _fit_optimizer(
             )
             if accuracy > best_accuracy:
                 best_accuracy, best_model = accuracy, copy.deepcopy(fitted)
-                chosen = {"rate": rate, "points": points} | points[-1]
+                chosen = {"rate": rate, "points": points, **points[-1]}
     assert best_model is not None, "every optimiser makes at least one step"
     right = int(np.sum(best_model.predict(rows.X_test) == rows.y_test))
     low, high = wilson_interval(right, len(rows.y_test))

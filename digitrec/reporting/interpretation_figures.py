@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,7 @@ __all__ = ["Mistake", "ink_colors", "map_colors", "maps_figure", "neighbours_fig
 _FRAME = "#D0D7DE"
 
 
-def ink_colors(images: NDArray[np.floating]) -> NDArray[np.float64]:
+def ink_colors(images: NDArray[Any]) -> NDArray[np.float64]:
     """Return images, values 0 (background) to 255 (ink), as dark on light, ``(…, 3)`` in 0–1."""
     return np.repeat(1 - np.asarray(images, dtype=np.float64)[..., None] / 255, 3, axis=-1)
 

@@ -202,6 +202,8 @@ def training_curves(model: Any) -> dict[str, list[float]]:
     """Return what a fitted model noted at each iteration, by name; empty where it noted nothing."""
     names = {
         "training_loss": "loss_curve_",
+        "training_accuracy": "training_scores_",
+        "validation_loss": "validation_loss_",
         "validation_accuracy": "validation_scores_",
         "training_score": "train_score_",
     }

@@ -1,0 +1,302 @@
+"""Measure the recogniser on real images: photos, scans, drawings, strings, sheets, negatives.
+
+Run: ``python -m benchmarks.real_images --data DIR``, where DIR holds a ``labels.csv`` with the
+columns path, label, kind (single, string, sheet or negative) and tag. Without ``--data`` the
+images are made up from digits of MNIST's test set.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from rich.console import Console
+from rich.progress import track
+from threadpoolctl import threadpool_limits
+
+from digitrec._environment import describe_hardware, digitrec_version
+from digitrec._files import atomic_path, write_json, write_text
+from digitrec.datasets import load_default_dataset
+from digitrec.errors import DigitrecError
+from digitrec.evaluation.metrics import wilson_interval
+from digitrec.inference.assessment import (
+    LabelledImage,
+    Trial,
+    assess,
+    edit_distance,
+    read_labels,
+    risk_coverage,
+)
+from digitrec.inference.image_io import read_image
+from digitrec.inference.overlay import draw_overlay
+from digitrec.inference.recognizer import Recognizer
+from digitrec.inference.scenes import make_scene
+from digitrec.inference.synthesis import make_non_digits
+from digitrec.reporting.markdown import escape, table
+
+__all__ = ["app", "main", "measure", "render_report"]
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+THRESHOLDS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
+MOST_FAILURES = 60
+
+
+@app.command()
+def real_images(
+    data: Annotated[
+        Path | None, typer.Option(help="Folder with labels.csv; default: made-up images.")
+    ] = None,
+    output: Annotated[Path, typer.Option(help="Folder of the report.")] = Path(
+        "reports/real_images"
+    ),
+    model: Annotated[
+        Path | None, typer.Option(help="Saved model; default: the default recogniser.")
+    ] = None,
+    threshold: Annotated[float | None, typer.Option(min=0, max=1)] = None,
+    gallery: Annotated[
+        bool, typer.Option(help="Write pictures of the failures; mind the images' licences.")
+    ] = True,
+    count: Annotated[int, typer.Option(min=10, help="Made-up single digits.")] = 600,
+    random_state: Annotated[int, typer.Option(min=0, help="Seed of made-up images.")] = 0,
+) -> None:
+    """Recognise labelled images and report accuracy, rejection and time."""
+    recognizer = Recognizer(model, threshold=threshold)
+    images = read_labels(data) if data else make_images(count, random_state)
+    console = Console(stderr=True)
+    with threadpool_limits(1):
+        shown = track(images, "Recognising", console=console, disable=not console.is_terminal)
+        trials = assess(recognizer, shown)
+    facts = measure(trials, recognizer)
+    facts["images"] = "labelled images" if data else "made-up images"
+    pictures = write_gallery(trials, output / "gallery") if gallery else []
+    write_json(output / "results.json", facts)
+    write_text(output / "report.md", render_report(facts, pictures))
+    typer.echo(f"report: {output / 'report.md'}")
+
+
+def make_images(count: int, random_state: int) -> list[LabelledImage]:
+    """Make up scenes: `count` single digits, a quarter strings, a tenth sheets, a quarter none."""
+    dataset = load_default_dataset()
+    digits = dataset.X_test.reshape(-1, 28, 28).astype(np.float32) / np.float32(255)
+    rng = np.random.default_rng(random_state)
+
+    def row(n: int) -> tuple[Any, str]:
+        chosen = rng.integers(len(digits), size=n)
+        return digits[chosen], "".join(str(label) for label in dataset.y_test[chosen])
+
+    images: list[LabelledImage] = []
+
+    def add(kind: str, rows: Callable[[], list[tuple[Any, str]]], n: int) -> None:
+        for index in range(n):
+            scene = make_scene(rows(), rng)
+            label = "" if kind == "negative" else scene.text.replace("\n", "|")
+            name = f"{kind} {index + 1} ({', '.join(scene.traits) or 'plain'})"
+            images.append(LabelledImage(name, scene.pixels, label, kind, "made-up"))
+
+    add("single", lambda: [row(1)], count)
+    add("string", lambda: [row(int(rng.integers(2, 9)))], count // 4)
+    add("sheet", lambda: [row(int(rng.integers(2, 7))) for _ in range(3)], count // 10)
+    signs = make_non_digits(max(60, count), digits, dataset.y_test, rng)
+    add("negative", lambda: [(signs[rng.integers(len(signs), size=1)], "")], count // 4)
+    return images
+
+
+def measure(trials: list[Trial], recognizer: Recognizer) -> dict[str, Any]:
+    """Return all figures of the report, JSON-safe."""
+    by_kind = {k: [t for t in trials if t.image.kind == k] for k in _kinds(trials)}
+    groups = [
+        {"kind": kind, "tag": tag, **_accuracy(chosen)}
+        for kind, of_kind in by_kind.items()
+        for tag in ["all", *sorted({t.image.tag for t in of_kind})]
+        if (chosen := [t for t in of_kind if tag in ("all", t.image.tag)])
+    ]
+    singles = by_kind.get("single", [])
+    strings = by_kind.get("string", [])
+    return {
+        "digitrec": digitrec_version(),
+        "hardware": describe_hardware(),
+        "model": recognizer.model.name,
+        "model_datasets": recognizer.model.metadata.get("datasets", {}),
+        "threshold": recognizer.threshold,
+        "n_images": len(trials),
+        "accuracy": groups,
+        "character_error_rate": _error_rate(strings, lambda t: t.guess),
+        "naive_character_error_rate": _error_rate(strings, lambda t: t.naive_guess),
+        "digits_rejected": _share([not t.accepted for t in singles]),
+        "risk_coverage": risk_coverage(trials, THRESHOLDS),
+        "milliseconds": _times(trials),
+        "errors": [{"name": t.image.name, "error": t.error} for t in trials if t.error],
+        "failures": [
+            {"name": t.image.name, "label": t.image.label, "guess": t.guess}
+            for t in trials
+            if not t.right
+        ],
+    }
+
+
+def _kinds(trials: list[Trial]) -> list[str]:
+    return list(dict.fromkeys(t.image.kind for t in trials))
+
+
+def _accuracy(trials: list[Trial]) -> dict[str, Any]:
+    return {
+        "n": len(trials),
+        **_share([t.right for t in trials]),
+        "naive": sum(t.naive_right for t in trials) / len(trials),
+    }
+
+
+def _share(values: list[bool]) -> dict[str, Any]:
+    if not values:
+        return {"share": None, "low": None, "high": None}
+    low, high = wilson_interval(sum(values), len(values))
+    return {"share": sum(values) / len(values), "low": low, "high": high}
+
+
+def _error_rate(trials: list[Trial], guess: Callable[[Trial], str]) -> float | None:
+    length = sum(len(t.image.label) for t in trials)
+    return sum(edit_distance(guess(t), t.image.label) for t in trials) / length if length else None
+
+
+def _times(trials: list[Trial]) -> list[dict[str, Any]]:
+    """Return times by size of the image, of one-digit images and of pages."""
+    bounds = ((0.0, 0.1), (0.1, 0.6), (0.6, 1.5), (1.5, 5.0), (5.0, 25.0))
+    rows = []
+    for task, kinds in (("one digit", ("single", "negative")), ("page", ("string", "sheet"))):
+        for low, high in bounds:
+            seconds = [
+                t.seconds
+                for t in trials
+                if t.image.kind in kinds and low < t.megapixels <= high and not t.error
+            ]
+            if seconds:
+                p50, p95 = (1000 * float(np.percentile(seconds, q)) for q in (50, 95))
+                row = {"task": task, "megapixels": [low, high], "n": len(seconds)}
+                rows.append({**row, "p50_ms": p50, "p95_ms": p95})
+    return rows
+
+
+def write_gallery(trials: list[Trial], folder: Path) -> list[tuple[str, str]]:
+    """Write a picture of each failure; returns file names and captions."""
+    shutil.rmtree(folder, ignore_errors=True)
+    pictures: list[tuple[str, str]] = []
+    for trial in [t for t in trials if not t.right and not t.error][:MOST_FAILURES]:
+        file = f"{len(pictures) + 1:03d}.png"
+        picture = draw_overlay(read_image(trial.image.source), trial.predictions)
+        picture.thumbnail((480, 480))
+        with atomic_path(folder / file) as temporary:
+            picture.save(temporary)
+        label = trial.image.label or "no digit"
+        pictures.append((f"gallery/{file}", f"{trial.image.name}: {label}, read {trial.guess}"))
+    return pictures
+
+
+def render_report(facts: dict[str, Any], pictures: list[tuple[str, str]]) -> str:
+    """Return the report as Markdown."""
+    parts = [
+        "# Real images" if facts["images"] != "made-up images" else "# Made-up images",
+        _intro(facts),
+        "## Accuracy",
+        "A digit counts as right when the best guess is, accepted or not; a string or sheet when "
+        "every digit is; a negative when nothing was accepted. Intervals: Wilson, 95 %. Naive: "
+        "the same classifier on the image squeezed into 28x28 grey pixels, inverted where the "
+        "mean is bright.",
+        table(
+            ["kind", "tag", "images", "right", "interval", "naive"],
+            [
+                [
+                    g["kind"],
+                    escape(g["tag"]),
+                    str(g["n"]),
+                    _percent(g["share"]),
+                    f"{_percent(g['low'])} to {_percent(g['high'])}",
+                    _percent(g["naive"]),
+                ]
+                for g in facts["accuracy"]
+            ],
+            "llrrrr",
+        ),
+        _sentences(facts),
+        "## Risk and coverage",
+        "What a threshold on the confidence does: coverage is the share of single digits that "
+        "are accepted, risk the share of wrong ones among these.",
+        table(
+            ["threshold", "coverage", "risk", "negatives rejected"],
+            [
+                [
+                    f"{row['threshold']:.2f}",
+                    *(_percent(row[key]) for key in ("coverage", "risk", "negatives_rejected")),
+                ]
+                for row in facts["risk_coverage"]
+            ],
+            "rrrr",
+        ),
+        "## Time per image",
+        "From the file to the answer, on one thread.",
+        table(
+            ["task", "megapixels", "images", "median ms", "95 % ms"],
+            [
+                [
+                    row["task"],
+                    f"{row['megapixels'][0]:g} to {row['megapixels'][1]:g}",
+                    str(row["n"]),
+                    f"{row['p50_ms']:.0f}",
+                    f"{row['p95_ms']:.0f}",
+                ]
+                for row in facts["milliseconds"]
+            ],
+            "lrrrr",
+        ),
+    ]
+    if pictures:
+        parts.append("## Failures")
+        parts += [
+            f"![{escape(caption)}]({file})\n\n{escape(caption)}" for file, caption in pictures
+        ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _intro(facts: dict[str, Any]) -> str:
+    sets = ", ".join(facts["model_datasets"]) or "unknown data"
+    return (
+        f"{facts['n_images']} {facts['images']}, read by {escape(facts['model'])} "
+        f"(trained from {escape(sets)}) at threshold {facts['threshold']:g}. "
+        f"digitrec {facts['digitrec']}; {escape(facts['hardware']['processor'])}."
+    )
+
+
+def _sentences(facts: dict[str, Any]) -> str:
+    rejected = facts["digits_rejected"]
+    lines = [f"- Unreadable files: {len(facts['errors'])}."]
+    if rejected["share"] is not None:
+        lines.insert(0, f"- Single digits rejected: {_percent(rejected['share'])}.")
+    if facts["character_error_rate"] is not None:
+        lines.insert(
+            0,
+            f"- Character error rate of strings: {_percent(facts['character_error_rate'])} "
+            f"(naive: {_percent(facts['naive_character_error_rate'])}).",
+        )
+    return "\n".join(lines)
+
+
+def _percent(value: float | None) -> str:
+    return "–" if value is None else f"{100 * value:.1f} %"
+
+
+def main() -> None:
+    """Run the command; errors of digitrec end it with exit code 2."""
+    try:
+        app()
+    except DigitrecError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+
+
+if __name__ == "__main__":
+    main()

@@ -5,6 +5,7 @@ Run: ``python -m benchmarks.run_all``.
 
 from __future__ import annotations
 
+import errno
 import signal
 import sys
 import time
@@ -93,6 +94,10 @@ def run_all(
         int | None, typer.Option(metavar="K", min=2, help="Cross-validate with this many folds.")
     ] = None,
     repeats: Annotated[int, typer.Option(min=1, help="Repetitions of --cv.")] = 1,
+    cv_groups: Annotated[
+        str | None,
+        typer.Option(help="writer: no writer on both sides of a fold of --cv, where known."),
+    ] = None,
     rope: Annotated[
         float, typer.Option(min=0, max=1, help="Difference in accuracy that does not matter.")
     ] = 0.001,
@@ -146,6 +151,7 @@ def run_all(
         analyses=analyses,
         timeout=timeout or [],
         max_memory=max_memory,
+        cv_groups=cv_groups,
     )
     common |= {
         "random_state": random_state,
@@ -173,6 +179,7 @@ def run_all(
         "cv": cv,
         "repeats": repeats,
         "rope": rope,
+        "cv_groups": cv_groups,
     }
     runs = []
     for name in names:
@@ -190,12 +197,15 @@ def _common_settings(
     analyses: str | None,
     timeout: list[str],
     max_memory: str | None,
+    cv_groups: str | None,
 ) -> dict[str, Any]:
     """Check the names and numbers of the command line before anything is loaded or run."""
     from digitrec.evaluation.analyses import ANALYSES
     from digitrec.models import DEFAULT_MODELS, MODELS, parse_overrides
     from digitrec.preprocessing import DEFAULT_FEATURES, FEATURES
 
+    if cv_groups is not None:
+        check_choice("kind of group", cv_groups, ("writer",))
     if profile is not None:
         check_choice("profile", profile, ("fast", "full"))
     available = [name for name, spec in MODELS.items() if spec.is_available]
@@ -219,11 +229,14 @@ def _run_dataset(
     view: ProgressView,
     started_at: float,
 ) -> Run:
+    from digitrec.evaluation.cross_validation import known_writers
     from digitrec.evaluation.experiment import Experiment, run_experiment
 
     data, source = _load(name, settings["max_train"], settings["random_state"], view.line)
     for warning in data.warnings:
         view.warning(warning)
+    if settings["options"]["cv_groups"]:
+        known_writers(data)
     folder = output_dir / data.name
     experiment = Experiment(folder=folder, **settings)
     with view.live():
@@ -319,7 +332,10 @@ def main() -> None:
         app(standalone_mode=True)
     except (DigitrecError, OSError) as error:
         console.print("[bold red]Error:[/] ", end="")
-        console.print(str(error), markup=False, highlight=False, soft_wrap=True)
+        text = str(error)
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            text += "; free some space and run the same command again: finished jobs are kept"
+        console.print(text, markup=False, highlight=False, soft_wrap=True)
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(_INTERRUPTED)

@@ -146,7 +146,7 @@ ANALYSES: dict[str, AnalysisSpec] = {
             name="cross_validation",
             title="Repeated cross-validation",
             run=entries.cross_validation,
-            options=("cv", "repeats", "rope"),
+            options=("cv", "repeats", "rope", "cv_groups"),
         ),
     )
 }

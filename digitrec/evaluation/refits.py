@@ -14,7 +14,7 @@ import time
 import warnings
 from collections.abc import Iterator
 from concurrent.futures import as_completed
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pebble import ProcessPool
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.model_selection import StratifiedKFold, StratifiedShuffleSplit
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, StratifiedShuffleSplit
 from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
@@ -70,8 +70,10 @@ class Refit:
         Folds of a cross-validation, and which repetition of it; 0 folds for none.
     split_seed : int
         Seed of the samples or folds.
-    log : str
-        File that measurements are written to; set by `run_refits`.
+    grouped : bool
+        Whether no writer may stand on both sides of a fold.
+    log, groups : str
+        File that measurements are written to, and file of the writers; set by `run_refits`.
     """
 
     name: str
@@ -87,7 +89,9 @@ class Refit:
     n_folds: int = 0
     repeat: int = 0
     split_seed: int = 0
+    grouped: bool = False
     log: str = ""
+    groups: str = ""
 
 
 def make_refit(context: AnalysisContext, result: Result, *, timeout: float, **plan: Any) -> Refit:
@@ -134,8 +138,12 @@ def run_refits(
         store.fixed(context.dataset, features)
     outcomes: dict[int, str] = {}
     with tempfile.TemporaryDirectory() as folder:
+        writers = ""
+        if any(refit.grouped for refit in refits):
+            writers = str(Path(folder) / "groups.npy")
+            np.save(writers, np.asarray(context.dataset.groups_train))
         logged = [
-            _with_log(refit, Path(folder) / f"{number}.jsonl")
+            _with_files(refit, Path(folder) / f"{number}.jsonl", writers)
             for number, refit in enumerate(refits)
         ]
         pool = ProcessPool(
@@ -173,7 +181,9 @@ def measure(refit: Refit) -> None:
     fixed = store.fixed(dataset, refit.features)
     y = np.asarray(dataset.y_train)
     if refit.n_folds:
-        parts: Iterator[Part] = iter(fold_rows(y, refit.n_folds, refit.split_seed + refit.repeat))
+        groups = np.load(refit.groups) if refit.groups else None
+        seed = refit.split_seed + refit.repeat
+        parts: Iterator[Part] = iter(fold_rows(y, refit.n_folds, seed, groups))
     else:
         parts = ((rows, None) for rows in nested_rows(y, refit.sizes, refit.split_seed))
     with (
@@ -231,11 +241,18 @@ def nested_rows(
 
 
 def fold_rows(
-    y: NDArray[np.integer], n_folds: int, random_state: int
+    y: NDArray[np.integer],
+    n_folds: int,
+    random_state: int,
+    groups: NDArray[np.integer] | None = None,
 ) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-    """Return the rows to fit on and the rows held out of each fold, stratified by label."""
-    folds = StratifiedKFold(n_folds, shuffle=True, random_state=random_state)
-    return list(folds.split(np.zeros((len(y), 1)), y))
+    """Return the rows to fit on and the rows held out of each fold, stratified by label.
+
+    With `groups`, shape (n_samples,), all rows of a group are on one side of every fold.
+    """
+    make = StratifiedKFold if groups is None else StratifiedGroupKFold
+    folds = make(n_folds, shuffle=True, random_state=random_state)
+    return list(folds.split(np.zeros((len(y), 1)), y, groups))
 
 
 def _fit_features(transformer: Pipeline, X: NDArray[np.float32], n: int) -> NDArray[np.float32]:
@@ -247,9 +264,9 @@ def _fit_features(transformer: Pipeline, X: NDArray[np.float32], n: int) -> NDAr
     return transformer.fit_transform(X)
 
 
-def _with_log(refit: Refit, path: Path) -> Refit:
-    path.touch()
-    return Refit(**{**vars(refit), "log": str(path)})
+def _with_files(refit: Refit, log: Path, groups: str) -> Refit:
+    log.touch()
+    return replace(refit, log=str(log), groups=groups if refit.grouped else "")
 
 
 def _reason(error: BaseException | None, refit: Refit) -> str:

@@ -119,7 +119,8 @@ def cross_validation_section(context: ReportContext) -> Content | None:
     repeats = f", repeated {found['n_repeats']} times" if found["n_repeats"] > 1 else ""
     parts = [
         "## Cross-validation",
-        f"Stratified {found['n_folds']}-fold cross-validation{repeats} on the training images; "
+        f"Stratified {found['n_folds']}-fold cross-validation{repeats} on the training images"
+        f"{', no writer on both sides of a fold' if found.get('groups') else ''}; "
         "the test images take no part. It shows how much accuracy varies with the training "
         "images, which one test set cannot.",
         table(

@@ -28,6 +28,9 @@ from digitrec.persistence.onnx_graph.trees import TREES
 
 __all__ = ["CLASSIFIERS", "add_classifier"]
 
+# The default recogniser's classifier; its package builds on this one, so it goes by name.
+_CALIBRATED_NETWORKS = "digitrec.inference.classifier.CalibratedNetworks"
+
 _ACTIVATIONS = {"relu": "Relu", "tanh": "Tanh", "logistic": "Sigmoid"}
 
 
@@ -41,6 +44,8 @@ def add_classifier(g: Graph, model: Any, x: str) -> str:
     """
     if type(model) is Pipeline:
         return add_classifier(g, model[-1], add_steps(g, model[:-1], x))
+    if f"{type(model).__module__}.{type(model).__qualname__}" == _CALIBRATED_NETWORKS:
+        return _calibrated_networks(g, model, x)
     return form_of(CLASSIFIERS, model)(g, model, x)
 
 
@@ -79,6 +84,13 @@ def _mlp(g: Graph, model: MLPClassifier, x: str) -> str:
             x = g(_ACTIVATIONS[model.activation], x)
     weights, offset = layers[-1]
     return _softmax(g, g("Gemm", x, weights, offset), weights.shape[1])
+
+
+def _calibrated_networks(g: Graph, model: Any, x: str) -> str:
+    members = [_mlp(g, network, x) for network in model.networks_]
+    mean = g("Div", g("Sum", *members), float(len(members)))
+    logs = g("Log", g("Max", mean, 1e-12))
+    return g("Softmax", g("Div", logs, float(model.temperature_)), axis=1)
 
 
 def _gaussian_nb(g: Graph, model: GaussianNB, x: str) -> str:

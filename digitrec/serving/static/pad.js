@@ -47,6 +47,10 @@ export class Pad extends EventTarget {
     for (const type of ["pointerup", "pointercancel"]) {
       canvas.addEventListener(type, (event) => this.#end(event));
     }
+    // Keeps a stroke from being taken for a fling, which would swallow the next tap.
+    canvas.addEventListener("touchstart", (event) => {
+      if (this.enabled) event.preventDefault();
+    }, { passive: false });
     canvas.addEventListener("keydown", (event) => this.#key(event));
     canvas.addEventListener("blur", () => this.#hidePen());
     new ResizeObserver(() => this.paint()).observe(canvas);

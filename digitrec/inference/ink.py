@@ -209,8 +209,8 @@ def _smooth_light(values: FloatImage) -> FloatImage:
     flat = values.reshape(-1)
     some = slice(None, None, max(1, flat.size // 1500))
     rows, goal = basis[some].astype(np.float64), flat[some].astype(np.float64)
-    weights = np.ones(len(goal))
-    surface = np.zeros(6)
+    weights: NDArray[np.floating] = np.ones(len(goal))
+    surface: NDArray[np.floating] = np.zeros(6)
     for _ in range(4):
         left = rows.T @ (rows * weights[:, None]) + 1e-3 * np.eye(6)
         surface = np.linalg.solve(left, rows.T @ (goal * weights))

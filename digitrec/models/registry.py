@@ -31,6 +31,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from digitrec.errors import ConfigurationError, check_choice
 from digitrec.models._spec import ModelSpec
+from digitrec.models.augmented_mlp import AugmentedMLP
 from digitrec.models.cnn import ConvolutionalNetwork
 from digitrec.models.kernel_svm import KernelSVC
 from digitrec.models.virtual_svm import VirtualSVC
@@ -129,6 +130,10 @@ def _cnn(random_state: int) -> ClassifierMixin:
 
 def _virtual_svm(random_state: int) -> ClassifierMixin:
     return VirtualSVC(random_state=random_state)
+
+
+def _augmented_mlp(random_state: int) -> ClassifierMixin:
+    return AugmentedMLP(random_state=random_state)
 
 
 # Members of the ensembles: quick, accurate and wrong on different images.
@@ -261,6 +266,14 @@ _SPECS = (
         summary="RBF machines on gradients, refitted with distorted copies near their margins.",
         factory=_virtual_svm,
         seconds=120,
+        features=("deskewed", "raw"),
+    ),
+    ModelSpec(
+        name="augmented_mlp",
+        title="Augmented MLP",
+        summary="An MLP on gradients that sees a new distorted copy of every image each epoch.",
+        factory=_augmented_mlp,
+        seconds=160,
         features=("deskewed", "raw"),
     ),
     ModelSpec(

@@ -1,0 +1,167 @@
+"""A feed-forward network that sees new distortions of its images in every epoch."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.neural_network import MLPClassifier
+from sklearn.utils import check_random_state
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from digitrec.models.virtual_svm import JITTER
+from digitrec.preprocessing.augmentation import Augmentation
+from digitrec.preprocessing.distorted import DistortedGradients
+
+__all__ = ["AugmentedMLP"]
+
+# Epochs on distorted images between two on the images themselves.
+_COPIES_PER_ORIGINAL = 8
+
+
+class AugmentedMLP(ClassifierMixin, BaseEstimator):
+    """Multi-layer perceptron on gradient features, trained on a stream of distorted images.
+
+    Every epoch takes one new distorted copy of each training image; every ninth takes the
+    images themselves. The weights are the mean over the last third of the epochs, which
+    takes the place of a falling learning rate.
+
+    Parameters
+    ----------
+    image_shape : tuple of int, optional
+        ``(height, width)``; None infers a square.
+    hidden_layer_sizes : tuple of int, default=(512,)
+        Units of each hidden layer.
+    n_components : int, default=200
+        Principal components of the gradient features.
+    n_epochs : int, default=36
+        Passes over the training images.
+    batch_size : int, default=250
+        Rows per step of the optimiser (Adam).
+    augmentation : Augmentation, optional
+        How strongly to distort; None means `digitrec.models.virtual_svm.JITTER`.
+    random_state : int, RandomState or None
+        Seed of weights, order and distortions.
+    n_jobs : int, optional
+        Threads for the features; None means one.
+
+    Attributes
+    ----------
+    classes_ : ndarray
+        Labels.
+    features_ : DistortedGradients
+        Fitted way from images to features.
+    network_ : sklearn.neural_network.MLPClassifier
+        Fitted network.
+    n_features_in_ : int
+        Pixels per image.
+
+    Notes
+    -----
+    Training on a stream of distortions: P. Y. Simard, D. Steinkraus and J. C. Platt, "Best
+    practices for convolutional neural networks applied to visual document analysis", ICDAR
+    2003. Averaging weights: B. T. Polyak and A. B. Juditsky, "Acceleration of stochastic
+    approximation by averaging", SIAM J. Control and Optimization 30(4), 1992.
+    """
+
+    def __init__(
+        self,
+        image_shape: tuple[int, int] | None = None,
+        *,
+        hidden_layer_sizes: tuple[int, ...] = (512,),
+        n_components: int = 200,
+        n_epochs: int = 36,
+        batch_size: int = 250,
+        augmentation: Augmentation | None = None,
+        random_state: int | np.random.RandomState | None = None,
+        n_jobs: int | None = None,
+    ) -> None:
+        self.image_shape = image_shape
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.n_components = n_components
+        self.n_epochs = n_epochs
+        self.batch_size = batch_size
+        self.augmentation = augmentation
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+
+    def fit(self, X: ArrayLike, y: ArrayLike) -> AugmentedMLP:
+        """Train the network.
+
+        Parameters
+        ----------
+        X : array-like, shape (n_samples, height * width)
+            Images, values 0–1; deskewed ones work best.
+        y : array-like, shape (n_samples,)
+            Labels.
+        """
+        checked: tuple[NDArray, NDArray] = validate_data(self, X, y, dtype=[np.float32, np.float64])
+        images, targets = checked
+        check_classification_targets(targets)
+        self.classes_ = np.unique(targets)
+        if len(self.classes_) < 2:
+            raise ValueError(
+                f"classification needs at least 2 classes; y has one class: {targets[0]!r}"
+            )
+        random = check_random_state(self.random_state)
+        seed = int(random.randint(2**31 - 1))
+        self.features_ = DistortedGradients(
+            self.image_shape, n_components=self.n_components, n_jobs=self.n_jobs
+        )
+        rows = self.features_.fit_transform(images)
+        copies = self.features_.copies(images, self.n_epochs, seed, self.augmentation or JITTER)
+        self.network_ = MLPClassifier(
+            self.hidden_layer_sizes,
+            batch_size=min(self.batch_size, len(rows)),
+            random_state=int(random.randint(2**31 - 1)),
+        )
+        averaged = max(1, self.n_epochs // 3)
+        sums: list[NDArray] = []
+        for epoch in range(self.n_epochs):
+            shown = next(copies) if epoch % (_COPIES_PER_ORIGINAL + 1) else rows
+            self.network_.partial_fit(shown, targets, classes=self.classes_)
+            if epoch >= self.n_epochs - averaged:
+                weights = [*self.network_.coefs_, *self.network_.intercepts_]
+                sums = (
+                    [a + b for a, b in zip(sums, weights, strict=True)]
+                    if sums
+                    else [w.copy() for w in weights]
+                )
+        means = [(total / averaged).astype(np.float32) for total in sums]
+        layers = len(self.network_.coefs_)
+        self.network_.coefs_, self.network_.intercepts_ = means[:layers], means[layers:]
+        return self
+
+    def predict_proba(self, X: ArrayLike) -> NDArray[np.float32]:
+        """Return the network's probabilities.
+
+        Parameters
+        ----------
+        X : array-like, shape (n_samples, height * width)
+            Images, values 0–1.
+
+        Returns
+        -------
+        ndarray of float32, shape (n_samples, n_classes)
+            Rows sum to 1.
+        """
+        check_is_fitted(self)
+        images: NDArray = validate_data(self, X, dtype=[np.float32, np.float64], reset=False)
+        return self.network_.predict_proba(self.features_.transform(images))
+
+    def predict(self, X: ArrayLike) -> NDArray:
+        """Return the most probable class.
+
+        Parameters
+        ----------
+        X : array-like, shape (n_samples, height * width)
+            Images, values 0–1.
+
+        Returns
+        -------
+        ndarray, shape (n_samples,)
+            Labels.
+        """
+        check_is_fitted(self)
+        return self.classes_[self.predict_proba(X).argmax(axis=1)]

@@ -37,6 +37,4 @@ class Misbehaving:
 
     @staticmethod
     def _answer(digit: int) -> DigitPrediction:
-        return DigitPrediction(
-            digit=digit % 10, confidence=1.0, probabilities=np.full(10, 0.1)
-        )
+        return DigitPrediction(digit=digit % 10, confidence=1.0, probabilities=np.full(10, 0.1))

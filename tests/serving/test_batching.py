@@ -53,7 +53,7 @@ def sample(metrics: Metrics, name: str) -> float:
     raise AssertionError(name)
 
 
-def test_concurrent_rows_share_batches_and_keep_their_answers() -> None:
+def test_rows_share_batches_and_errors_tell_nothing() -> None:
     async def use(pool: EnginePool, metrics: Metrics) -> None:
         answers = await asyncio.gather(*[pool.submit(row(WAIT, i)) for i in range(100)])
         assert [json.loads(answer.body)["digit"] for answer in answers] == [
@@ -61,17 +61,26 @@ def test_concurrent_rows_share_batches_and_keep_their_answers() -> None:
         ]
         assert sample(metrics, "digitrec_row_batch_size_count") <= 5
         assert sample(metrics, "digitrec_row_batch_size_sum") == 100
+        for task in (row(RAISE), rows(RAISE)):
+            answer = await pool.submit(task)
+            assert answer.status == 500
+            assert b"secret" not in answer.body
+            assert b"Traceback" not in answer.body
 
     with_pool(use)
 
 
-def test_a_full_queue_refuses_at_once() -> None:
+def test_a_full_queue_refuses_and_stopping_finishes_what_waits() -> None:
     async def use(pool: EnginePool, metrics: Metrics) -> None:
         futures = [pool.submit(row(WAIT)) for _ in range(8)]
         with pytest.raises(BusyError):
             pool.submit(row())
         await asyncio.gather(*futures)
-        await pool.submit(row())
+        futures = [pool.submit(rows(WAIT)) for _ in range(4)]
+        await pool.stop()
+        assert all(future.result().status == 200 for future in futures)
+        with pytest.raises(BusyError):
+            pool.submit(row())
 
     with_pool(use, queue_size=8)
 
@@ -94,31 +103,11 @@ def test_a_crash_costs_only_the_task_at_hand() -> None:
     async def use(pool: EnginePool, metrics: Metrics) -> None:
         with pytest.raises(EngineFailure):
             await pool.submit(rows(CRASH))
+        await asyncio.sleep(0)
+        with pytest.raises(BusyError):  # no engine is left
+            pool.submit(row())
         await ready(pool)
         assert json.loads((await pool.submit(row(0, 7))).body)["digit"] == 7
-
-    with_pool(use)
-
-
-def test_while_no_engine_is_left_tasks_are_refused() -> None:
-    async def use(pool: EnginePool, metrics: Metrics) -> None:
-        with pytest.raises(EngineFailure):
-            await pool.submit(rows(CRASH))
-        await asyncio.sleep(0)
-        assert not pool.ready
-        with pytest.raises(BusyError):
-            pool.submit(row())
-
-    with_pool(use)
-
-
-def test_unexpected_errors_tell_the_client_nothing() -> None:
-    async def use(pool: EnginePool, metrics: Metrics) -> None:
-        for task in (row(RAISE), rows(RAISE)):
-            answer = await pool.submit(task)
-            assert answer.status == 500
-            assert b"secret" not in answer.body
-            assert b"Traceback" not in answer.body
 
     with_pool(use)
 
@@ -134,17 +123,6 @@ def test_two_engines_work_side_by_side() -> None:
             await stuck
 
     with_pool(use, n_engines=2, task_seconds=2.0)
-
-
-def test_stopping_finishes_what_waits() -> None:
-    async def use(pool: EnginePool, metrics: Metrics) -> None:
-        futures = [pool.submit(rows(WAIT)) for _ in range(4)]
-        await pool.stop()
-        assert all(future.result().status == 200 for future in futures)
-        with pytest.raises(BusyError):
-            pool.submit(row())
-
-    with_pool(use)
 
 
 def test_an_engine_that_cannot_start_says_why() -> None:

@@ -31,7 +31,9 @@ def refusal(body: bytes, content_type: str = "application/json") -> RequestError
 
 def png_header(width: int, height: int) -> bytes:
     def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        )
 
     head = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(b"\0" * 999))
@@ -113,7 +115,10 @@ def test_an_empty_body_is_refused() -> None:
 
 
 def multipart(*parts: tuple[str, bytes], end: bytes = b"--B--\r\n") -> bytes:
-    return b"".join(b"--B\r\n" + head.encode() + b"\r\n\r\n" + data + b"\r\n" for head, data in parts) + end
+    return (
+        b"".join(b"--B\r\n" + head.encode() + b"\r\n\r\n" + data + b"\r\n" for head, data in parts)
+        + end
+    )
 
 
 FILE = 'Content-Disposition: form-data; name="file"; filename="../../x.png"'
@@ -200,8 +205,10 @@ def test_any_bytes_are_parsed_or_refused(body: bytes, content_type: str) -> None
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=4)
-    | st.dictionaries(st.sampled_from(["image", "images", "x"]), inner, max_size=2),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.sampled_from(["image", "images", "x"]), inner, max_size=2)
+    ),
     max_leaves=20,
 )
 

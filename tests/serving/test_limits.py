@@ -3,8 +3,10 @@ from __future__ import annotations
 import json
 import socket
 import time
+from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 ROW_HEAD = (
@@ -189,3 +191,7 @@ def test_the_api_key_guards_all_but_the_pages(start_server: Any, digits: Any) ->
         assert predict(Authorization=f"Bearer {key}").status == 200
         assert predict(**{"X-API-Key": key}).status == 200
         assert "sécret" not in guarded.log.read_text()
+        if Path("/proc/self/environ").exists():
+            for engine in psutil.Process(guarded.process.pid).children(recursive=True):
+                variables = Path(f"/proc/{engine.pid}/environ").read_bytes()
+                assert b"DIGITREC_API_KEY" not in variables

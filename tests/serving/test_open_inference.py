@@ -57,7 +57,9 @@ def test_chosen_outputs(server: Any, digits: Any) -> None:
     assert list(outputs(infer(server, request))) == ["digit"]
 
 
-@pytest.mark.parametrize(("datatype", "dtype"), [("UINT8", "u1"), ("FP32", "<f4"), ("INT64", "<i8")])
+@pytest.mark.parametrize(
+    ("datatype", "dtype"), [("UINT8", "u1"), ("FP32", "<f4"), ("INT64", "<i8")]
+)
 def test_binary_tensors(server: Any, digits: Any, datatype: str, dtype: str) -> None:
     X, y = digits
     data = X.astype(dtype).tobytes()

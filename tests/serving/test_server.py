@@ -50,13 +50,6 @@ def test_a_tampered_model_is_not_served(digit_model_file: Path, tmp_path: Path) 
     assert "sha256" in message
 
 
-def test_a_model_without_its_metadata_is_not_served(
-    digit_model_file: Path, tmp_path: Path
-) -> None:
-    shutil.copy(digit_model_file, tmp_path)
-    assert "cannot start" in serve_and_fail([str(tmp_path / digit_model_file.name)], tmp_path)
-
-
 def test_a_missing_model_is_named(tmp_path: Path) -> None:
     assert "absent.joblib" in serve_and_fail(["absent.joblib"], tmp_path)
 
@@ -87,26 +80,24 @@ def test_shutdown_finishes_requests_in_flight(start_server: Any) -> None:
         assert "Traceback" not in live.log.read_text()
 
 
-def test_engines_end_with_a_server_that_is_killed(start_server: Any) -> None:
+def test_engines_are_replaced_and_end_with_their_server(start_server: Any) -> None:
     with start_server() as live:
-        engines = psutil.Process(live.process.pid).children(recursive=True)
-        assert engines
-        live.process.send_signal(signal.SIGKILL)
-        _, alive = psutil.wait_procs(engines, timeout=15)
-        assert not alive
-
-
-def test_a_dead_engine_is_replaced(start_server: Any) -> None:
-    with start_server() as live:
-        for engine in psutil.Process(live.process.pid).children(recursive=True):
+        parent = psutil.Process(live.process.pid)
+        for engine in parent.children(recursive=True):
             engine.kill()
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             if live.post("/predict", bytes(784), ROWS).status == 200:
                 break
             time.sleep(0.2)
         assert live.post("/predict", bytes(784), ROWS).status == 200
         assert "digitrec_engine_restarts_total 1.0" in live.request("/metrics").body.decode()
+
+        engines = parent.children(recursive=True)
+        assert engines
+        live.process.send_signal(signal.SIGKILL)
+        _, alive = psutil.wait_procs(engines, timeout=30)
+        assert not alive
 
 
 def test_several_models_are_offered(
@@ -160,14 +151,7 @@ def test_it_opens_no_connection_of_its_own(server: Any, digits: Any) -> None:
                 assert connection.laddr.port == server.port
 
 
-def test_the_api_key_does_not_reach_the_engines(start_server: Any) -> None:
-    if not Path("/proc/self/environ").exists():
-        pytest.skip("needs /proc")
-    with start_server(environment={"DIGITREC_API_KEY": "hidden-key"}) as live:
-        for engine in psutil.Process(live.process.pid).children(recursive=True):
-            assert b"hidden-key" not in Path(f"/proc/{engine.pid}/environ").read_bytes()
-
-
+@pytest.mark.slow
 def test_a_port_in_use_is_reported(digit_model_file: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

@@ -53,9 +53,7 @@ def test_image_formats(server: Any, drawing: Image.Image, encode: Any, image_for
     assert 0 <= top < bottom <= 280
 
 
-def test_an_upload_shows_what_the_model_saw(
-    server: Any, drawing: Image.Image, encode: Any
-) -> None:
+def test_an_upload_shows_what_the_model_saw(server: Any, drawing: Image.Image, encode: Any) -> None:
     body, content_type = form(encode(drawing))
     answer = server.post("/predict?normalised=true", body, content_type).json()
     pixels = np.frombuffer(base64.b64decode(answer["normalised"]), dtype=np.uint8)

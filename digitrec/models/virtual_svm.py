@@ -73,6 +73,8 @@ class VirtualSVC(ClassifierMixin, BaseEstimator):
         Intercepts.
     gamma_ : float
         Coefficient of the kernel.
+    distortion_seed_ : int
+        Seed that `features_` was given for the copies.
     n_features_in_ : int
         Pixels per image.
 
@@ -129,13 +131,14 @@ class VirtualSVC(ClassifierMixin, BaseEstimator):
         rows = self.features_.fit_transform(images)
         self.gamma_ = 0.7 / rows.shape[1] if self.gamma is None else float(self.gamma)
         pairs = list(combinations(range(len(self.classes_)), 2))
+        self.distortion_seed_ = int(check_random_state(self.random_state).randint(2**31 - 1))
         everything = np.ones((len(rows), len(pairs)), dtype=bool)
         self._fit_pairs([_Rows(rows, labels, everything, pairs)], pairs)
         if self.n_copies:
             near = self._signed_margins(rows, labels, pairs) < _MARGIN_KEPT
             chosen = [_Rows(rows, labels, near, pairs)]
-            seed = int(check_random_state(self.random_state).randint(2**31 - 1))
             amount = self.augmentation or JITTER
+            seed = self.distortion_seed_
             for copy in self.features_.copies(images, self.n_copies, seed, amount):
                 inside = self._signed_margins(copy, labels, pairs) < 1
                 chosen.append(_Rows(copy, labels, inside, pairs))

@@ -6,7 +6,14 @@ import joblib
 import numpy as np
 import pytest
 
-from benchmarks.frontier import CANDIDATES, frontier_figure, measure, render_report, winner_of
+from benchmarks.frontier import (
+    CANDIDATES,
+    frontier_figure,
+    measure,
+    measure_shortcut,
+    render_report,
+    winner_of,
+)
 from digitrec.datasets import load_dataset
 from digitrec.errors import DigitrecError
 
@@ -64,9 +71,11 @@ def test_the_winner_is_chosen_on_validation_rows():
     assert winner_of(rows)["name"] == "c"
 
 
-def test_report_and_figure_show_what_was_measured(measured):
+def test_report_and_figure_show_what_was_measured(small, measured):
     _, stored = measured
-    stored = {**stored, "dataset": "mnist"}
+    shortcut = measure_shortcut(small, 150)
+    assert shortcut["agreement"] > 0.95
+    stored = {**stored, "dataset": "mnist", "shortcut": shortcut}
     text = render_report(stored)
     for row in stored["results"]:
         assert CANDIDATES[row["name"]].title in text

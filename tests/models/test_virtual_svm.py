@@ -48,17 +48,13 @@ def test_second_fit_equals_one_on_all_rows_and_copies(digits):
     chosen = np.flatnonzero((y == 3) | (y == 8))[:200]
     X, y = X[chosen], y[chosen]
     model = VirtualSVC(n_copies=3, n_components=40, random_state=1).fit(X, y)
-    copies = list(model.features_.copies(X, 3, _seed(1), JITTER))
+    copies = list(model.features_.copies(X, 3, model.distortion_seed_, JITTER))
     rows = np.concatenate([model.features_.transform(X), *copies])
     stock = SVC(C=10, gamma=model.gamma_).fit(rows, np.tile(y, 4))
     agreement = np.mean(model.predict(X) == stock.predict(rows[: len(X)]))
     assert agreement == 1
     difference = -model._pair_margins(rows)[:, 0] - stock.decision_function(rows)
     assert np.abs(difference).mean() < 0.1
-
-
-def _seed(random_state):
-    return int(np.random.RandomState(random_state).randint(2**31 - 1))
 
 
 def test_fits_are_repeatable_and_survive_pickling(digits):

@@ -38,7 +38,7 @@ __all__ = [
     "learned_maps",
 ]
 
-SAMPLE_ROWS = 6000
+SAMPLE_ROWS = 10_000
 N_NEIGHBOURS = 5
 _N_FILTERS = 45
 _MOST_CLASSES = 12
@@ -115,7 +115,7 @@ def learned_maps(
         JSON-safe. ``n``, ``n_held_out``: training images fitted on and held out; ``models``: for
         each map or set of maps ``model``,
         ``kind`` (``"weights"``: signed, one map a class; ``"filters"``: signed, the hidden units
-        with the largest outgoing weights; ``"importance"``: mean decrease of impurity, all
+        with the largest weights; ``"importance"``: mean decrease of impurity, all
         classes at once; ``"class_importance"``: the same of one class against the others, one map
         a class), ``accuracy`` on the held-out images (None for ``"class_importance"``) and
         ``maps``, see `digitrec.evaluation.packed_maps`.
@@ -151,8 +151,10 @@ def learned_maps(
         coefficients = np.concatenate([-coefficients, coefficients])
     add("logistic_regression", "weights", coefficients)
     incoming, outgoing = fitted["mlp"].coefs_[:2]
-    strongest = np.argsort(-np.linalg.norm(outgoing, axis=1), kind="stable")[:_N_FILTERS]
-    add("mlp", "filters", incoming.T[strongest])
+    strength = np.linalg.norm(incoming, axis=0) * np.linalg.norm(outgoing, axis=1)
+    strongest = np.argsort(-strength, kind="stable")[:_N_FILTERS]
+    # The penalty switches some units off; what is left of their weights is noise.
+    add("mlp", "filters", incoming.T[strongest[strength[strongest] > 0.05 * strength.max()]])
     add("random_forest", "importance", fitted["random_forest"].feature_importances_[None])
     if len(dataset.label_names) <= _MOST_CLASSES:
         maps = [

@@ -15,7 +15,14 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["Mistake", "ink_colors", "map_colors", "maps_figure", "neighbours_figure"]
+__all__ = [
+    "Mistake",
+    "ink_colors",
+    "map_colors",
+    "maps_figure",
+    "mistakes_per_row",
+    "neighbours_figure",
+]
 
 _FRAME = "#D0D7DE"
 
@@ -114,6 +121,11 @@ class Mistake:
     labels: Sequence[int]
 
 
+def mistakes_per_row(classes: Sequence[str]) -> int:
+    """Return how many mistakes stand side by side in `neighbours_figure`."""
+    return 3 if max(map(len, classes)) <= 3 else 2
+
+
 @styled
 def neighbours_figure(mistakes: Sequence[Mistake], classes: Sequence[str], *, title: str) -> Figure:
     """Draw misread images, each with its nearest training images.
@@ -129,8 +141,8 @@ def neighbours_figure(mistakes: Sequence[Mistake], classes: Sequence[str], *, ti
     title : str
         Heading.
     """
-    short = max(map(len, classes)) <= 3
-    blocks = 3 if short else 2
+    blocks = mistakes_per_row(classes)
+    short = blocks == 3
     count = 1 + max(len(mistake.labels) for mistake in mistakes)
     pitch = 1.06 * count + 0.55
     side = WIDTH / (blocks * pitch - 0.55)

@@ -17,7 +17,7 @@ from digitrec.reporting.section import Content, FigureSpec
 
 __all__ = ["interpretation_section"]
 
-_MISTAKES_SHOWN = 60
+_MISTAKE_ROWS = 20
 _NEIGHBOURS_SHOWN = 4
 _FEW_CLASSES = 12
 _VECTORS_PER_CLASS = 3
@@ -200,24 +200,25 @@ def _neighbours_content(context: ReportContext, found: dict[str, Any] | None) ->
     if not found or found["name"] not in labels:
         return None
     n = len(found["rows"])
+    which = f"{n:,}" if n == found["n_mistakes"] else f"first {n:,} of {found['n_mistakes']:,}"
     parts = [
         "### Nearest training images of the mistakes",
-        f"Of the {n:,} test images that **{escape(labels[found['name']])}** misreads, "
+        f"Of the {which} test images that **{escape(labels[found['name']])}** misreads, "
         f"{found['nearest_is_predicted']:,} lie nearest to a training image of the class that "
         f"was read, {found['nearest_is_true']:,} nearest to one of their own class, and "
         f"{found['nearest_is_other']:,} nearest to one of a third class (Euclidean distance of "
         f"the features {code(found['features'])}). In the first case the training data themselves "
         "suggest the wrong answer; in the second the nearest neighbour would have been right.",
     ]
-    if n < found["n_mistakes"]:
-        parts[-1] += f" It makes {found['n_mistakes']:,} mistakes in all."
     spec = _neighbours_spec(context, found)
     if spec is None:
         return Content("\n\n".join(parts))
-    shown = f"The first {_MISTAKES_SHOWN} of them" if n > _MISTAKES_SHOWN else "Each of them"
+    n_shown = _shown_mistakes(context, n)
+    shown = "Each of them" if n_shown == n else f"The first {n_shown} of them, each"
     parts.append(
-        f"{shown}, with its nearest training images; a blue frame marks those of the true class, "
+        f"{shown} with its nearest training images; a blue frame marks those of the true class, "
         "an orange one those of the class read."
+        + ("" if n_shown == n else " The others are in `results.json`.")
     )
     return Content("\n\n".join([*parts, spec.markdown]), (spec,))
 
@@ -227,13 +228,14 @@ def _neighbours_spec(context: ReportContext, found: dict[str, Any]) -> FigureSpe
     if dataset is None:
         return None
     names = context.label_names
+    n_shown = _shown_mistakes(context, len(found["rows"]))
 
     def draw() -> Any:
         shape = dataset.image_shape
         y_test, y_train = np.asarray(dataset.y_test), np.asarray(dataset.y_train)
         X_test, X_train = np.asarray(dataset.X_test), np.asarray(dataset.X_train)
         mistakes = []
-        for i, row in enumerate(found["rows"][:_MISTAKES_SHOWN]):
+        for i, row in enumerate(found["rows"][:n_shown]):
             near = found["neighbours"][i][:_NEIGHBOURS_SHOWN]
             mistakes.append(
                 figures.Mistake(
@@ -253,6 +255,12 @@ def _neighbours_spec(context: ReportContext, found: dict[str, Any]) -> FigureSpe
     return FigureSpec(
         "neighbours", "Misread test images, each with the training images nearest to it", draw
     )
+
+
+def _shown_mistakes(context: ReportContext, n: int) -> int:
+    """Return how many of `n` mistakes are drawn: all where they fit, else half a page of them."""
+    most = _MISTAKE_ROWS * figures.mistakes_per_row(context.label_names)
+    return n if n <= most else most // 2
 
 
 def _dataset(context: ReportContext) -> Any:

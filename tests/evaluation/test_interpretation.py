@@ -39,7 +39,8 @@ def test_learned_maps_are_of_models_that_read(digits):
     assert found["n"] + found["n_held_out"] == 600
     maps = {entry["kind"]: unpack_maps(entry["maps"]) for entry in found["models"]}
     assert maps["weights"].shape == (10, 8, 8)
-    assert maps["filters"].shape == (45, 8, 8)
+    assert maps["filters"].shape[1:] == (8, 8)
+    assert 10 <= len(maps["filters"]) <= 45
     assert maps["importance"].shape == (1, 8, 8)
     assert maps["class_importance"].shape == (10, 8, 8)
     for entry in found["models"]:

@@ -12,9 +12,13 @@ __all__ = ["TRUSTED_TYPES", "load_skops", "write_skops"]
 
 TRUSTED_TYPES = (
     "digitrec.inference.classifier.CalibratedNetworks",
+    "digitrec.models.augmented_mlp.AugmentedMLP",
     "digitrec.models.kernel_svm.KernelSVC",
+    "digitrec.models.virtual_svm.VirtualSVC",
+    "digitrec.preprocessing.augmentation.Augmentation",
     "digitrec.preprocessing.components.PrincipalComponents",
     "digitrec.preprocessing.deskew.Deskew",
+    "digitrec.preprocessing.distorted.DistortedGradients",
     "digitrec.preprocessing.gradients.OrientedGradients",
     "digitrec.preprocessing.scaling.GlobalScaler",
     "digitrec.preprocessing.scaling.PixelScaler",

@@ -17,6 +17,7 @@ _SMALL = {
     "extra_trees": {"n_estimators": 10},
     "hist_gradient_boosting": {"max_iter": 5},
     "nystroem_svm": {"nystroem__n_components": 50},
+    "augmented_mlp": {"n_epochs": 9, "n_components": 20, "hidden_layer_sizes": (32,)},
     "virtual_svm": {"n_copies": 1, "n_components": 20},
 }
 

@@ -4,7 +4,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn.ensemble import AdaBoostClassifier, VotingClassifier
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
+from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -133,6 +135,18 @@ def test_the_default_recogniser_has_a_form(small_digits):
     X, y = small_digits.X_train, small_digits.y_train
     networks = CalibratedNetworks(2, hidden=20, epochs=(5,), held_out=0.2)
     model = make_pipeline(PixelScaler(), networks).fit(X, y)
+    candidate = OnnxClassifier(build_onnx(model).SerializeToString())
+    assert compare_models(model, candidate, small_digits.X_test).holds
+
+
+def test_a_committee_of_fitted_models_has_a_form(small_digits):
+    X, y = small_digits.X_train[:200], small_digits.y_train[:200]
+    members = [
+        ("line", FrozenEstimator(LogisticRegression().fit(X / 255, y))),
+        ("steps", make_pipeline(PrincipalComponents(10), GaussianNB()).fit(X / 255, y)),
+    ]
+    voting = VotingClassifier(members, voting="soft")
+    model = make_pipeline(PixelScaler(), voting).fit(X, y)
     candidate = OnnxClassifier(build_onnx(model).SerializeToString())
     assert compare_models(model, candidate, small_digits.X_test).holds
 

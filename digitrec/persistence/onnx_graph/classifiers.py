@@ -13,6 +13,7 @@ import numpy as np
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis, QuadraticDiscriminantAnalysis
 from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import StackingClassifier, VotingClassifier
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
@@ -21,6 +22,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.svm import LinearSVC
 
 from digitrec.errors import ConfigurationError
+from digitrec.models.augmented_mlp import AugmentedMLP
 from digitrec.persistence.onnx_graph.graph import Graph
 from digitrec.persistence.onnx_graph.support_vectors import SUPPORT_VECTOR_MACHINES
 from digitrec.persistence.onnx_graph.transformers import add_steps, form_of
@@ -42,6 +44,8 @@ def add_classifier(g: Graph, model: Any, x: str) -> str:
     ConfigurationError
         If the classifier, or a part of it, has no ONNX form.
     """
+    if type(model) is FrozenEstimator:
+        return add_classifier(g, model.estimator, x)
     if type(model) is Pipeline:
         return add_classifier(g, model[-1], add_steps(g, model[:-1], x))
     if f"{type(model).__module__}.{type(model).__qualname__}" == _CALIBRATED_NETWORKS:
@@ -84,6 +88,10 @@ def _mlp(g: Graph, model: MLPClassifier, x: str) -> str:
             x = g(_ACTIVATIONS[model.activation], x)
     weights, offset = layers[-1]
     return _softmax(g, g("Gemm", x, weights, offset), weights.shape[1])
+
+
+def _augmented_mlp(g: Graph, model: AugmentedMLP, x: str) -> str:
+    return _mlp(g, model.network_, add_steps(g, model.features_.pipeline_, x))
 
 
 def _calibrated_networks(g: Graph, model: Any, x: str) -> str:
@@ -207,6 +215,7 @@ def _stacking(g: Graph, model: StackingClassifier, x: str) -> str:
 
 
 CLASSIFIERS: dict[Any, Any] = {
+    AugmentedMLP: _augmented_mlp,
     DummyClassifier: _dummy,
     GaussianNB: _gaussian_nb,
     KNeighborsClassifier: _knn,

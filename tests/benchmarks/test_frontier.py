@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from benchmarks.frontier import (
-    CANDIDATES,
+    candidates_for,
     frontier_figure,
     measure,
     measure_shortcut,
@@ -16,6 +16,8 @@ from benchmarks.frontier import (
 )
 from digitrec.datasets import load_dataset
 from digitrec.errors import DigitrecError
+
+CANDIDATES = candidates_for("digits")
 
 
 @pytest.fixture(scope="module")

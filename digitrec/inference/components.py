@@ -13,6 +13,7 @@ from digitrec.inference.prediction import Box
 __all__ = ["Pieces", "find_pieces", "is_frame", "remove_lines", "union_box"]
 
 _NEIGHBOURS = np.ones((3, 3))
+_EVERYWHERE = (slice(None), slice(None))
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,11 +54,13 @@ class Pieces:
         ends = np.array([0, 0, width, height])
         return (self.boxes == ends).sum(axis=1)
 
-    def mask(self, indices: NDArray[np.int64] | list[int]) -> NDArray[np.bool_]:
-        """Return the pixels of some of the pieces."""
+    def mask(
+        self, indices: NDArray[np.int64] | list[int], window: tuple[slice, slice] = _EVERYWHERE
+    ) -> NDArray[np.bool_]:
+        """Return the pixels of some of the pieces, within a window."""
         keep = np.zeros(len(self) + 1, bool)
         keep[np.asarray(indices, dtype=np.int64) + 1] = True
-        return keep[self.labels]
+        return keep[self.labels[window]]
 
 
 def find_pieces(mask: NDArray[np.bool_]) -> Pieces:
@@ -108,7 +111,8 @@ def remove_lines(mask: NDArray[np.bool_], least_lengths: tuple[float, float]) ->
     """
     lines = np.zeros_like(mask)
     for axis, length in zip((1, 0), least_lengths, strict=True):
-        lines |= _runs(mask, axis, max(8, int(length)))
+        # An odd window is centred, so that opening it leaves no end of a run behind.
+        lines |= _runs(mask, axis, max(8, int(length)) | 1)
     return mask & ~lines if lines.any() else mask
 
 

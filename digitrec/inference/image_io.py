@@ -24,8 +24,8 @@ __all__ = [
     "read_image",
 ]
 
-FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "BMP", "DIB", "TIFF", "GIF")
-"""Names of the formats Pillow may open; MPO is the JPEG of many phones."""
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "DIB", "TIFF", "GIF")
+"""Names of the formats Pillow may open; JPEG includes MPO, the JPEG of many phones."""
 MAX_BYTES = 10_000_000
 MAX_PIXELS = 25_000_000
 

@@ -14,7 +14,7 @@ from digitrec.inference.image_io import ImageSource, LoadedImage, load_image
 from digitrec.inference.ink import Ink, extract_ink
 from digitrec.inference.prediction import Box
 
-__all__ = ["Located", "locate_digit"]
+__all__ = ["Located", "cut_out", "locate_digit", "window_around"]
 
 LOOK_SIDE = 320
 """Longer side at which a digit is looked for."""
@@ -98,7 +98,8 @@ def locate_digit(
             origin = (0.0, 0.0)
     else:
         origin = (0.0, 0.0)
-    strength = cut_out(ink, mask, box)
+    window = window_around(box, mask.shape)
+    strength = cut_out(ink, mask[window], window)
     contrast = float(np.percentile(strength[strength > 0], 75)) if (strength > 0).any() else 0.0
     return Located(
         strength=strength,
@@ -228,14 +229,26 @@ def _look_closer(
     return ink, mask, inner, (float(x0), float(y0)), shrunk
 
 
-def cut_out(ink: Ink, mask: NDArray[np.bool_], box: Box) -> NDArray[np.float32]:
-    """Return the strength within a box, with a soft rim around the mask and nothing else."""
-    height, width = mask.shape
-    x0, y0 = max(0, box[0] - 1), max(0, box[1] - 1)
-    x1, y1 = min(width, box[2] + 1), min(height, box[3] + 1)
-    near = ndi.binary_dilation(mask[y0:y1, x0:x1], structure=np.ones((3, 3)))
-    others = ink.mask[y0:y1, x0:x1] & ~mask[y0:y1, x0:x1]
-    return np.where(near & ~others, ink.strength[y0:y1, x0:x1], 0).astype(np.float32)
+def window_around(box: Box, shape: tuple[int, ...]) -> tuple[slice, slice]:
+    """Return the rows and columns of a box and, where there is room, a rim of one pixel."""
+    rows = slice(max(0, box[1] - 1), min(shape[0], box[3] + 1))
+    return rows, slice(max(0, box[0] - 1), min(shape[1], box[2] + 1))
+
+
+def cut_out(ink: Ink, own: NDArray[np.bool_], window: tuple[slice, slice]) -> NDArray[np.float32]:
+    """Return the strength within a window, with a soft rim around a thing and nothing else.
+
+    Parameters
+    ----------
+    ink : Ink
+    own : ndarray of bool
+        Pixels of the thing, in the window.
+    window : tuple of slice
+        As `window_around` gives it.
+    """
+    near = ndi.binary_dilation(own, structure=np.ones((3, 3)))
+    others = ink.mask[window] & ~own
+    return np.where(near & ~others, ink.strength[window], 0).astype(np.float32)
 
 
 def _to_original(

@@ -10,10 +10,11 @@ from PIL import Image
 
 from digitrec.errors import ConfigurationError
 from digitrec.inference.components import Pieces, find_pieces, is_frame, remove_lines, union_box
+from digitrec.inference.grouping import digit_height, join_pieces
 from digitrec.inference.image_io import ImageSource, LoadedImage, load_image
 from digitrec.inference.ink import Ink, extract_ink
 from digitrec.inference.lines import group_lines, page_slope
-from digitrec.inference.locate import Located, cut_out
+from digitrec.inference.locate import Located, cut_out, window_around
 from digitrec.inference.prediction import Box
 from digitrec.inference.touching import Scorer, cut_piece
 
@@ -21,7 +22,8 @@ __all__ = ["Page", "load_page", "locate_digits"]
 
 PAGE_SIDE = 1600
 """Longer side at which a page is read."""
-MAX_PIECES = 400
+MAX_CUTS = 20
+"""Wide pieces that are tried to be cut; more are no digits."""
 MOST_DIGITS = 5.0
 """Wider pieces, in heights of a digit, are not cut: they are words or drawings."""
 TURN_FROM = 4.0
@@ -156,14 +158,14 @@ def _lay_out(ink: Ink) -> _Layout | None:
     # Rulings across the page go first, for they join what is between them.
     ink = _unruled(ink, (0.6 * columns, 0.97 * rows))
     pieces = find_pieces(ink.mask)
-    height = _digit_height(pieces)
+    height = digit_height(pieces)
     if height is None:
         return None
     unruled = _unruled(ink, (min(0.6 * columns, 4.5 * height), min(0.97 * rows, 1.8 * height)))
     if unruled is not ink:
         ink, pieces = unruled, find_pieces(unruled.mask)
-        height = _digit_height(pieces) or height
-    groups = _join(pieces, height)
+        height = digit_height(pieces) or height
+    groups = join_pieces(pieces, height)
     found = [_piece(ink, pieces, group) for group in groups]
     boxes = np.array([item.box for item in found], dtype=np.float64).reshape(-1, 4)
     return _Layout(found, height, page_slope(boxes, height))
@@ -190,88 +192,10 @@ def _kernel(pixels: NDArray[np.uint8]) -> float:
     return min(0.3 * least, max(0.14 * max(height, width), 24.0)) / least
 
 
-def _digit_height(pieces: Pieces) -> float | None:
-    """Return the typical height of a digit: the median over ink of pieces of sane shape."""
-    page_height, page_width = pieces.labels.shape
-    heights, widths = pieces.heights, pieces.widths
-    sane = (heights >= 6) & (widths < 6 * heights) & (heights < 12 * widths)
-    sane &= (heights < 0.98 * page_height) | (widths < 0.9 * page_width)
-    sane &= pieces.borders_touched < 2
-    if not sane.any():
-        sane = heights >= 6
-    if not sane.any():
-        return None
-    order = np.argsort(heights[sane])
-    # The root tempers the weight of one large blot against many digits.
-    weights = np.sqrt(pieces.areas[sane].astype(float))[order]
-    middle = np.searchsorted(np.cumsum(weights), weights.sum() / 2)
-    return float(heights[sane][order][middle])
-
-
-def _join(pieces: Pieces, height: float) -> list[list[int]]:
-    """Return groups of pieces, each group one digit (or several that touch)."""
-    boxes = pieces.boxes
-    least = max(2.0, 0.10 * height)
-    size = np.maximum(pieces.heights, pieces.widths)
-    usable = np.flatnonzero(
-        (size >= least) & (pieces.heights < 3.2 * height) & ~_hugs_border(pieces)
-    )
-    if len(usable) > MAX_PIECES:
-        usable = usable[np.argsort(-pieces.areas[usable])[:MAX_PIECES]]
-    groups = [[int(i)] for i in usable]
-    joined = True
-    while joined:
-        joined = False
-        spans = [union_box(boxes[g]) for g in groups]
-        for i in range(len(groups)):
-            for j in range(i + 1, len(groups)):
-                if _belong(spans[i], spans[j], height):
-                    groups[i] += groups.pop(j)
-                    joined = True
-                    break
-            if joined:
-                break
-    return [g for g in groups if _digit_sized(union_box(boxes[g]), height)]
-
-
-def _hugs_border(pieces: Pieces) -> NDArray[np.bool_]:
-    """Tell which pieces are dark rims of the page: thin and along a border."""
-    height, width = pieces.labels.shape
-    if min(height, width) < 100:
-        return np.zeros(len(pieces), bool)
-    boxes, rim = pieces.boxes, 0.015 * max(height, width)
-    ends = (boxes[:, 2] <= rim) | (boxes[:, 0] >= width - rim)
-    return ends | (boxes[:, 3] <= rim) | (boxes[:, 1] >= height - rim)
-
-
-def _belong(a: Box, b: Box, height: float) -> bool:
-    """Tell whether two pieces look like parts of one digit."""
-    gap_x = max(a[0] - b[2], b[0] - a[2])
-    gap_y = max(a[1] - b[3], b[1] - a[3])
-    tall = min(a[3] - a[1], b[3] - b[1]) > 0.6 * height
-    union_height = max(a[3], b[3]) - min(a[1], b[1])
-    union_width = max(a[2], b[2]) - min(a[0], b[0])
-    narrower = min(a[2] - a[0], b[2] - b[0])
-    if union_height > 1.45 * height or union_width > 1.3 * height:
-        return False
-    if tall:
-        # Two strokes of one four overlap; two slanted digits do so less.
-        return gap_y < 0 and -gap_x > 0.7 * narrower
-    if -gap_x >= 0.4 * narrower:
-        return gap_y <= 0.25 * height
-    return gap_x <= 0.08 * height and gap_y <= 0.08 * height
-
-
-def _digit_sized(box: Box, height: float) -> bool:
-    tall = box[3] - box[1]
-    wide = box[2] - box[0]
-    return 0.4 * height <= max(tall, 0.6 * wide) and tall <= 2.4 * height
-
-
 def _piece(ink: Ink, pieces: Pieces, members: list[int]) -> Located:
     box = union_box(pieces.boxes[members])
-    mask = pieces.mask(members)
-    strength = cut_out(ink, mask, box)
+    window = window_around(box, ink.mask.shape)
+    strength = cut_out(ink, pieces.mask(members, window), window)
     inked = strength[strength > 0]
     return Located(
         strength=strength,
@@ -286,12 +210,14 @@ def _piece(ink: Ink, pieces: Pieces, members: list[int]) -> Located:
 def _cut_wide(layout: _Layout, score: Scorer, expected: int | None) -> _Layout:
     """Cut pieces that are too wide for one digit, where that gives better digits."""
     found: list[Located] = []
+    attempts = 0
     for item in layout.found:
         left, top, right, bottom = item.box
         wide = (right - left) / max(1.0, min(float(bottom - top), layout.height))
         alone = expected is not None and len(layout.found) == 1
         parts = None
-        if 0.95 < wide < MOST_DIGITS or (alone and expected != 1):
+        if (0.95 < wide < MOST_DIGITS and attempts < MAX_CUTS) or (alone and expected != 1):
+            attempts += 1
             parts = cut_piece(
                 item.strength, layout.height, score, parts=expected if alone else None
             )

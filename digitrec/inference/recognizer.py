@@ -29,6 +29,8 @@ __all__ = ["Recognizer", "default_recognizer"]
 NO_INK = "no ink was found"
 SURE = 0.6
 """Confidence from which the first look at an image is believed."""
+CROWD = 60
+"""Pieces of ink from which a page without digits is not looked at again."""
 CLEAR = 0.95
 """Confidence that a second look, at other assumptions on the paper, must reach."""
 
@@ -176,7 +178,7 @@ class Recognizer:
             self._read_page, loaded, region=region, rotation=rotation, expected=expected
         )
         reading, dark_on_light = look(None)
-        if not reading.digits:
+        if not reading.digits and len(reading.rejected) < CROWD:
             # Paper taken for ink gives nothing: look again, but believe only what is clear.
             other, _ = look(not dark_on_light)
             if other.digits and min(p.confidence for p in other.digits) >= SURE:

@@ -6,7 +6,7 @@ import functools
 import hashlib
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from sklearn.pipeline import Pipeline
 from digitrec._environment import available_cores, library_versions
 from digitrec._files import cache_dir
 from digitrec.datasets import Dataset, load_dataset, load_default_dataset
-from digitrec.errors import DatasetError, DigitrecError, ModelFileError
+from digitrec.errors import DigitrecError, ModelFileError
 from digitrec.inference.classifier import NOT_A_DIGIT, CalibratedNetworks
 from digitrec.inference.normalise import normalise_digit
 from digitrec.inference.synthesis import distort, make_digits, make_non_digits, printed_digits
@@ -67,6 +67,7 @@ def train_default_model(
     path: Path | None = None,
     *,
     report: Report | None = None,
+    sets: Sequence[Dataset] | None = None,
     max_rows: int | None = None,
     random_state: int = 0,
 ) -> tuple[Pipeline, dict[str, Any]]:
@@ -82,6 +83,8 @@ def train_default_model(
         Where to save the model; not saved where None.
     report : callable, optional
         ``report(line)`` is told of the progress; by default it is written to standard error.
+    sets : sequence of Dataset, optional
+        What to train from, a set of 28x28 images first; by default what can be had.
     max_rows : int, optional
         Use at most this many rows of MNIST and generate in proportion; for quick trials.
     random_state : int
@@ -95,7 +98,7 @@ def train_default_model(
     say = report or _print
     started = time.perf_counter()
     say("no trained recogniser yet: training one, once (about a minute or two)")
-    sets = _gather(say, max_rows)
+    sets = _gather(say) if sets is None else list(sets)
     say("recogniser: varying the digits, drawing others and things that are none")
     images, labels = _compose(sets, max_rows, random_state)
     say(f"recogniser: computing features of {len(images):,} images")
@@ -129,8 +132,8 @@ def train_default_model(
     return model, metadata
 
 
-def _gather(say: Report, max_rows: int | None) -> list[Dataset]:
-    sets = [load_default_dataset(report=say, max_train=max_rows)]
+def _gather(say: Report) -> list[Dataset]:
+    sets = [load_default_dataset(report=say)]
     for name in OTHER_HANDWRITING:
         try:
             sets.append(load_dataset(name))
@@ -138,8 +141,6 @@ def _gather(say: Report, max_rows: int | None) -> list[Dataset]:
             say(f"recogniser: {name} cannot be had, going on without")
             if name == "optdigits":
                 sets.append(load_dataset("digits"))
-    if not sets:
-        raise DatasetError("there is no data to train a recogniser from")
     return sets
 
 
@@ -147,37 +148,32 @@ def _compose(
     sets: list[Dataset], max_rows: int | None, random_state: int
 ) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """Return all training images as rows of 784 bytes, and their labels."""
-    share = 1.0 if max_rows is None else min(1.0, max_rows / 60_000)
     rng = np.random.default_rng(random_state)
-    base = sets[0].X_train.reshape(-1, 28, 28)
-    images, labels = [base], [sets[0].y_train]
-    copies = max(1, round(60_000 * share / len(base)))
-    images += [base] * copies
-    labels += [sets[0].y_train] * copies
-    for data in sets[1:]:
-        rows = _normalised(data)
-        if max_rows is not None:
-            rows = rows[: max(10, max_rows // 10)]
-        y = data.y_train[: len(rows)]
-        images += [rows] * 3
-        labels += [y] * 3
-    drawn, drawn_labels = make_digits(round(N_DRAWN * share), rng)
+    chosen = rng.permutation(len(sets[0].X_train))[:max_rows]
+    base, base_labels = sets[0].X_train[chosen].reshape(-1, 28, 28), sets[0].y_train[chosen]
+    share = 1.0 if max_rows is None else min(1.0, max_rows / 60_000)
+    # Of few images more copies are made, so that these come to the same number.
+    parts = [_with_copies(base, base_labels, max(1, round(60_000 * share / len(base))), 0)]
+    for index, data in enumerate(sets[1:], 1):
+        few = slice(None if max_rows is None else max(10, max_rows // 10))
+        parts.append(_with_copies(_normalised(data)[few], data.y_train[few], 2, index))
     printed, printed_labels = printed_digits()
-    images += [_bytes(printed)] * (1 + round(9 * share))
-    labels += [printed_labels] * (1 + round(9 * share))
-    # The first copy of each set stays as it is; the others are varied.
-    seen: set[int] = set()
-    parts = []
-    for index, part in enumerate(images):
-        first = id(part) not in seen
-        seen.add(id(part))
-        parts.append(part if first else _vary(part, random_state + 1000 * index))
-    some = rng.permutation(len(base))[:10_000]
-    digits = base[some].astype(np.float32) / np.float32(255)
-    negatives = make_non_digits(round(N_NON_DIGITS * share), digits, sets[0].y_train[some], rng)
-    parts += [_bytes(drawn), _bytes(negatives)]
-    labels += [drawn_labels, np.full(len(negatives), NOT_A_DIGIT, np.int64)]
-    return np.concatenate(parts).reshape(-1, 784), np.concatenate(labels)
+    parts.append(_with_copies(_bytes(printed), printed_labels, 1 + round(8 * share), len(sets)))
+    drawn, drawn_labels = make_digits(round(N_DRAWN * share), rng)
+    parts.append((_bytes(drawn), drawn_labels))
+    digits = base[:10_000].astype(np.float32) / np.float32(255)
+    others = make_non_digits(round(N_NON_DIGITS * share), digits, base_labels[:10_000], rng)
+    parts.append((_bytes(others), np.full(len(others), NOT_A_DIGIT, np.int64)))
+    images = np.concatenate([images for images, _ in parts]).reshape(-1, 784)
+    return images, np.concatenate([labels for _, labels in parts])
+
+
+def _with_copies(
+    images: NDArray[np.uint8], labels: NDArray[np.int64], copies: int, seed: int
+) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Return images as they are and that many varied copies of each."""
+    varied = [_vary(images, 1000 * seed + copy) for copy in range(copies)]
+    return np.concatenate([images, *varied]), np.tile(labels, 1 + copies)
 
 
 def _vary(images: NDArray[np.uint8], seed: int) -> NDArray[np.uint8]:

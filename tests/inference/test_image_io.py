@@ -1,0 +1,172 @@
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from digitrec.errors import ImageError
+from digitrec.inference.image_io import MAX_BYTES, load_image, read_image
+
+GREY = np.arange(12 * 20, dtype=np.uint8).reshape(12, 20)
+
+
+def encode(image: Image.Image, format: str, **options: object) -> bytes:
+    file = io.BytesIO()
+    image.save(file, format, **options)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("format", "options"),
+    [("PNG", {}), ("BMP", {}), ("TIFF", {}), ("GIF", {}), ("WEBP", {"lossless": True})],
+)
+def test_formats_without_loss_give_the_pixels(format, options):
+    pixels = read_image(encode(Image.fromarray(GREY), format, **options))
+    np.testing.assert_array_equal(pixels, np.repeat(GREY[..., None], 3, axis=2))
+
+
+def test_jpeg_from_a_path(tmp_path: Path):
+    path = tmp_path / "a.jpg"
+    path.write_bytes(encode(Image.fromarray(GREY), "JPEG", quality=95))
+    for source in (path, str(path)):
+        assert np.abs(read_image(source)[..., 0].astype(int) - GREY).mean() < 4
+
+
+def test_the_extension_does_not_matter(tmp_path: Path):
+    path = tmp_path / "a.jpg"
+    path.write_bytes(encode(Image.fromarray(GREY), "PNG"))
+    np.testing.assert_array_equal(read_image(path)[..., 0], GREY)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_orientation_is_applied(orientation):
+    turned = Image.fromarray(GREY)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = encode(turned, "PNG", exif=exif)
+    expected = {
+        1: GREY,
+        2: GREY[:, ::-1],
+        3: GREY[::-1, ::-1],
+        4: GREY[::-1],
+        5: GREY.T,
+        6: np.rot90(GREY, -1),
+        7: np.rot90(GREY, 2).T,
+        8: np.rot90(GREY),
+    }[orientation]
+    np.testing.assert_array_equal(read_image(data)[..., 0], expected)
+    loaded = load_image(data, 10)
+    assert loaded.size == (expected.shape[1], expected.shape[0])
+    assert max(loaded.pixels.shape) == 10
+
+
+def test_dark_ink_on_nothing_gets_white_paper_and_light_ink_black():
+    alpha = np.zeros((8, 8), np.uint8)
+    alpha[2:4] = 255
+    for ink, paper in ((0, 255), (255, 0)):
+        layers = [Image.fromarray(np.full((8, 8), ink, np.uint8))] * 3 + [Image.fromarray(alpha)]
+        pixels = read_image(Image.merge("RGBA", layers))
+        assert (pixels[2:4] == ink).all()
+        assert (pixels[4:] == paper).all()
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "LA", "PA", "RGBA", "CMYK", "YCbCr", "I;16", "F"])
+def test_modes_show_the_same_picture(mode):
+    picture = np.zeros((16, 16), np.uint8)
+    picture[4:12, 6:10] = 255
+    image = Image.fromarray(picture)
+    if mode == "I;16":
+        image = Image.fromarray(picture.astype(np.uint16) * 257)
+    elif mode == "PA":
+        image = image.convert("LA").convert("PA")
+    else:
+        image = image.convert(mode)
+    assert image.mode == mode
+    assert np.abs(read_image(image).astype(int) - picture[..., None]).max() <= 1
+
+
+def test_16_bit_png():
+    data = encode(Image.fromarray(GREY.astype(np.uint16) * 257), "PNG")
+    np.testing.assert_array_equal(read_image(data)[..., 0], GREY)
+
+
+def test_the_first_frame_of_an_animation():
+    frames = [Image.fromarray(np.full((9, 9), v, np.uint8)) for v in (10, 200)]
+    data = encode(frames[0], "GIF", save_all=True, append_images=frames[1:])
+    assert np.abs(read_image(data).astype(int) - 10).max() <= 1
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        GREY,
+        GREY.astype(np.float64),
+        GREY.astype(np.int64),
+        GREY / 255,
+        GREY[..., None],
+        np.repeat(GREY[..., None], 3, axis=2),
+        GREY.astype(np.uint16) * 257,
+    ],
+    ids=["uint8", "float", "int", "unit", "channel", "rgb", "uint16"],
+)
+def test_arrays_of_any_range(array):
+    np.testing.assert_array_equal(read_image(array)[..., 0], GREY)
+
+
+def test_an_mnist_row_is_an_image():
+    assert read_image(np.arange(784) % 256).shape == (28, 28, 3)
+
+
+@pytest.mark.parametrize(
+    ("array", "message"),
+    [
+        (np.full((4, 4), np.nan), "finite"),
+        (np.full((4, 4), -1.0), "span"),
+        (np.full((4, 4), 70_000), "span"),
+        (np.zeros((4, 4), complex), "dtype"),
+        (np.array([["a", "b"]]), "dtype"),
+        (np.array([[None]]), "dtype"),
+        (np.zeros(7), "shape"),
+        (np.zeros((2, 2, 7)), "shape"),
+        (np.zeros((0, 5)), "no pixels"),
+        (np.zeros((1, 2, 3, 4)), "shape"),
+        (np.lib.stride_tricks.as_strided(np.zeros(1, np.uint8), (6000, 6000), (0, 0)), "megapix"),
+    ],
+)
+def test_arrays_that_are_no_images(array, message):
+    with pytest.raises(ImageError, match=message):
+        read_image(array)
+
+
+def test_too_many_bytes_and_too_many_pixels(tmp_path: Path):
+    big = tmp_path / "big.png"
+    big.write_bytes(b"\x89PNG" + b"0" * MAX_BYTES)
+    with pytest.raises(ImageError, match="10 MB"):
+        read_image(big)
+    with pytest.raises(ImageError, match="25 megapixels"):
+        read_image(encode(Image.new("1", (6000, 6000)), "PNG"))
+
+
+@pytest.mark.parametrize("source", [3, None, [[1, 2]], {}])
+def test_other_things_are_refused(source):
+    with pytest.raises(ImageError, match="cannot read an image from"):
+        read_image(source)
+
+
+def test_missing_files_and_folders(tmp_path: Path):
+    for path in (tmp_path / "nothing.png", tmp_path, Path("a\0b")):
+        with pytest.raises(ImageError, match="cannot read"):
+            read_image(path)
+
+
+def test_the_size_is_reduced_while_decoding():
+    pixels = np.zeros((900, 1200, 3), np.uint8)
+    pixels[300:600] = 255
+    for format in ("JPEG", "PNG"):
+        loaded = load_image(encode(Image.fromarray(pixels), format), 200)
+        assert loaded.pixels.shape == (150, 200, 3)
+        assert loaded.scale == (6.0, 6.0)
+        assert loaded.pixels[75].mean() > 240

@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from digitrec.errors import ConfigurationError
+from digitrec.inference.command import expand_paths, predict_paths
+from digitrec.inference.overlay import draw_overlay
+from digitrec.inference.recognizer import Recognizer
+
+
+@pytest.fixture
+def folder(tmp_path: Path, digits, page) -> Path:
+    images, labels = digits
+    folder = tmp_path / "images"
+    folder.mkdir()
+    Image.fromarray(page([(images[0], 20, 20)], 70, 70)).save(folder / f"one-{labels[0]}.png")
+    row = [(images[i], 40 + 50 * i, 40) for i in range(3)]
+    Image.fromarray(page(row, 240, 110)).save(folder / "row.png")
+    return folder
+
+
+def run(recognizer_file: Path, paths: list[Path], **options) -> tuple[int, str]:
+    output: list[str] = []
+    code = predict_paths(
+        [str(path) for path in paths], model=recognizer_file, write=output.append, **options
+    )
+    return code, "".join(output)
+
+
+def test_text(recognizer_file, folder, digits):
+    code, text = run(recognizer_file, [folder / "one-*.png"])
+    assert code == 0
+    assert f": {digits[1][0]} (" in text
+
+
+def test_json_and_csv_of_readings(recognizer_file, folder, digits):
+    expected = "".join(str(label) for label in digits[1][:3])
+    code, text = run(recognizer_file, [folder / "row.png"], read=True, format="json")
+    assert code == 0
+    (entry,) = json.loads(text)
+    assert entry["text"] == expected
+    assert [str(d["digit"]) for d in entry["digits"]] == list(expected)
+    _, text = run(recognizer_file, [folder / "row.png"], read=True, format="csv")
+    (row,) = csv.DictReader(io.StringIO(text))
+    assert row["text"] == expected
+    assert row["n_digits"] == "3"
+
+
+def test_what_cannot_be_read_does_not_stop_the_rest(recognizer_file, folder, capsys):
+    (folder / "bad.png").write_bytes(b"not an image")
+    code, text = run(recognizer_file, [folder, folder / "missing.png"], format="json")
+    assert code == 1
+    entries = {Path(e["path"]).name: e for e in json.loads(text)}
+    assert len(entries) == 4
+    assert "not a readable image" in entries["bad.png"]["error"]
+    assert "No such file" in entries["missing.png"]["error"]
+    assert entries["row.png"]["accepted"] in (True, False)
+    run(recognizer_file, [folder / "bad.png"])
+    assert "bad.png" in capsys.readouterr().err
+    _, text = run(recognizer_file, [folder / "bad.png"], format="csv")
+    assert "not a readable image" in text
+
+
+def test_overlays(recognizer_file, folder, tmp_path):
+    out = tmp_path / "overlays"
+    other = tmp_path / "images" / "sub"
+    other.mkdir()
+    (other / "row.png").write_bytes((folder / "row.png").read_bytes())
+    code, _ = run(recognizer_file, [folder], overlay_dir=out, read=True)
+    assert code == 0
+    names = sorted(path.name for path in out.iterdir())
+    assert len(names) == 3
+    assert names[:2] == ["1-row.png.png", "2-row.png.png"]
+    picture = np.asarray(Image.open(out / names[0]).convert("RGB")).astype(int)
+    assert (np.ptp(picture, axis=2) > 60).any()
+    (tmp_path / "file").write_text("in the way")
+    code, _ = run(recognizer_file, [folder / "row.png"], overlay_dir=tmp_path / "file")
+    assert code == 1
+
+
+def test_overlay_of_a_rejected_piece_and_of_sizes(recognizer_file):
+    recognizer = Recognizer(recognizer_file, threshold=1.0)
+    pixels = np.full((40, 40, 3), 255, np.uint8)
+    pixels[10:30, 18:22] = 0
+    prediction = recognizer.predict_digit(pixels)
+    assert max(draw_overlay(pixels, [prediction]).size) == 320
+    assert max(draw_overlay(np.zeros((1, 3000, 3), np.uint8), []).size) == 1600
+
+
+def test_paths(folder, tmp_path):
+    found = expand_paths([str(folder), str(folder / "*.png"), str(folder / "row.png")])
+    assert len(found) == 2
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ConfigurationError, match="holds no image"):
+        expand_paths([str(tmp_path / "empty")])
+    with pytest.raises(ConfigurationError, match="no file matches"):
+        expand_paths([str(tmp_path / "*.png")])
+
+
+def test_unknown_format(recognizer_file, folder):
+    with pytest.raises(ConfigurationError, match="format"):
+        run(recognizer_file, [folder], format="xml")

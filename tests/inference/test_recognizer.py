@@ -1,0 +1,176 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from sklearn.neighbors import KNeighborsClassifier
+
+from digitrec.datasets import load_dataset
+from digitrec.errors import ConfigurationError, ImageError, ModelFileError
+from digitrec.inference import Recognizer
+from digitrec.inference.scenes import make_scene
+from digitrec.persistence import save_model
+
+
+def test_single_digits_of_made_up_scenes(recognizer, digits):
+    images, labels = digits
+    rng = np.random.default_rng(0)
+    right = 0
+    for index in range(80):
+        scene = make_scene([(images[index : index + 1], str(labels[index]))], rng)
+        prediction = recognizer.predict_digit(scene.pixels)
+        right += str(prediction.digit) == scene.text
+    assert right >= 70
+
+
+def test_strings_of_made_up_scenes(recognizer, digits):
+    images, labels = digits
+    rng = np.random.default_rng(0)
+    right = 0
+    for _ in range(20):
+        chosen = rng.integers(len(images), size=4)
+        text = "".join(str(label) for label in labels[chosen])
+        scene = make_scene([(images[chosen], text)], rng, traits=("noise", "gradient"))
+        right += recognizer.read(scene.pixels).text == text
+    assert right >= 15
+
+
+def test_a_sheet_keeps_its_rows_and_boxes(recognizer, digits, page):
+    images, labels = digits
+    placed = [(images[i], 40 + 50 * (i % 4), 30 + 60 * (i // 4)) for i in range(8)]
+    reading = recognizer.read(page(placed, 280, 160))
+    text = "".join(str(label) for label in labels[:8])
+    assert reading.lines == [text[:4], text[4:]]
+    assert reading.text == f"{text[:4]}\n{text[4:]}"
+    assert len(reading.boxes) == 8
+    for (_, left, top), box in zip(placed, reading.boxes, strict=True):
+        assert left <= box[0] < box[2] <= left + 29
+        assert top <= box[1] < box[3] <= top + 29
+
+
+def test_the_box_is_in_pixels_of_the_original(recognizer, digits, page):
+    images, _ = digits
+    large = np.kron(images[0], np.ones((8, 8), np.float32))
+    pixels = page([(large, 900, 500)], 1600, 1200)
+    prediction = recognizer.predict_digit(Image.fromarray(pixels))
+    rows, columns = (np.flatnonzero((large > 0.5).any(axis=axis)) for axis in (1, 0))
+    truth = (900 + columns[0], 500 + rows[0], 901 + columns[-1], 501 + rows[-1])
+    assert prediction.box == pytest.approx(truth, abs=12)
+
+
+def test_a_region_and_a_rotation(recognizer, digits, page):
+    images, labels = digits
+    pixels = page([(images[i], 40 + 50 * i, 40) for i in range(4)], 280, 110)
+    text = "".join(str(label) for label in labels[:4])
+    part = recognizer.read(pixels, region=(80, 20, 190, 90))
+    assert part.text == text[1:3]
+    assert all(box[0] >= 80 and box[2] <= 190 for box in part.boxes)
+    upside_down = recognizer.read(np.ascontiguousarray(pixels[::-1, ::-1]), rotation=180)
+    assert upside_down.text == text
+    with pytest.raises(ConfigurationError, match="region"):
+        recognizer.read(pixels, region=(0, 0, 999, 9))
+    with pytest.raises(ConfigurationError, match="rotation"):
+        recognizer.read(pixels, rotation=1000)
+    with pytest.raises(ConfigurationError, match="expected"):
+        recognizer.read(pixels, expected=0)
+
+
+def test_the_expected_number_of_digits_is_met(recognizer, digits, page):
+    images, _ = digits
+    pixels = page([(images[i], 40 + 50 * i, 40) for i in range(4)], 280, 110)
+    for expected in (2, 4):
+        reading = recognizer.read(pixels, expected=expected)
+        assert len(reading.text) == expected
+        assert len(reading.rejected) == 4 - expected
+
+
+def test_what_is_no_digit_is_rejected(recognizer):
+    blank = np.full((200, 200, 3), 240, np.uint8)
+    prediction = recognizer.predict_digit(blank)
+    assert prediction.digit is None
+    assert not prediction.accepted
+    assert prediction.box is None
+    assert recognizer.read(blank).text == ""
+    rng = np.random.default_rng(0)
+    noise = rng.integers(0, 256, (90, 90, 3), dtype=np.uint8)
+    disc = np.full((100, 100), 255, np.uint8)
+    disc[20:80, 20:80] = 0
+    for pixels in (noise, disc):
+        prediction = recognizer.predict_digit(pixels)
+        assert prediction.digit is None
+        assert prediction.reason
+
+
+def test_rows_are_taken_as_they_are(recognizer, digits):
+    images, labels = digits
+    rows = np.rint(images[:200] * 255)
+    predictions = recognizer.predict_rows(rows.reshape(200, 784))
+    right = sum(p.digit == label for p, label in zip(predictions, labels, strict=False))
+    assert right >= 180
+    assert recognizer.predict_rows(rows)[0].digit == predictions[0].digit
+    assert predictions[0].box is None
+    assert predictions[0].probabilities.sum() == pytest.approx(1)
+    assert recognizer.predict_rows(np.zeros((0, 784))) == []
+    assert not recognizer.predict_rows(np.zeros((1, 784)))[0].accepted
+    for bad in (np.zeros(784), np.zeros((2, 5)), np.full((1, 784), np.nan), np.full((1, 784), 256)):
+        with pytest.raises(ImageError):
+            recognizer.predict_rows(bad)
+
+
+def test_batches_give_what_single_images_give(recognizer, digits):
+    images, _ = digits
+    batch = recognizer.predict_digits([images[0], images[1]])
+    assert [p.digit for p in batch] == [recognizer.predict_digit(i).digit for i in images[:2]]
+
+
+def test_the_threshold_decides(recognizer_file, digits):
+    images, _ = digits
+    rows = images[:100] * 255
+    accepted = [
+        sum(p.accepted for p in Recognizer(recognizer_file, threshold=t).predict_rows(rows))
+        for t in (0.0, 0.5, 0.999)
+    ]
+    assert accepted[0] == 100
+    assert accepted[0] >= accepted[1] > accepted[2]
+    with pytest.raises(ConfigurationError, match="threshold"):
+        Recognizer(recognizer_file, threshold=2)
+
+
+def test_a_model_without_the_class_of_non_digits(digit_model_file, digits):
+    recognizer = Recognizer(digit_model_file)
+    assert not recognizer.model.knows_non_digits
+    images, labels = digits
+    predictions = recognizer.predict_digits(images[:20])
+    assert sum(p.digit == label for p, label in zip(predictions, labels, strict=False)) >= 17
+    assert not recognizer.predict_digit(np.full((50, 50), 200, np.uint8)).accepted
+
+
+def test_models_of_other_things_are_refused(tmp_path: Path):
+    X, y = np.random.default_rng(0).random((20, 784)) * 255, np.arange(20) % 10
+    model = KNeighborsClassifier(1).fit(X, y)
+    names = ["T-shirt", "Trouser", "Pullover", "Dress", "Coat"]
+    names += ["Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"]
+    path = save_model(model, tmp_path / "fashion.joblib", {"label_names": names})
+    with pytest.raises(ConfigurationError, match="does not recognise digits"):
+        Recognizer(path)
+    digits = load_dataset("digits")
+    small = KNeighborsClassifier(1).fit(digits.X_train, digits.y_train)
+    with pytest.raises(ConfigurationError, match="64 values"):
+        Recognizer(small)
+    with pytest.raises(ConfigurationError, match="cannot predict"):
+        Recognizer(object())
+    with pytest.raises(ModelFileError):
+        Recognizer(tmp_path / "nothing.joblib")
+
+
+def test_models_without_probabilities_serve_too(digits):
+    from sklearn.linear_model import RidgeClassifier
+
+    data = load_dataset("mnist_5k")
+    model = RidgeClassifier().fit(data.X_train, data.y_train)
+    images, _ = digits
+    joint = Recognizer(model).model.probabilities(images[:5].reshape(5, -1) * 255)
+    assert joint.shape == (5, 11)
+    np.testing.assert_allclose(joint.sum(axis=1), 1)

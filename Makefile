@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: benchmark test test-fast lint clean
+.PHONY: benchmark test test-fast lint notebooks clean
 
 benchmark: $(VENV)/.installed
 	$(BIN)/python -m benchmarks.run_all
@@ -20,6 +20,9 @@ lint: $(VENV)/.installed-test
 	$(BIN)/mypy
 	$(BIN)/lint-imports --config setup.cfg
 
+notebooks: $(VENV)/.installed-test
+	$(BIN)/jupyter-execute --inplace notebooks/*.ipynb
+
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
@@ -28,7 +31,7 @@ $(VENV)/.installed: setup.cfg pyproject.toml $(VENV)/bin/python
 	touch $@
 
 $(VENV)/.installed-test: setup.cfg pyproject.toml $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test,serve,onnx,skops,dask,notebooks]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test,browser,cnn,dask,notebooks,onnx,serve,skops]'
 	touch $@ $(VENV)/.installed
 
 clean:

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import joblib
 import numpy as np
@@ -25,8 +25,9 @@ from sklearn.ensemble import VotingClassifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.svm import SVC
-from tabulate import tabulate
 
+from benchmarks._frontier_candidates import TRIALS, Candidate, candidates_for
+from benchmarks._frontier_report import frontier_figure, render_report
 from digitrec._environment import available_cores, describe_hardware, library_versions
 from digitrec._files import write_json, write_text
 from digitrec.datasets import Dataset, load_dataset
@@ -35,135 +36,10 @@ from digitrec.evaluation.metrics import wilson_interval
 from digitrec.evaluation.splits import validation_split
 from digitrec.models import MODELS
 from digitrec.models.virtual_svm import JITTER, VirtualSVC
-from digitrec.preprocessing import FEATURES, Augmentation, join_pipelines
-from digitrec.reporting.published import PUBLISHED
-from digitrec.reporting.style import (
-    BLUE,
-    GREY,
-    INK,
-    ORANGE,
-    label_points,
-    new_figure,
-    plain_log_ticks,
-    save_figure,
-    styled,
-)
+from digitrec.preprocessing import FEATURES, join_pipelines
+from digitrec.reporting.style import save_figure
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-__all__ = ["Candidate", "Measured", "candidates_for", "frontier_figure", "main", "render_report"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Candidate:
-    """One way to a low error.
-
-    Attributes
-    ----------
-    name, title : str
-        Key, and name for tables.
-    summary : str
-        One sentence.
-    features : str
-        Feature set that it takes.
-    model : str
-        Registry key of the model; empty for a committee.
-    parameters : dict
-        Overrides of the model's parameters.
-    members : tuple of str
-        Names of the candidates whose probabilities a committee averages.
-    """
-
-    name: str
-    title: str
-    summary: str
-    features: str
-    model: str = ""
-    parameters: tuple[tuple[str, Any], ...] = ()
-    members: tuple[str, ...] = ()
-
-
-_DIGITS = (
-    Candidate(
-        name="svm",
-        title="SVM",
-        summary="RBF kernel on 100 components of the gradients; no distortions.",
-        features="gradients",
-        model="svm",
-    ),
-    Candidate(
-        name="augmented_mlp",
-        title="MLP on distorted gradients",
-        summary="512 hidden units, a new distorted copy of every image in each epoch.",
-        features="deskewed",
-        model="augmented_mlp",
-    ),
-    Candidate(
-        name="virtual_svm_4",
-        title="Virtual SVM, 4 copies",
-        summary="Refitted with distorted copies, 4 of each image, that are near its margins.",
-        features="deskewed",
-        model="virtual_svm",
-        parameters=(("n_copies", 4),),
-    ),
-    Candidate(
-        name="virtual_svm",
-        title="Virtual SVM, 8 copies",
-        summary="The same with 8 copies of each image.",
-        features="deskewed",
-        model="virtual_svm",
-    ),
-    Candidate(
-        name="committee",
-        title="Virtual SVM and MLP",
-        summary="The mean of the probabilities of the virtual SVM (8 copies) and the MLP.",
-        features="deskewed",
-        members=("virtual_svm", "augmented_mlp"),
-    ),
-)
-
-# Garments hang straight: a deskew and strong distortions only take information away, and
-# copies did not lower the validation error of the SVM.
-_GARMENTS = (
-    _DIGITS[0],
-    Candidate(
-        name="upright_svm",
-        title="SVM without deskew",
-        summary="RBF kernel on 250 components of the gradients of the images as they are.",
-        features="raw",
-        model="virtual_svm",
-        parameters=(("n_copies", 0), ("n_components", 250), ("C", 5.0), ("gamma", 0.0056)),
-    ),
-    Candidate(
-        name="augmented_mlp",
-        title="MLP on distorted gradients",
-        summary="512 hidden units, a new, gently distorted copy of every image in each epoch.",
-        features="raw",
-        model="augmented_mlp",
-        parameters=(
-            ("n_components", 300),
-            ("n_epochs", 18),
-            (
-                "augmentation",
-                Augmentation(rotation=4, scale=0.06, shear=0.05, elastic_alpha=6, thickness=0.1),
-            ),
-        ),
-    ),
-    Candidate(
-        name="committee",
-        title="SVM and MLP",
-        summary="The mean of the probabilities of the SVM without deskew and the MLP.",
-        features="raw",
-        members=("upright_svm", "augmented_mlp"),
-    ),
-)
-
-
-def candidates_for(dataset: str) -> dict[str, Candidate]:
-    """Return the candidates for a dataset, by name."""
-    track = _GARMENTS if dataset == "fashion_mnist" else _DIGITS
-    return {candidate.name: candidate for candidate in track}
+__all__ = ["Measured", "main", "measure", "measure_shortcut", "run_trials"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -376,136 +252,25 @@ def measure_shortcut(dataset: Dataset, n_rows: int = 3000) -> dict[str, float]:
     }
 
 
-def winner_of(results: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return the result that was best on the validation rows; of equals the faster to fit."""
-    return min(results, key=lambda row: (row["validation_error"], row["fit_seconds"]))
-
-
-@styled
-def frontier_figure(stored: dict[str, Any]) -> Figure:
-    """Draw the test error against fit time and against latency, with published errors."""
-    figure = new_figure(4.4, width=10.0)
-    results, track = stored["results"], candidates_for(stored["dataset"])
-    best = winner_of(results)["name"]
-    errors = [row["test_error"] * 100 for row in results]
-    published = [
-        row for row in PUBLISHED.get(stored["dataset"], ()) if row.error * 100 <= 2.2 * max(errors)
-    ]
-    bottom = min([*errors, *(row.error * 100 for row in published)]) * 0.8
-    top = max([*errors, *(row.error * 100 for row in published)]) * 1.15
-    panels = figure.subplots(1, 2, sharey=True)
-    fields = (("fit_seconds", "fit time, s (log)"), ("latency_ms", "one image, ms (log)"))
-    for axes, (field, label) in zip(panels, fields, strict=True):
-        x = [row[field] for row in results]
-        axes.set_xscale("log")
-        axes.set_yscale("log")
-        axes.set_xlim(min(x) / 2.5, max(x) * 5)
-        axes.set_ylim(bottom, top)
-        for row in published:
-            axes.axhline(row.error * 100, color=GREY, linewidth=0.7, linestyle=(0, (4, 3)))
-        colours = [ORANGE if row["name"] == best else BLUE for row in results]
-        axes.scatter(x, errors, c=colours, s=36, zorder=3)
-        for px, row in zip(x, results, strict=True):
-            span = [row["test_error_low"] * 100, row["test_error_high"] * 100]
-            axes.plot([px, px], span, color=GREY, linewidth=1, zorder=2)
-        plain_log_ticks(axes.xaxis)
-        plain_log_ticks(axes.yaxis)
-        axes.set_xlabel(label)
-        titles = [track[row["name"]].title for row in results]
-        label_points(axes, x, errors, titles, [row["name"] == best for row in results])
-    panels[0].set_ylabel("test error, % (log)")
-    # Names of close rows are pushed apart, upwards.
-    height = -1.0
-    for row in sorted(published, key=lambda row: row.error):
-        own = np.log(row.error * 100 / bottom) / np.log(top / bottom)
-        height = max(own, height + 0.035)
-        panels[1].annotate(
-            f"{row.method}, {row.error:.2%}",
-            (1.0, own),
-            xytext=(1.03, height),
-            xycoords="axes fraction",
-            textcoords="axes fraction",
-            fontsize=6.5,
-            color=INK,
-            va="center",
-            arrowprops={"arrowstyle": "-", "color": GREY, "linewidth": 0.5, "shrinkB": 0},
-        )
-    panels[0].set_title("Error against fit time")
-    panels[1].set_title("Error against latency")
-    return figure
-
-
-def render_report(stored: dict[str, Any]) -> str:
-    """Return the report as Markdown."""
-    results, track = stored["results"], candidates_for(stored["dataset"])
-    best = winner_of(results)
-    hardware = stored["hardware"]
-    rows = [
-        [
-            f"**{track[row['name']].title}**" if row is best else track[row["name"]].title,
-            f"{row['validation_error']:.2%}",
-            f"{row['test_error']:.2%}",
-            f"{row['test_error_low']:.2%}–{row['test_error_high']:.2%}",
-            f"{row['fit_seconds']:.0f}",
-            f"{row['predict_seconds']:.1f}",
-            f"{row['latency_ms']:.1f}",
-            f"{row['model_bytes'] / 2**20:.1f}",
-        ]
-        for row in results
-    ]
-    columns = [
-        "candidate",
-        "validation error",
-        "test error",
-        "95 % interval",
-        "fit, s",
-        "predict test rows, s",
-        "one image, ms",
-        "size, MiB",
-    ]
-    published = [
-        [row.method, f"{row.error:.2%}", row.source] for row in PUBLISHED.get(stored["dataset"], ())
-    ]
-    lines = [
-        f"# The accuracy frontier on {stored['dataset']}\n",
-        f"The winner on the validation rows is **{track[best['name']].title}**: "
-        f"**{best['test_error']:.2%}** test error, fitted in {best['fit_seconds']:.0f} s. "
-        "No network sees pixels: all candidates learn from gradient features.\n",
-        tabulate(rows, columns, tablefmt="github", disable_numparse=True),
-        "\n![Test error against fit time and against latency](frontier.png)\n",
-        "## Candidates\n",
-        *(f"- **{track[r['name']].title}**: {track[r['name']].summary}" for r in results),
-        *_shortcut_lines(stored),
-        "\n## Published errors\n",
-        tabulate(published, ["method", "test error", "source"], tablefmt="github"),
-        "\n## How it was measured\n",
-        f"Candidates were ranked on {stored['n_validation']:,} validation rows, held out of the "
-        f"{stored['n_train']:,} training rows; then each was refitted on all of them and scored "
-        f"once on the {stored['n_test']:,} test rows. Times are wall times from raw pixels on "
-        f"{results[0]['n_threads']} threads of {hardware['processor']} ({hardware['cores']} "
-        "cores), which other work may have shared; a committee's fit time is the sum of its "
-        "members'. Made by `python -m benchmarks.frontier`.\n",
-    ]
-    return "\n".join(lines)
-
-
-def _shortcut_lines(stored: dict[str, Any]) -> list[str]:
-    if "shortcut" not in stored:
-        return []
-    short = stored["shortcut"]
-    return [
-        "\n## What the choice by margin saves\n",
-        f"On {short['n_rows']:,} images with 8 copies of each, one thread: libsvm on all rows "
-        f"takes {short['stock_fit_seconds']:.1f} s to fit and "
-        f"{short['stock_predict_seconds']:.1f} s to predict {stored['n_validation']:,} images; "
-        f"the virtual SVM takes {short['fit_seconds']:.1f} s and "
-        f"{short['predict_seconds']:.1f} s "
-        f"({short['stock_fit_seconds'] / short['fit_seconds']:.1f} and "
-        f"{short['stock_predict_seconds'] / short['predict_seconds']:.1f} times faster, features "
-        f"included). Labels agree on {short['agreement']:.2%} of the images; the errors are "
-        f"{short['stock_error']:.2%} and {short['error']:.2%}. libsvm's time grows with the "
-        "square of the rows, so the gap widens with more images.",
-    ]
+def run_trials(dataset: Dataset, show: Callable[[str], None]) -> dict[str, Any]:
+    """Fit variations of the virtual SVM to a sixth of the training rows, on one thread."""
+    split = validation_split(dataset.y_train, fraction=1 / 6)
+    train = split.validation
+    held_out = split.train[: 2 * len(train)]
+    rows = []
+    for trial in TRIALS:
+        fixed = FEATURES[trial.features].build_fixed(dataset.image_shape)
+        X = fixed.transform(dataset.X_train[train])
+        model = VirtualSVC(random_state=0).set_params(n_copies=4)
+        model.set_params(**dict(trial.parameters))
+        started = time.perf_counter()
+        model.fit(X, dataset.y_train[train])
+        seconds = time.perf_counter() - started
+        predicted = model.predict(fixed.transform(dataset.X_train[held_out]))
+        error = float(np.mean(predicted != dataset.y_train[held_out]))
+        show(f"{trial.title}: {error:.3%}")
+        rows.append({"title": trial.title, "error": error, "fit_seconds": seconds})
+    return {"n_train": len(train), "n_held_out": len(held_out), "rows": rows}
 
 
 def main(
@@ -513,6 +278,7 @@ def main(
     candidates: Annotated[str, typer.Option(help="Names, separated by commas.")] = "all",
     output_dir: Annotated[Path, typer.Option(help="Folder of the reports.")] = Path("reports"),
     max_train: Annotated[int, typer.Option(help="Training rows; 0 means all.")] = 0,
+    trials: Annotated[bool, typer.Option(help="Also run the variations.")] = False,
     jobs: Annotated[int, typer.Option(help="Threads; 0 means all cores.")] = 0,
 ) -> None:
     """Measure the candidates and write the report."""
@@ -525,6 +291,9 @@ def main(
         stored = measure(data, names, folder, jobs or available_cores(), typer.echo)
         if "shortcut" not in stored and "virtual_svm" in known:
             stored["shortcut"] = measure_shortcut(data)
+            write_json(folder / "results.json", stored)
+        if trials:
+            stored["trials"] = run_trials(data, typer.echo)
             write_json(folder / "results.json", stored)
     except DigitrecError as error:
         typer.echo(f"error: {error}", err=True)

@@ -6,14 +6,9 @@ import joblib
 import numpy as np
 import pytest
 
-from benchmarks.frontier import (
-    candidates_for,
-    frontier_figure,
-    measure,
-    measure_shortcut,
-    render_report,
-    winner_of,
-)
+from benchmarks._frontier_candidates import TRIALS, candidates_for
+from benchmarks._frontier_report import frontier_figure, render_report, winner_of
+from benchmarks.frontier import measure, measure_shortcut, run_trials
 from digitrec.datasets import load_dataset
 from digitrec.errors import DigitrecError
 
@@ -103,3 +98,36 @@ def test_results_of_other_data_are_not_reused(small, tmp_path):
     stored = measure(small, ["svm"], tmp_path, 1, lambda line: None)
     assert stored["fingerprint"] == small.fingerprint
     assert stored["results"][0]["fit_seconds"] > 0
+
+
+def test_trials_hold_their_images_out(small):
+    lines: list[str] = []
+    trials = run_trials(small, lines.append)
+    assert trials["n_train"] + trials["n_held_out"] <= len(small.X_train)
+    assert [row["title"] for row in trials["rows"]] == [trial.title for trial in TRIALS]
+    assert len(lines) == len(TRIALS)
+    text = render_report({**_any_result(small), "trials": trials})
+    assert "affine jitter only" in text
+
+
+def _any_result(small):
+    row = {
+        "name": "svm",
+        "validation_error": 0.1,
+        "test_error": 0.1,
+        "test_error_low": 0.05,
+        "test_error_high": 0.2,
+        "fit_seconds": 1.0,
+        "predict_seconds": 1.0,
+        "latency_ms": 1.0,
+        "model_bytes": 1,
+        "n_threads": 1,
+    }
+    return {
+        "dataset": "mnist",
+        "n_train": 1,
+        "n_validation": 1,
+        "n_test": 1,
+        "results": [row],
+        "hardware": {"processor": "x", "cores": 1},
+    }

@@ -1,0 +1,168 @@
+"""The candidates of the frontier benchmark, and the trials that their settings come from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from digitrec.preprocessing import Augmentation
+
+__all__ = ["TRIALS", "Candidate", "Trial", "candidates_for"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """One way to a low error.
+
+    Attributes
+    ----------
+    name, title : str
+        Key, and name for tables.
+    summary : str
+        One sentence.
+    features : str
+        Feature set that it takes.
+    model : str
+        Registry key of the model; empty for a committee.
+    parameters : dict
+        Overrides of the model's parameters.
+    members : tuple of str
+        Names of the candidates whose probabilities a committee averages.
+    """
+
+    name: str
+    title: str
+    summary: str
+    features: str
+    model: str = ""
+    parameters: tuple[tuple[str, Any], ...] = ()
+    members: tuple[str, ...] = ()
+
+
+_DIGITS = (
+    Candidate(
+        name="svm",
+        title="SVM",
+        summary="RBF kernel on 100 components of the gradients; no distortions.",
+        features="gradients",
+        model="svm",
+    ),
+    Candidate(
+        name="augmented_mlp",
+        title="MLP on distorted gradients",
+        summary="512 hidden units, a new distorted copy of every image in each epoch.",
+        features="deskewed",
+        model="augmented_mlp",
+    ),
+    Candidate(
+        name="virtual_svm_4",
+        title="Virtual SVM, 4 copies",
+        summary="Refitted with distorted copies, 4 of each image, that are near its margins.",
+        features="deskewed",
+        model="virtual_svm",
+        parameters=(("n_copies", 4),),
+    ),
+    Candidate(
+        name="virtual_svm",
+        title="Virtual SVM, 8 copies",
+        summary="The same with 8 copies of each image.",
+        features="deskewed",
+        model="virtual_svm",
+    ),
+    Candidate(
+        name="committee",
+        title="Virtual SVM and MLP",
+        summary="The mean of the probabilities of the virtual SVM (8 copies) and the MLP.",
+        features="deskewed",
+        members=("virtual_svm", "augmented_mlp"),
+    ),
+)
+
+# Garments hang straight: a deskew and strong distortions only take information away, and
+# copies did not lower the validation error of the SVM.
+_GARMENTS = (
+    _DIGITS[0],
+    Candidate(
+        name="upright_svm",
+        title="SVM without deskew",
+        summary="RBF kernel on 250 components of the gradients of the images as they are.",
+        features="raw",
+        model="virtual_svm",
+        parameters=(("n_copies", 0), ("n_components", 250), ("C", 5.0), ("gamma", 0.0056)),
+    ),
+    Candidate(
+        name="augmented_mlp",
+        title="MLP on distorted gradients",
+        summary="512 hidden units, a new, gently distorted copy of every image in each epoch.",
+        features="raw",
+        model="augmented_mlp",
+        parameters=(
+            ("n_components", 300),
+            ("n_epochs", 18),
+            (
+                "augmentation",
+                Augmentation(rotation=4, scale=0.06, shear=0.05, elastic_alpha=6, thickness=0.1),
+            ),
+        ),
+    ),
+    Candidate(
+        name="committee",
+        title="SVM and MLP",
+        summary="The mean of the probabilities of the SVM without deskew and the MLP.",
+        features="raw",
+        members=("upright_svm", "augmented_mlp"),
+    ),
+)
+
+
+def candidates_for(dataset: str) -> dict[str, Candidate]:
+    """Return the candidates for a dataset, by name."""
+    track = _GARMENTS if dataset == "fashion_mnist" else _DIGITS
+    return {candidate.name: candidate for candidate in track}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """A variation of the virtual SVM with 4 copies, on few rows.
+
+    Attributes
+    ----------
+    title : str
+        What was changed.
+    features : str
+        Feature set that it takes.
+    parameters : dict
+        Overrides of the model's parameters.
+    """
+
+    title: str
+    features: str = "deskewed"
+    parameters: tuple[tuple[str, Any], ...] = ()
+
+
+_GAMMA = 0.7 / 150
+
+TRIALS = (
+    Trial(title="no copies", parameters=(("n_copies", 0),)),
+    Trial(title="4 copies (the base of the rows below)"),
+    Trial(title="8 copies", parameters=(("n_copies", 8),)),
+    Trial(title="affine jitter only", parameters=(("augmentation", Augmentation(rotation=7)),)),
+    Trial(
+        title="half of each distortion",
+        parameters=(
+            (
+                "augmentation",
+                Augmentation(
+                    rotation=3.5, scale=0.05, shear=0.05, shift=0.5, elastic_alpha=9, thickness=0.15
+                ),
+            ),
+        ),
+    ),
+    Trial(title="no deskew", features="raw"),
+    Trial(title="C = 3", parameters=(("C", 3.0),)),
+    Trial(title="C = 30", parameters=(("C", 30.0),)),
+    Trial(title="gamma halved", parameters=(("gamma", _GAMMA / 2),)),
+    Trial(title="gamma doubled", parameters=(("gamma", _GAMMA * 2),)),
+    Trial(title="100 components", parameters=(("n_components", 100),)),
+    Trial(title="250 components", parameters=(("n_components", 250),)),
+)

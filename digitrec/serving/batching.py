@@ -32,6 +32,7 @@ _log = logging.getLogger("digitrec.serving")
 
 _START_SECONDS = 300.0  # the default recogniser may have to be trained first
 _RESTART_DELAY_SECONDS = 1.0
+_SMALL_IMAGE_BYTES = 16_384  # below, the classifier's fixed cost is worth sharing
 
 
 class BusyError(Exception):
@@ -126,9 +127,10 @@ class _Process:
 class EnginePool:
     """A fixed number of engine processes that share one bounded queue.
 
-    An engine takes the oldest waiting task when it becomes free. If that is a single row, it
-    takes the other waiting rows of the same model along: the busier the service, the larger the
-    batches, and no request ever waits for a batch to fill.
+    An engine takes the oldest waiting task when it becomes free. If that is a single row or a
+    small image, it takes others of the same kind and model along: the busier the service, the
+    larger the batches, and no request ever waits for a batch to fill. Images of a batch that
+    brought its engine down are tried again one by one, so that only the guilty one fails.
 
     Parameters
     ----------
@@ -153,8 +155,9 @@ class EnginePool:
         self._settings = settings
         self._metrics = metrics
         self._n_engines = n_engines
-        self._tasks: deque[_Waiting] = deque()
+        self._single: deque[_Waiting] = deque()
         self._rows: dict[str, deque[_Waiting]] = {name: deque() for name in sources}
+        self._images: dict[str, deque[_Waiting]] = {name: deque() for name in sources}
         self._n_waiting = 0
         self._order = 0
         self._idle: deque[asyncio.Future[None]] = deque()
@@ -206,15 +209,23 @@ class EnginePool:
             raise BusyError
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._order += 1
-        queue = self._rows[task.model] if task.kind == "row" else self._tasks
+        if task.kind == "row":
+            queue = self._rows[task.model]
+        elif task.kind == "predict" and len(task.body) <= _SMALL_IMAGE_BYTES:
+            queue = self._images[task.model]
+        else:
+            queue = self._single
         queue.append(_Waiting(task, future, self._order))
         self._n_waiting += 1
+        self._wake_one()
+        return future
+
+    def _wake_one(self) -> None:
         while self._idle:
             idle = self._idle.popleft()
             if not idle.done():
                 idle.set_result(None)
-                break
-        return future
+                return
 
     async def _work(self, process: _Process | None) -> None:
         """Run one engine until the pool closes, and start it again when it fails."""
@@ -263,9 +274,7 @@ class EnginePool:
             try:
                 answers = await process.exchange(_batch_message(batch), self._settings.task_seconds)
             except EngineFailure as error:
-                for waiting in batch:
-                    if not waiting.future.done():
-                        waiting.future.set_exception(error)
+                self._fail(batch, error)
                 raise
             if not isinstance(answers, list):
                 answers = [answers] * len(batch)
@@ -273,22 +282,38 @@ class EnginePool:
                 if not waiting.future.done():
                     waiting.future.set_result(answer)
 
+    def _fail(self, batch: list[_Waiting], error: EngineFailure) -> None:
+        if len(batch) > 1 and batch[0].task.kind == "predict":
+            for waiting in reversed(batch):
+                self._single.appendleft(waiting)
+                self._n_waiting += 1
+                self._wake_one()
+            return
+        for waiting in batch:
+            if not waiting.future.done():
+                waiting.future.set_exception(error)
+
     def _take(self) -> list[_Waiting]:
-        """Return the oldest waiting task, with the rows that can be recognised along with it."""
-        queues = [queue for queue in (self._tasks, *self._rows.values()) if queue]
-        if not queues:
+        """Return the oldest waiting task, with those that can be recognised along with it."""
+        queues = (self._single, *self._rows.values(), *self._images.values())
+        waiting_queues = [queue for queue in queues if queue]
+        if not waiting_queues:
             return []
-        queue = min(queues, key=lambda candidate: candidate[0].order)
-        n_taken = 1 if queue is self._tasks else min(len(queue), self._settings.max_row_batch)
-        batch = [queue.popleft() for _ in range(n_taken)]
-        self._n_waiting -= n_taken
-        if queue is not self._tasks:
-            self._metrics.row_batch_size.observe(n_taken)
+        queue = min(waiting_queues, key=lambda candidate: candidate[0].order)
+        kind = queue[0].task.kind
+        limit = 1
+        if queue is not self._single:
+            settings = self._settings
+            limit = settings.max_row_batch if kind == "row" else settings.max_image_batch
+        batch = [queue.popleft() for _ in range(min(len(queue), limit))]
+        self._n_waiting -= len(batch)
+        if queue is not self._single:
+            self._metrics.observe_batch(kind, len(batch))
         return [waiting for waiting in batch if not waiting.future.done()] or self._take()
 
 
 def _batch_message(batch: list[_Waiting]) -> bytes:
     task = batch[0].task
-    if task.kind != "row":
-        return pack(task)
-    return pack(Task("row", task.model, b"".join(waiting.task.body for waiting in batch)))
+    if task.kind == "row":
+        return pack(Task("row", task.model, b"".join(waiting.task.body for waiting in batch)))
+    return pack(task if len(batch) == 1 else [waiting.task for waiting in batch])

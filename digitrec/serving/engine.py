@@ -22,7 +22,7 @@ import numpy as np
 from PIL import Image
 
 from digitrec.errors import DigitrecError, ImageError
-from digitrec.inference import DigitPrediction, Reading, Recognizer
+from digitrec.inference import DigitPrediction, Located, Reading, Recognizer, locate_digit
 from digitrec.serving import open_inference
 from digitrec.serving.bodies import (
     ROW_PIXELS,
@@ -79,9 +79,11 @@ class Engine:
             self._recognizers[model] = source
         return self._recognizers[model]
 
-    def answer(self, task: Task) -> Answer | list[Answer]:
-        """Return the answer to a task; a list, one per row, for kind "row"."""
+    def answer(self, task: Task | list[Task]) -> Answer | list[Answer]:
+        """Return the answer to a task; a list of answers for a list and for kind "row"."""
         try:
+            if isinstance(task, list):
+                return self._small_images(task)
             recognizer = self.recognizer(task.model)
             if task.kind == "row":
                 return self._rows(recognizer, task)
@@ -90,18 +92,33 @@ class Engine:
             if task.kind == "infer":
                 return open_inference.infer(recognizer, task, self.settings)
             return self._predict(recognizer, task)
-        except RequestError as error:
-            return error_answer(error.status, error.code, error.message)
-        except ImageError as error:
-            return error_answer(422, "unreadable_image", str(error))
-        except DigitrecError as error:
-            _log.error("model %r: %s", task.model, error)
-            return error_answer(500, "model_unusable", "the model cannot be used; see the log")
-        except MemoryError:
-            return error_answer(413, "image_too_large", "the request needs too much memory")
-        except Exception:
-            _log.exception("unexpected error in a %s task", task.kind)
-            return error_answer(500, "internal_error", "internal error; see the server's log")
+        except Exception as error:
+            return _refusal(error)
+
+    def _small_images(self, tasks: list[Task]) -> list[Answer]:
+        """Answer requests for single images; the classifier sees all of them at once."""
+        started = time.perf_counter()
+        recognizer = self.recognizer(tasks[0].model)
+        answers: dict[int, Answer] = {}
+        found: dict[int, Located] = {}
+        for i, task in enumerate(tasks):
+            try:
+                request = parse_body(task.content_type, task.body, self.settings)
+                if isinstance(request, Images) and request.single:
+                    check_image(request.files[0], self.settings)
+                    located = locate_digit(request.files[0])
+                    if located is not None:
+                        found[i] = located
+                        continue
+                answers[i] = self._predict(recognizer, task)
+            except Exception as error:
+                answers[i] = _refusal(error)
+        judged = recognizer.judge(list(found.values())) if found else []
+        for i, prediction in zip(found, judged, strict=True):
+            fields = _prediction_fields(prediction, tasks[i].options)
+            fields = {"model": tasks[i].model, **fields}
+            answers[i] = _json_answer(fields, started, (prediction.digit,))
+        return [answers[i] for i in range(len(tasks))]
 
     def _rows(self, recognizer: Recognizer, task: Task) -> list[Answer]:
         started = time.perf_counter()
@@ -165,6 +182,21 @@ class Engine:
             digits.extend(prediction.digit for prediction in reading.digits)
         fields = readings[0] if request.single else {"readings": readings}
         return _json_answer({"model": task.model, **fields}, started, digits)
+
+
+def _refusal(error: Exception) -> Answer:
+    """Return what a client may know about an error."""
+    if isinstance(error, RequestError):
+        return error_answer(error.status, error.code, error.message)
+    if isinstance(error, ImageError):
+        return error_answer(422, "unreadable_image", str(error))
+    if isinstance(error, MemoryError):
+        return error_answer(413, "image_too_large", "the request needs too much memory")
+    if isinstance(error, DigitrecError):
+        _log.error("%s", error)
+        return error_answer(500, "model_unusable", "the model cannot be used; see the log")
+    _log.error("unexpected error", exc_info=error)
+    return error_answer(500, "internal_error", "internal error; see the server's log")
 
 
 def _json_answer(

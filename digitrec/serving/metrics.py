@@ -67,9 +67,10 @@ class Metrics:
         self.refused = Counter(
             "digitrec_refused_total", "Refused requests by reason.", ("reason",), registry=registry
         )
-        self.row_batch_size = Histogram(
-            "digitrec_row_batch_size",
-            "Concurrent single rows that were recognised together.",
+        self.batch_size = Histogram(
+            "digitrec_batch_size",
+            "Concurrent requests that were recognised together, by kind.",
+            ("kind",),
             buckets=_BATCHES,
             registry=registry,
         )
@@ -98,6 +99,10 @@ class Metrics:
         count, observe = self._seen[key]
         count()
         observe(seconds)
+
+    def observe_batch(self, kind: str, size: int) -> None:
+        """Count one micro-batch."""
+        self.batch_size.labels(kind).observe(size)
 
     def observe_digits(self, model: str, digits: Iterable[int | None]) -> None:
         """Count recognised images."""

@@ -53,8 +53,8 @@ class Settings:
         Most requests of a worker that wait; more are answered 503.
     retry_after_seconds : int
         What a 503 tells the client to wait.
-    max_row_batch : int
-        Most concurrent single rows that are recognised together.
+    max_row_batch, max_image_batch : int
+        Most concurrent single rows, or small images, that are recognised together.
     engines : int or None
         Recognising processes of a worker; None for one per usable core, at most four.
     shutdown_seconds : int
@@ -79,12 +79,20 @@ class Settings:
     queue_size: int = 256
     retry_after_seconds: int = 1
     max_row_batch: int = 64
+    max_image_batch: int = 8
     engines: int | None = None
     shutdown_seconds: int = 30
     api_key: str | None = field(default_factory=_api_key_from_environment, repr=False)
 
     def __post_init__(self) -> None:
-        for name in ("max_body_bytes", "max_pixels", "queue_size", "max_row_batch", "task_seconds"):
+        for name in (
+            "max_body_bytes",
+            "max_pixels",
+            "queue_size",
+            "max_row_batch",
+            "max_image_batch",
+            "task_seconds",
+        ):
             if getattr(self, name) <= 0:
                 raise ConfigurationError(f"{name} must be positive; got {getattr(self, name)!r}")
         if self.engines is not None and self.engines < 1:

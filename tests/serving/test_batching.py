@@ -35,7 +35,7 @@ def row(kind: int = 0, digit: int = 0) -> Task:
 
 
 def rows(kind: int) -> Task:
-    """The same as one request that is never joined with others."""
+    """The same as a request of two rows, small enough to share a batch with images."""
     body = (bytes([kind]) + bytes(783)) * 2
     return Task("predict", "m", body, "application/octet-stream")
 
@@ -59,8 +59,8 @@ def test_rows_share_batches_and_errors_tell_nothing() -> None:
         assert [json.loads(answer.body)["digit"] for answer in answers] == [
             i % 10 for i in range(100)
         ]
-        assert sample(metrics, "digitrec_row_batch_size_count") <= 5
-        assert sample(metrics, "digitrec_row_batch_size_sum") == 100
+        assert sample(metrics, 'digitrec_batch_size_count{kind="row"}') <= 5
+        assert sample(metrics, 'digitrec_batch_size_sum{kind="row"}') == 100
         for task in (row(RAISE), rows(RAISE)):
             answer = await pool.submit(task)
             assert answer.status == 500
@@ -108,6 +108,20 @@ def test_a_crash_costs_only_the_task_at_hand() -> None:
             pool.submit(row())
         await ready(pool)
         assert json.loads((await pool.submit(row(0, 7))).body)["digit"] == 7
+
+    with_pool(use)
+
+
+def test_a_batch_that_crashes_costs_only_the_guilty() -> None:
+    async def use(pool: EnginePool, metrics: Metrics) -> None:
+        first = pool.submit(rows(WAIT))
+        await asyncio.sleep(0)  # the engine takes it; the others wait and are joined
+        others = [pool.submit(rows(kind)) for kind in (0, CRASH, 0, 0)]
+        results = await asyncio.gather(first, *others, return_exceptions=True)
+        assert [isinstance(result, EngineFailure) for result in results] == [
+            *(False, False, True, False, False)
+        ]
+        assert sample(metrics, "digitrec_engine_restarts_total") == 2
 
     with_pool(use)
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -72,6 +73,26 @@ def test_one_bad_file_does_not_spoil_a_batch(
     assert answer["predictions"][1]["code"] == "unsupported_image"
 
 
+def test_concurrent_images_keep_their_answers(server: Any, digits: Any, encode: Any) -> None:
+    X, y = digits
+    bodies = [encode(row.reshape(28, 28)) for row in X[::2]]
+    with ThreadPoolExecutor(12) as threads:
+        spoiled = [body if i % 5 else b"not an image" for i, body in enumerate(bodies)]
+        replies = list(
+            threads.map(lambda body: server.post("/predict", body, "image/png"), spoiled)
+        )
+    assert [reply.status for reply in replies] == [415, 200, 200, 200, 200] * 4
+    right = [
+        reply.json()["digit"] == label
+        for reply, label in zip(replies, y[::2], strict=True)
+        if reply.status == 200
+    ]
+    assert np.mean(right) >= 0.9
+    assert 'digitrec_batch_size_bucket{kind="predict",le="1.0"}' in (
+        server.request("/metrics").body.decode()
+    )
+
+
 def test_rows_of_digits_are_read(server: Any, digits: Any, encode: Any) -> None:
     X, y = digits
     chosen = [int(np.flatnonzero(y == digit)[0]) for digit in (3, 0, 7)]
@@ -112,6 +133,7 @@ def test_a_blank_page_holds_no_digit(server: Any, encode: Any) -> None:
         ("/read", b'{"image": "/etc/passwd"}', "application/json", 422, "wrong_values"),
         ("/nowhere", b"x", ROWS, 404, "not_found"),
         ("/health", b"x", ROWS, 405, "method_not_allowed"),
+        ("/v2/models/nope/infer", b"{}", "application/json", 404, "unknown_model"),
     ],
 )
 def test_errors_name_their_cause(

@@ -7,7 +7,7 @@ from typing import Any
 
 from digitrec.preprocessing import Augmentation
 
-__all__ = ["TRIALS", "Candidate", "Trial", "candidates_for"]
+__all__ = ["TRIALS", "VIEWS", "Candidate", "Trial", "candidates_for"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,12 +133,17 @@ class Trial:
         Feature set that it takes.
     parameters : dict
         Overrides of the model's parameters.
+    views : int
+        Gently distorted copies of each predicted image whose decisions are added to its own.
     """
 
     title: str
     features: str = "deskewed"
     parameters: tuple[tuple[str, Any], ...] = ()
+    views: int = 0
 
+
+VIEWS = Augmentation(rotation=4, scale=0.05, shear=0.05, shift=0.7)
 
 _GAMMA = 0.7 / 150
 
@@ -158,6 +163,7 @@ TRIALS = (
             ),
         ),
     ),
+    Trial(title="decisions averaged over the image and 4 gently distorted copies", views=4),
     Trial(title="no deskew", features="raw"),
     Trial(title="C = 3", parameters=(("C", 3.0),)),
     Trial(title="C = 30", parameters=(("C", 30.0),)),

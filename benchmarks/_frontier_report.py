@@ -164,12 +164,23 @@ def _trial_lines(stored: dict[str, Any]) -> list[str]:
         return []
     trials = stored["trials"]
     rows = [
-        [row["title"], f"{row['error']:.3%}", f"{row['fit_seconds']:.0f}"] for row in trials["rows"]
+        [
+            row["title"],
+            f"{row['error']:.3%}",
+            f"{row['fit_seconds']:.1f}",
+            f"{row['predict_seconds']:.1f}",
+        ]
+        for row in trials["rows"]
     ]
     return [
         "\n## Variations tried\n",
         f"The virtual SVM on {trials['n_train']:,} training rows, on {trials['n_held_out']:,} "
         "other training rows; the test rows have no part in it. Two rows less than about 0.1 "
         "points apart are not told apart by so many images.\n",
-        tabulate(rows, ["variation", "error", "fit, s"], tablefmt="github", disable_numparse=True),
+        tabulate(
+            rows,
+            ["variation", "error", "fit, s", "predict, s"],
+            tablefmt="github",
+            disable_numparse=True,
+        ),
     ]

@@ -26,7 +26,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.svm import SVC
 
-from benchmarks._frontier_candidates import TRIALS, Candidate, candidates_for
+from benchmarks._frontier_candidates import TRIALS, VIEWS, Candidate, candidates_for
 from benchmarks._frontier_report import frontier_figure, render_report
 from digitrec._environment import available_cores, describe_hardware, library_versions
 from digitrec._files import write_json, write_text
@@ -36,7 +36,7 @@ from digitrec.evaluation.metrics import wilson_interval
 from digitrec.evaluation.splits import validation_split
 from digitrec.models import MODELS
 from digitrec.models.virtual_svm import JITTER, VirtualSVC
-from digitrec.preprocessing import FEATURES, join_pipelines
+from digitrec.preprocessing import FEATURES, augment, join_pipelines
 from digitrec.reporting.style import save_figure
 
 __all__ = ["Measured", "main", "measure", "measure_shortcut", "run_trials"]
@@ -266,10 +266,31 @@ def run_trials(dataset: Dataset, show: Callable[[str], None]) -> dict[str, Any]:
         started = time.perf_counter()
         model.fit(X, dataset.y_train[train])
         seconds = time.perf_counter() - started
-        predicted = model.predict(fixed.transform(dataset.X_train[held_out]))
+        images = fixed.transform(dataset.X_train[held_out])
+        started = time.perf_counter()
+        decisions = model.decision_function(images)
+        views = augment(
+            images,
+            dataset.image_shape,
+            trial.views,
+            1,
+            augmentation=VIEWS,
+            chunk_rows=len(images),
+        )
+        for view in views:
+            decisions += model.decision_function(view)
+        predict_seconds = time.perf_counter() - started
+        predicted = model.classes_[decisions.argmax(axis=1)]
         error = float(np.mean(predicted != dataset.y_train[held_out]))
         show(f"{trial.title}: {error:.3%}")
-        rows.append({"title": trial.title, "error": error, "fit_seconds": seconds})
+        rows.append(
+            {
+                "title": trial.title,
+                "error": error,
+                "fit_seconds": seconds,
+                "predict_seconds": predict_seconds,
+            }
+        )
     return {"n_train": len(train), "n_held_out": len(held_out), "rows": rows}
 
 

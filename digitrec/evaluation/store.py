@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from digitrec._files import atomic_path, write_json
+from digitrec._files import atomic_path, sha256_file, write_json
 from digitrec.errors import DigitrecError
 from digitrec.evaluation.result import SCHEMA, Result
 
@@ -106,9 +106,18 @@ class JobStore:
             return None
         return stored
 
-    def write_result(self, result: Result, limits: Limits) -> None:
-        """Write a result; call it when the other files of the job are in place."""
-        content = {"schema": SCHEMA, "limits": dataclasses.asdict(limits)}
+    def write_result(self, result: Result, limits: Limits, **facts: Any) -> None:
+        """Write a result; call it when the other files of the job are in place.
+
+        The file also vouches for the job's Pipeline, so that `digitrec.load_model` takes it;
+        `facts` are further things to say of it, such as the label names.
+        """
+        from digitrec.persistence import FORMAT
+
+        content = {"schema": SCHEMA, "limits": dataclasses.asdict(limits), **facts}
+        model = self.pipeline_path(result)
+        if result.ok and model.exists():
+            content |= {"format": FORMAT, "sha256": sha256_file(model)}
         write_json(self._path(result, ".json"), {**content, **dataclasses.asdict(result)})
 
     def write_predictions(self, job: Job, predictions: JobPredictions) -> None:
@@ -220,7 +229,8 @@ def _parse(content: dict[str, Any]) -> tuple[Result, Limits]:
     if content.pop("schema") != SCHEMA:
         raise ValueError("written in another schema")
     limits = Limits(**content.pop("limits"))
-    return Result(**content), limits
+    names = {field.name for field in dataclasses.fields(Result)}
+    return Result(**{name: value for name, value in content.items() if name in names}), limits
 
 
 def _try_lock(descriptor: int) -> bool:

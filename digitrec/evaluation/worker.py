@@ -75,11 +75,9 @@ def run_job(job: Job) -> Result:
         ):
             # An iteration limit that was reached is a choice of the registry, not a fault.
             warnings.simplefilter("ignore", ConvergenceWarning)
-            result = _run(job, store, lambda stage: store.write_stage(job, stage))
-        store.write_result(result, job.limits)
+            return _run(job, store, lambda stage: store.write_stage(job, stage))
     finally:
         store.clear_stage(job)
-    return result
 
 
 def _run(job: Job, store: JobStore, stage: Callable[[str], None]) -> Result:
@@ -132,7 +130,7 @@ def _run(job: Job, store: JobStore, stage: Callable[[str], None]) -> Result:
     with atomic_path(job.path(".joblib")) as temporary:
         joblib.dump(pipeline, temporary)
         model_bytes = temporary.stat().st_size
-    return Result(
+    result = Result(
         **_identity(job),
         status="ok",
         parameters=describe_parameters(model),
@@ -154,6 +152,14 @@ def _run(job: Job, store: JobStore, stage: Callable[[str], None]) -> Result:
         peak_memory_bytes=peak_memory(),
         curves=curves,
     )
+    store.write_result(
+        result,
+        job.limits,
+        label_names=list(dataset.label_names),
+        image_shape=list(dataset.image_shape),
+        data_source=dataset.source,
+    )
+    return result
 
 
 def failed_result(job: Job, status: Status, reason: str) -> Result:

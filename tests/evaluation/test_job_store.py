@@ -8,6 +8,7 @@ from digitrec.errors import DigitrecError
 from digitrec.evaluation.job import Limits
 from digitrec.evaluation.store import JobPredictions, JobStore
 from digitrec.evaluation.worker import failed_result, run_job
+from digitrec.persistence import load_model, read_metadata
 
 
 @pytest.fixture(scope="module")
@@ -147,3 +148,12 @@ def test_stages_of_a_running_job(make_small_job):
     store.clear_stage(job)
     assert store.read_stage(job) is None
     assert list(job.folder.iterdir()) == []
+
+
+def test_the_saved_pipeline_of_a_job_is_a_model_file(finished):
+    job, result = finished
+    path = JobStore(job.folder).pipeline_path(result)
+    assert load_model(path).n_features_in_ == 64
+    metadata = read_metadata(path)
+    assert metadata["label_names"] == [str(label) for label in range(10)]
+    assert metadata["image_shape"] == [8, 8]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -53,6 +54,36 @@ def browser() -> Iterator[Any]:
         browser.close()
 
 
+@contextlib.contextmanager
+def _running_service(models: list[Path], folder: Path, **environment: str) -> Iterator[str]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    url = f"http://127.0.0.1:{port}"
+    log = folder / f"log-{port}.txt"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-c", _SERVE, str(port), *map(str, models)],
+            stdout=output,
+            stderr=output,
+            env={**os.environ, **environment},
+        )
+        try:
+            deadline = time.monotonic() + 90
+            while True:
+                try:
+                    urllib.request.urlopen(url + "/health", timeout=5).close()
+                    break
+                except OSError:
+                    if process.poll() is not None or time.monotonic() > deadline:
+                        pytest.fail(log.read_text())
+                    time.sleep(0.1)
+            yield url
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
 @pytest.fixture(scope="session")
 def service_url(
     browser: Any, digit_model_file: Path, tmp_path_factory: pytest.TempPathFactory
@@ -63,29 +94,15 @@ def service_url(
     folder = tmp_path_factory.mktemp("browser")
     for suffix in (".joblib", ".json"):
         shutil.copy(digit_model_file.with_suffix(suffix), folder / f"other{suffix}")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    url = f"http://127.0.0.1:{port}"
-    models = [str(digit_model_file), str(folder / "other.joblib")]
-    with (folder / "log.txt").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-c", _SERVE, str(port), *models], stdout=log, stderr=log
-        )
-        try:
-            deadline = time.monotonic() + 90
-            while True:
-                try:
-                    urllib.request.urlopen(url + "/health", timeout=5).close()
-                    break
-                except OSError:
-                    if process.poll() is not None or time.monotonic() > deadline:
-                        pytest.fail((folder / "log.txt").read_text())
-                    time.sleep(0.1)
-            yield url
-        finally:
-            process.terminate()
-            process.wait(30)
+    with _running_service([digit_model_file, folder / "other.joblib"], folder) as url:
+        yield url
+
+
+@pytest.fixture
+def guarded_url(service_url: str, digit_model_file: Path, tmp_path: Path) -> Iterator[str]:
+    """A service that asks for the key "open sesame"."""
+    with _running_service([digit_model_file], tmp_path, DIGITREC_API_KEY="open sesame") as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

@@ -356,6 +356,25 @@ def test_a_phone_draws_with_a_finger_and_does_not_scroll(open_page: Any, strokes
     assert page.locator("#camera").get_attribute("capture") == "environment"
 
 
+@pytest.mark.slow
+def test_the_page_asks_for_a_key_where_the_service_does(
+    browser: Any, guarded_url: str, strokes: Any
+) -> None:
+    page = browser.new_page()
+    try:
+        page.set_default_timeout(WAIT)
+        page.goto(guarded_url)
+        for key in ("wrong", "open sesame"):
+            page.get_by_label("This service asks for a key").fill(key)
+            page.get_by_role("button", name="Use key").click()
+        page.locator("#key-form").wait_for(state="hidden")
+        board = Board(page, strokes)
+        board.draw(5)
+        board.shows("5")
+    finally:
+        page.close()
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_text_stands_out_in_both_schemes(open_page: Any, scheme: str) -> None:
     page = open_page(color_scheme=scheme)

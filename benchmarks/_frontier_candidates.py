@@ -20,10 +20,8 @@ class Candidate:
         Key, and name for tables.
     summary : str
         One sentence.
-    features : str
-        Feature set that it takes.
-    model : str
-        Registry key of the model; empty for a committee.
+    features, model : str
+        Feature set, and registry key of the model; empty for a committee.
     parameters : dict
         Overrides of the model's parameters.
     members : tuple of str
@@ -33,7 +31,7 @@ class Candidate:
     name: str
     title: str
     summary: str
-    features: str
+    features: str = ""
     model: str = ""
     parameters: tuple[tuple[str, Any], ...] = ()
     members: tuple[str, ...] = ()
@@ -73,8 +71,34 @@ _DIGITS = (
         name="committee",
         title="Virtual SVM and MLP",
         summary="The mean of the probabilities of the virtual SVM (8 copies) and the MLP.",
-        features="deskewed",
         members=("virtual_svm", "augmented_mlp"),
+    ),
+    Candidate(
+        name="upright_virtual_svm",
+        title="Virtual SVM without deskew",
+        summary="4 copies of the images as they are.",
+        features="raw",
+        model="virtual_svm",
+        parameters=(("n_copies", 4),),
+    ),
+    Candidate(
+        name="upright_mlp",
+        title="MLP without deskew",
+        summary="The network on distorted copies of the images as they are.",
+        features="raw",
+        model="augmented_mlp",
+    ),
+    Candidate(
+        name="committee_of_three",
+        title="Committee of three",
+        summary="The virtual SVMs (8 copies; without deskew) and the MLP.",
+        members=("virtual_svm", "augmented_mlp", "upright_virtual_svm"),
+    ),
+    Candidate(
+        name="committee_of_four",
+        title="Committee of four",
+        summary="The virtual SVM (8 copies) and the MLP, and both without deskew.",
+        members=("virtual_svm", "augmented_mlp", "upright_virtual_svm", "upright_mlp"),
     ),
 )
 
@@ -109,7 +133,6 @@ _GARMENTS = (
         name="committee",
         title="SVM and MLP",
         summary="The mean of the probabilities of the SVM without deskew and the MLP.",
-        features="raw",
         members=("upright_svm", "augmented_mlp"),
     ),
 )

@@ -88,13 +88,13 @@ def _fit(
     n_jobs: int,
 ) -> Pipeline:
     """Return a fitted Pipeline from raw pixels; members of a committee come from `fitted`."""
+    if candidate.members:
+        # Members take raw pixels, each by its own features.
+        members = [(name, FrozenEstimator(fitted[name])) for name in candidate.members]
+        few = np.unique(y, return_index=True)[1]
+        return Pipeline([("model", VotingClassifier(members, voting="soft").fit(X[few], y[few]))])
     spec = FEATURES[candidate.features]
     fixed = spec.build_fixed(dataset.image_shape, n_jobs=n_jobs)
-    if candidate.members:
-        members = [(n, FrozenEstimator(fitted[n].steps[-1][1])) for n in candidate.members]
-        few = np.unique(y, return_index=True)[1]
-        model = VotingClassifier(members, voting="soft").fit(fixed.transform(X[few]), y[few])
-        return join_pipelines(fixed, model=model)
     rows = fixed.transform(X)
     learned = spec.build_fitted(dataset.image_shape)
     rows = learned.fit_transform(rows)

@@ -104,7 +104,7 @@ class CalibratedNetworks(ClassifierMixin, BaseEstimator):
         return self.classes_[self.predict_proba(X).argmax(axis=1)]
 
     def _mean_logs(self, X: NDArray[np.float32]) -> NDArray[np.float64]:
-        probabilities = np.mean([net.predict_proba(X) for net in self.networks_], axis=0)
+        probabilities = np.mean([_forward(net, X) for net in self.networks_], axis=0)
         return np.log(np.maximum(probabilities, 1e-12)).astype(np.float64)
 
 
@@ -128,6 +128,12 @@ def _fit_network(
             network.set_params(learning_rate_init=1e-3 / 3**index, max_iter=passes)
             network.fit(X, y)
     return network
+
+
+def _forward(network: MLPClassifier, X: NDArray[np.float32]) -> NDArray[np.floating]:
+    """Return a network's probabilities; its own method takes milliseconds of checks a call."""
+    hidden = np.maximum(X @ network.coefs_[0] + network.intercepts_[0], 0)
+    return _soften(hidden @ network.coefs_[1] + network.intercepts_[1], 1.0)
 
 
 def _soften(logs: NDArray[np.float64], temperature: float) -> NDArray[np.float64]:

@@ -126,6 +126,10 @@ def _runs(mask: NDArray[np.bool_], axis: int, length: int) -> NDArray[np.bool_]:
     gap[axis] = max(3, length // 50 | 1)
     across = [1, 1]
     across[1 - axis] = 3
+    # Rows with less ink than a run needs, one row up and down counted in, hold no line.
+    inked = mask.sum(axis=axis)
+    if np.convolve(inked, np.ones(3, np.int64), "same").max() < 0.9 * length:
+        return np.zeros_like(mask)
     # A ruling is seldom level to the pixel: thicken it by one before asking for long runs.
     grown = ndi.maximum_filter(mask, size=across)
     grown = ndi.binary_closing(grown, structure=np.ones(gap)) | grown

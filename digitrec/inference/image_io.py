@@ -79,7 +79,7 @@ def read_image(source: ImageSource) -> NDArray[np.uint8]:
 
 
 def load_image(source: ImageSource, max_side: int | None = None) -> LoadedImage:
-    """Read an image, and reduce it while decoding so that no side exceeds `max_side`."""
+    """Read an image, and reduce it by a whole number that leaves at least `max_side` pixels."""
     if isinstance(source, Image.Image):
         return _from_pil(source, max_side)
     if isinstance(source, np.ndarray):
@@ -173,11 +173,12 @@ def _orientation(image: Image.Image) -> Image.Transpose | None:
 
 
 def _reduce(image: Image.Image, max_side: int) -> Image.Image:
-    factor = max_side / max(image.size)
-    size = (max(1, round(image.width * factor)), max(1, round(image.height * factor)))
+    factor = max(image.size) // max_side
+    if factor < 2:
+        return image
     if image.mode in ("P", "PA", "1"):
-        image = image.convert("RGBA" if "transparency" in image.info else "RGB")
-    return image.resize(size, Image.Resampling.BOX, reducing_gap=2.0)
+        image = image.convert("RGBA" if image.has_transparency_data else "RGB")
+    return image.reduce(factor)
 
 
 def _to_8_bits(image: Image.Image) -> Image.Image:

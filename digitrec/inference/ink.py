@@ -24,6 +24,8 @@ MIN_CONTRAST = 9.0
 MIN_SIGNAL_TO_NOISE = 5.0
 GRAIN = 0.12
 """Noise over threshold from which the ink is smoothed before it is thresholded."""
+MIN_PAPER = 90
+"""Darkest channel of the paper from which it can show ink of every colour."""
 MOST_LIGHT = 2.0
 """Most by which ink in the dark is strengthened."""
 _POLARITY_SIDE = 96
@@ -101,10 +103,8 @@ def extract_ink(
     if dark_on_light is None:
         dark_on_light = is_dark_on_light(pixels)
     values = pixels if dark_on_light else 255 - pixels
-    if (pixels[..., 0] == pixels[..., 1]).all() and (pixels[..., 1] == pixels[..., 2]).all():
-        values = values[..., :1]
     window = max(5, round(kernel * min(pixels.shape[:2])))
-    channels = [values[..., index] for index in range(values.shape[2])]
+    channels = _channels(values)
     noise = max(_noise(channel) for channel in channels)
     strength = np.max([_departure(c, window, lit=dark_on_light) for c in channels], axis=0)
     threshold = _threshold(strength, noise, page)
@@ -123,6 +123,14 @@ def extract_ink(
     else:
         mask = _hysteresis(strength, 0.62 * threshold, 1.05 * threshold)
     return Ink(strength, mask, threshold, dark_on_light, noise)
+
+
+def _channels(values: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
+    """Return what ink of any colour darkens: the darkest channel, or all on coloured paper."""
+    darkest: NDArray[np.uint8] = values.min(axis=2)
+    if np.median(darkest[::4, ::4]) >= MIN_PAPER:
+        return [darkest]
+    return [values[..., index] for index in range(3)]
 
 
 def _threshold(strength: FloatImage, noise: float, page: bool) -> float:
@@ -185,12 +193,12 @@ def _departure(channel: NDArray[np.uint8], window: int, *, lit: bool) -> FloatIm
     # it errs at the edges of shadows. The darker of the two is right in both places.
     light = _smooth_light(small)
     paper = np.minimum(_close(small, size), _close(small - light, size) + light)
+    best = float(np.percentile(paper, 95))
     if step > 1:
         image = Image.fromarray(paper).resize((width, height), Image.Resampling.BILINEAR)
         paper = np.asarray(image)
     difference = np.maximum(paper - channel, 0)
     if lit:
-        best = float(np.percentile(paper, 95))
         difference = difference * np.clip(best / np.maximum(paper, 1), 1, MOST_LIGHT)
     return np.asarray(difference, dtype=np.float32)
 
@@ -224,7 +232,8 @@ def _noise(channel: NDArray[np.uint8]) -> float:
     """Return the standard deviation of fine texture, robust to the strokes."""
     if min(channel.shape) < 3:
         return 0.0
-    grey = channel.astype(np.float32)
+    grey = channel[:, : max(3, channel.shape[1] // 3)] if channel.size > 30_000 else channel
+    grey = grey.astype(np.float32)
     detail = grey[1:-1, 1:-1] - 0.25 * (
         grey[:-2, 1:-1] + grey[2:, 1:-1] + grey[1:-1, :-2] + grey[1:-1, 2:]
     )

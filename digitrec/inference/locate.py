@@ -16,10 +16,10 @@ from digitrec.inference.prediction import Box
 
 __all__ = ["Located", "cut_out", "locate_digit", "window_around"]
 
-LOOK_SIDE = 320
-"""Longer side at which a digit is looked for."""
+LOOK_SIDE = 360
+"""Most pixels of the side at which a digit is looked for."""
 DETAIL_SIDE = 640
-"""Longer side of what is decoded, from which a small digit is cut."""
+"""Least pixels of the side of what is decoded, from which a small digit is cut."""
 KERNEL = 0.3
 FINE_DIGIT = 48
 """A digit smaller than this at `LOOK_SIDE` is looked at again in detail."""
@@ -114,14 +114,11 @@ def locate_digit(
 
 
 def _shrink(pixels: NDArray[np.uint8], side: int) -> tuple[NDArray[np.uint8], float]:
-    """Return pixels with no side above `side`, and the factor back."""
-    height, width = pixels.shape[:2]
-    factor = max(height, width) / side
-    if factor <= 1:
+    """Return pixels reduced by the least whole number that leaves at most `side`, and it."""
+    factor = -(-max(pixels.shape[:2]) // side)
+    if factor == 1:
         return pixels, 1.0
-    size = (max(1, round(width / factor)), max(1, round(height / factor)))
-    image = Image.fromarray(pixels).resize(size, Image.Resampling.BOX, reducing_gap=2.0)
-    return np.asarray(image), factor
+    return np.asarray(Image.fromarray(pixels).reduce(factor)), float(factor)
 
 
 def _choose(ink: Ink) -> tuple[Ink, NDArray[np.bool_], Box] | None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import sklearn
 from numpy.typing import NDArray
 
 from digitrec.errors import ConfigurationError
@@ -70,6 +71,11 @@ class DigitModel:
         rows = np.asarray(rows)
         if not len(rows):
             return np.zeros((0, 11))
+        # The rows are checked by now; scikit-learn's own checks take longer than the model.
+        with sklearn.config_context(assume_finite=True, skip_parameter_validation=True):
+            return self._probabilities(rows)
+
+    def _probabilities(self, rows: NDArray[np.generic]) -> NDArray[np.float64]:
         if hasattr(self.pipeline, "predict_proba"):
             values = np.asarray(self.pipeline.predict_proba(rows), dtype=np.float64)
         elif hasattr(self.pipeline, "decision_function"):

@@ -55,8 +55,7 @@ def render_results(run: Run, folder: str) -> str:
         [
             f"{run.dataset['n_train']:,} training and {run.dataset['n_test']:,} test images of "
             f"MNIST, {best.features} features (computed once for all models in "
-            f"{seconds(best.feature_seconds)} s), the whole run in "
-            f"{seconds(run.total_seconds)} s:",
+            f"{seconds(best.feature_seconds)} s):",
             table(headers, rows, "lrrrrr"),
             f"![Test error of each model]({folder}/figures/error.png)",
             f"★ chosen on validation images. Measured with {code(run.command)} on "

@@ -14,11 +14,10 @@ from PIL import Image
 from python_multipart.exceptions import MultipartParseError
 from python_multipart.multipart import parse_options_header
 
-from digitrec.serving.messages import RequestError
+from digitrec.serving.messages import IMAGE_SIGNATURES, ROW_PIXELS, RequestError
 from digitrec.serving.settings import Settings
 
 __all__ = [
-    "ROW_PIXELS",
     "Images",
     "Rows",
     "as_rows",
@@ -27,11 +26,9 @@ __all__ = [
     "parse_json",
 ]
 
-ROW_PIXELS = 784
 
 # What `curl --data-binary` and browsers send when nobody names the type: look at the bytes.
 _UNNAMED_TYPES = {"", "application/octet-stream", "application/x-www-form-urlencoded", "image/*"}
-_SIGNATURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF8", b"RIFF", b"II*\0", b"MM\0*")
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +72,7 @@ def parse_body(content_type: str, body: bytes, settings: Settings) -> Rows | Ima
         return parse_json(body, settings)
     if media_type == "multipart/form-data":
         return _parse_multipart(parameters.get(b"boundary", b""), body, settings)
-    if media_type in _UNNAMED_TYPES and not body.startswith(_SIGNATURES):
+    if media_type in _UNNAMED_TYPES and not body.startswith(IMAGE_SIGNATURES):
         count, rest = divmod(len(body), ROW_PIXELS)
         if not rest:
             return _limited(Rows(_bytes_to_rows(body), single=count == 1), count, settings)

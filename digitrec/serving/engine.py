@@ -24,13 +24,9 @@ from PIL import Image
 from digitrec.errors import DigitrecError, ImageError
 from digitrec.inference import DigitPrediction, Located, Reading, Recognizer, locate_digit
 from digitrec.serving import open_inference
-from digitrec.serving.bodies import (
-    ROW_PIXELS,
-    Images,
-    check_image,
-    parse_body,
-)
+from digitrec.serving.bodies import Images, check_image, parse_body
 from digitrec.serving.messages import (
+    ROW_PIXELS,
     Answer,
     Ready,
     RequestError,

@@ -3,6 +3,8 @@ from __future__ import annotations
 import base64
 import io
 import json
+import struct
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -61,6 +63,28 @@ def test_an_upload_shows_what_the_model_saw(server: Any, drawing: Image.Image, e
     assert pixels.shape == (784,)
     assert pixels.max() > 200
     assert "normalised" not in server.post("/predict", body, content_type).json()
+
+
+def test_an_image_of_784_bytes_is_not_taken_for_raw_pixels(
+    server: Any, drawing: Image.Image, encode: Any
+) -> None:
+    data = encode(drawing.resize((28, 28)).quantize(4), optimize=True)
+    assert len(data) < 784
+    padded = data[:-12] + png_text(784 - len(data)) + data[-12:]
+    assert len(padded) == 784
+    answer = server.post("/predict", padded, ROWS).json()
+    assert (answer["digit"], answer["box"] is None) == (7, False)
+
+
+def png_text(size: int) -> bytes:
+    """Return a PNG text chunk of a size, at least 14 bytes."""
+    data = b"a\0".ljust(size - 12, b" ")
+    return (
+        struct.pack(">I", size - 12)
+        + b"tEXt"
+        + data
+        + struct.pack(">I", zlib.crc32(b"tEXt" + data))
+    )
 
 
 def test_one_bad_file_does_not_spoil_a_batch(

@@ -33,6 +33,7 @@ _log = logging.getLogger("digitrec.serving")
 _START_SECONDS = 300.0  # the default recogniser may have to be trained first
 _RESTART_DELAY_SECONDS = 1.0
 _SMALL_IMAGE_BYTES = 16_384  # below, the classifier's fixed cost is worth sharing
+_SMALL_RECENT_SECONDS = 1.0  # how long after a small task an engine is kept for the next
 
 
 class BusyError(Exception):
@@ -52,6 +53,7 @@ class _Waiting:
     task: Task
     future: asyncio.Future[Answer]
     order: int
+    large: bool
 
 
 class _Process:
@@ -131,6 +133,7 @@ class EnginePool:
     small image, it takes others of the same kind and model along: the busier the service, the
     larger the batches, and no request ever waits for a batch to fill. Images of a batch that
     brought its engine down are tried again one by one, so that only the guilty one fails.
+    While rows and small images arrive, large tasks leave one engine to them, if there are two.
 
     Parameters
     ----------
@@ -159,6 +162,8 @@ class EnginePool:
         self._rows: dict[str, deque[_Waiting]] = {name: deque() for name in sources}
         self._images: dict[str, deque[_Waiting]] = {name: deque() for name in sources}
         self._n_waiting = 0
+        self._n_large = 0
+        self._last_small = 0.0
         self._order = 0
         self._idle: deque[asyncio.Future[None]] = deque()
         self._workers: list[asyncio.Task[None]] = []
@@ -207,7 +212,8 @@ class EnginePool:
         """
         if self._n_waiting >= self._settings.queue_size or not self.ready:
             raise BusyError
-        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Answer] = loop.create_future()
         self._order += 1
         if task.kind == "row":
             queue = self._rows[task.model]
@@ -215,7 +221,9 @@ class EnginePool:
             queue = self._images[task.model]
         else:
             queue = self._single
-        queue.append(_Waiting(task, future, self._order))
+        if queue is not self._single:
+            self._last_small = loop.time()
+        queue.append(_Waiting(task, future, self._order, large=queue is self._single))
         self._n_waiting += 1
         self._wake_one()
         return future
@@ -245,6 +253,7 @@ class EnginePool:
                     process.kill()
                 finally:
                     self._n_alive -= 1
+                    self._wake_one()
                     await process.stop()
                 process = None
         except asyncio.CancelledError:
@@ -271,11 +280,15 @@ class EnginePool:
                 self._idle.append(idle)
                 await idle
                 continue
+            large = batch[0].large
+            self._n_large += large
             try:
                 answers = await process.exchange(_batch_message(batch), self._settings.task_seconds)
             except EngineFailure as error:
                 self._fail(batch, error)
                 raise
+            finally:
+                self._n_large -= large
             if not isinstance(answers, list):
                 answers = [answers] * len(batch)
             for waiting, answer in zip(batch, answers, strict=True):
@@ -285,6 +298,7 @@ class EnginePool:
     def _fail(self, batch: list[_Waiting], error: EngineFailure) -> None:
         if len(batch) > 1 and batch[0].task.kind == "predict":
             for waiting in reversed(batch):
+                waiting.large = True
                 self._single.appendleft(waiting)
                 self._n_waiting += 1
                 self._wake_one()
@@ -293,13 +307,18 @@ class EnginePool:
             if not waiting.future.done():
                 waiting.future.set_exception(error)
 
+    def _may_run_large(self) -> bool:
+        quiet = asyncio.get_running_loop().time() - self._last_small > _SMALL_RECENT_SECONDS
+        return quiet or self._closing or self._n_large < max(1, self._n_alive - 1)
+
     def _take(self) -> list[_Waiting]:
         """Return the oldest waiting task, with those that can be recognised along with it."""
-        queues = (self._single, *self._rows.values(), *self._images.values())
-        waiting_queues = [queue for queue in queues if queue]
-        if not waiting_queues:
+        queues = [queue for queue in (*self._rows.values(), *self._images.values()) if queue]
+        if self._single and self._may_run_large():
+            queues.append(self._single)
+        if not queues:
             return []
-        queue = min(waiting_queues, key=lambda candidate: candidate[0].order)
+        queue = min(queues, key=lambda candidate: candidate[0].order)
         kind = queue[0].task.kind
         limit = 1
         if queue is not self._single:

@@ -139,6 +139,24 @@ def test_two_engines_work_side_by_side() -> None:
     with_pool(use, n_engines=2, task_seconds=2.0)
 
 
+def test_large_tasks_leave_an_engine_to_small_ones() -> None:
+    large = Task("predict", "m", (bytes([WAIT]) + bytes(783)) * 30, "application/octet-stream")
+
+    async def use(pool: EnginePool, metrics: Metrics) -> None:
+        async with asyncio.timeout(60):
+            while pool._n_alive < 2:
+                await asyncio.sleep(0.05)
+        await pool.submit(row())
+        futures = [pool.submit(large) for _ in range(20)]
+        await asyncio.sleep(0)
+        await pool.submit(row())
+        assert sum(future.done() for future in futures) <= 3
+        answers = await asyncio.gather(*futures)
+        assert {answer.status for answer in answers} == {200}
+
+    with_pool(use, n_engines=2)
+
+
 def test_an_engine_that_cannot_start_says_why() -> None:
     async def run() -> None:
         pool = EnginePool({"m": object()}, Settings(), Metrics(), 1)

@@ -47,14 +47,14 @@ _DIGITS = (
     ),
     Candidate(
         name="augmented_mlp",
-        title="MLP on distorted gradients",
+        title="Augmented MLP",
         summary="512 hidden units, a new distorted copy of every image in each epoch.",
         features="deskewed",
         model="augmented_mlp",
     ),
     Candidate(
         name="virtual_svm_4",
-        title="Virtual SVM, 4 copies",
+        title="Virtual SVM x4",
         summary="Refitted with distorted copies, 4 of each image, that are near its margins.",
         features="deskewed",
         model="virtual_svm",
@@ -62,20 +62,20 @@ _DIGITS = (
     ),
     Candidate(
         name="virtual_svm",
-        title="Virtual SVM, 8 copies",
+        title="Virtual SVM x8",
         summary="The same with 8 copies of each image.",
         features="deskewed",
         model="virtual_svm",
     ),
     Candidate(
         name="committee",
-        title="Virtual SVM and MLP",
+        title="SVM x8 and MLP",
         summary="The mean of the probabilities of the virtual SVM (8 copies) and the MLP.",
         members=("virtual_svm", "augmented_mlp"),
     ),
     Candidate(
         name="upright_virtual_svm",
-        title="Virtual SVM without deskew",
+        title="Virtual SVM x4, no deskew",
         summary="4 copies of the images as they are.",
         features="raw",
         model="virtual_svm",
@@ -83,7 +83,7 @@ _DIGITS = (
     ),
     Candidate(
         name="upright_mlp",
-        title="MLP without deskew",
+        title="Augmented MLP, no deskew",
         summary="The network on distorted copies of the images as they are.",
         features="raw",
         model="augmented_mlp",
@@ -116,7 +116,7 @@ _GARMENTS = (
     ),
     Candidate(
         name="augmented_mlp",
-        title="MLP on distorted gradients",
+        title="Augmented MLP",
         summary="512 hidden units, a new, gently distorted copy of every image in each epoch.",
         features="raw",
         model="augmented_mlp",

@@ -238,7 +238,8 @@ def render_report(facts: dict[str, Any], pictures: list[tuple[str, str]]) -> str
             "rrrr",
         ),
         "## Time per image",
-        "From the file to the answer, on one thread.",
+        "From the file to the answer, on one thread; processor time, which other work on the "
+        "machine hardly changes.",
         table(
             ["task", "megapixels", "images", "median ms", "95 % ms"],
             [

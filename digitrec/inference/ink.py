@@ -121,7 +121,7 @@ def extract_ink(
     if peak < max(MIN_CONTRAST, MIN_SIGNAL_TO_NOISE * noise):
         mask = np.zeros(strength.shape, bool)
     else:
-        mask = _hysteresis(strength, 0.62 * threshold, 1.05 * threshold)
+        mask = _hysteresis(strength, 0.55 * threshold, 1.05 * threshold)
     return Ink(strength, mask, threshold, dark_on_light, noise)
 
 

@@ -9,7 +9,7 @@ from scipy import ndimage as ndi
 
 from digitrec.inference.ink import otsu_threshold
 
-__all__ = ["normalise_digit", "stroke_ratio"]
+__all__ = ["normalise_and_measure", "normalise_digit", "stroke_ratio"]
 
 STROKE_RATIO = (0.09, 0.20)
 """Stroke width over the digit's longer side that MNIST's digits lie in."""
@@ -40,10 +40,18 @@ def normalise_digit(
     ndarray of uint8, shape (28, 28)
         All zero where there is no ink.
     """
+    return normalise_and_measure(strength, stroke_range)[0]
+
+
+def normalise_and_measure(
+    strength: NDArray[np.generic], stroke_range: tuple[float, float] = STROKE_RATIO
+) -> tuple[NDArray[np.uint8], float]:
+    """Return what `normalise_digit` does, and the greatest over the typical stroke width."""
     distance, side = _signed_distance(strength)
     if distance is None:
-        return np.zeros((IMAGE_SIDE, IMAGE_SIDE), np.uint8)
+        return np.zeros((IMAGE_SIDE, IMAGE_SIDE), np.uint8), 1.0
     width = _stroke_width(distance)
+    unevenness = 2 * float(-distance.min()) / width
     low, high = stroke_range
     # Growing the stroke grows the digit too, so the goal is met in two steps.
     delta = 0.0
@@ -54,7 +62,7 @@ def normalise_digit(
         # A blob has no stroke to thin; what is left must not fall apart.
         delta = max(delta, -0.6 * float(-distance.min()))
     soft = np.clip(0.5 - (distance - delta), 0, 1).astype(np.float32)
-    return _place(soft)
+    return _place(soft), unevenness
 
 
 def stroke_ratio(strength: NDArray[np.generic]) -> float:

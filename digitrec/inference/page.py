@@ -122,21 +122,23 @@ class _Layout:
 
 
 def _crop(image: LoadedImage, region: Box | None) -> LoadedImage:
-    if region is None:
-        return image
+    """Return a region of an image, or all of it, with no side above `PAGE_SIDE`."""
     height, width = image.pixels.shape[:2]
-    x0, y0, x1, y1 = region
-    if not (0 <= x0 < x1 <= width and 0 <= y0 < y1 <= height):
-        raise ConfigurationError(
-            f"region {tuple(region)!r} must be left, top, right, bottom inside {width} x {height}"
-        )
-    part = Image.fromarray(image.pixels[y0:y1, x0:x1])
-    factor = max(1.0, max(part.size) / PAGE_SIDE)
+    part, size = image.pixels, image.size
+    if region is not None:
+        x0, y0, x1, y1 = region
+        if not (0 <= x0 < x1 <= width and 0 <= y0 < y1 <= height):
+            raise ConfigurationError(
+                f"region {tuple(region)!r} must be left, top, right, bottom "
+                f"inside {width} x {height}"
+            )
+        part, size = part[y0:y1, x0:x1], (x1 - x0, y1 - y0)
+    factor = max(part.shape[:2]) / PAGE_SIDE
     if factor > 1:
-        size = (max(1, round(part.width / factor)), max(1, round(part.height / factor)))
-        part = part.resize(size, Image.Resampling.BOX, reducing_gap=2.0)
-    scale = ((x1 - x0) / part.width, (y1 - y0) / part.height)
-    return LoadedImage(np.asarray(part), scale, (x1 - x0, y1 - y0))
+        goal = (max(1, round(part.shape[1] / factor)), max(1, round(part.shape[0] / factor)))
+        shrunk = Image.fromarray(part).resize(goal, Image.Resampling.BOX, reducing_gap=2.0)
+        part = np.asarray(shrunk)
+    return LoadedImage(part, (size[0] / part.shape[1], size[1] / part.shape[0]), size)
 
 
 def _turn(ink: Ink, angle: float) -> Ink:

@@ -14,7 +14,7 @@ from digitrec.errors import ConfigurationError, ImageError
 from digitrec.inference.image_io import ImageSource, LoadedImage, load_image
 from digitrec.inference.locate import DETAIL_SIDE, KERNEL, Located, locate_digit
 from digitrec.inference.model import DigitModel
-from digitrec.inference.normalise import normalise_digit
+from digitrec.inference.normalise import normalise_and_measure, normalise_digit
 from digitrec.inference.page import load_page, locate_digits
 from digitrec.inference.prediction import Box, DigitPrediction, Reading
 from digitrec.inference.reading import assemble
@@ -29,6 +29,8 @@ __all__ = ["Recognizer", "default_recognizer"]
 NO_INK = "no ink was found"
 SURE = 0.6
 """Confidence from which the first look at an image is believed."""
+LITTLE = 0.5
+"""Most other ink, over the digit's, that a second look may leave in sight."""
 CROWD = 60
 """Pieces of ink from which a page without digits is not looked at again."""
 CLEAR = 0.95
@@ -106,7 +108,7 @@ class Recognizer:
             locate_digit(loaded, kernel=KERNEL / 2, dark_on_light=dark),
             locate_digit(loaded, dark_on_light=not dark),
         ]
-        again = self.judge([other for other in others if other is not None])
+        again = self.judge([o for o in others if o is not None and o.clutter < LITTLE])
         best = max(again, key=lambda p: p.confidence, default=first)
         if best.accepted and best.confidence >= CLEAR:
             return best
@@ -214,11 +216,12 @@ class Recognizer:
         """Classify pieces of ink that were located, and accept or reject each."""
         if not found:
             return []
-        images = np.stack([normalise_digit(item.strength) for item in found])
+        measured = [normalise_and_measure(item.strength) for item in found]
+        images = np.stack([image for image, _ in measured])
         joint = self.model.probabilities(images.reshape(len(images), -1))
         return [
-            self._decide(row, image, item.box, refuse_by_shape(item))
-            for row, image, item in zip(joint, images, found, strict=True)
+            self._decide(row, image, item.box, refuse_by_shape(item, unevenness))
+            for row, (image, unevenness), item in zip(joint, measured, found, strict=True)
         ]
 
     def _decide(

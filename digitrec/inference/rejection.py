@@ -18,13 +18,20 @@ MIN_FILL = 0.03
 MAX_PIECES = 12
 MAX_CLUTTER = 6.0
 MAX_INK_SHARE = 0.72
+MAX_UNEVENNESS = 3.8
 
 
-def refuse_by_shape(found: Located) -> str:
+def refuse_by_shape(found: Located, unevenness: float = 1.0) -> str:
     """Return why ink cannot be a digit, or an empty string.
 
     These are checks that no digit in a picture of a digit fails: not a speck, not in crumbs,
-    not drowned in other ink, not a filled area.
+    not drowned in other ink, not a filled area, drawn with one pen.
+
+    Parameters
+    ----------
+    found : Located
+    unevenness : float
+        Greatest over typical stroke width.
     """
     inked = found.strength > 0.4 * found.contrast
     if found.fill < MIN_FILL:
@@ -33,6 +40,8 @@ def refuse_by_shape(found: Located) -> str:
         return "the ink is in too many pieces"
     if found.clutter > MAX_CLUTTER:
         return "there is far more ink around than in any one place"
+    if unevenness > MAX_UNEVENNESS:
+        return "the ink is no stroke of one pen"
     height, width = inked.shape
     if min(height, width) > 0.35 * max(height, width) and inked.mean() > MAX_INK_SHARE:
         return "the ink is a filled area, not strokes"

@@ -125,6 +125,7 @@ def test_random_arrays(recognizer, array):
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::UserWarning")
 def test_two_thousand_bad_inputs(recognizer):
     """Damage real files and arrays in every way at hand; seeded, so that failures repeat."""
     rng = np.random.default_rng(20)

@@ -265,10 +265,15 @@ def render_report(facts: dict[str, Any], pictures: list[tuple[str, str]]) -> str
 
 def _intro(facts: dict[str, Any]) -> str:
     sets = ", ".join(facts["model_datasets"]) or "unknown data"
+    made_up = (
+        " The negatives come from the generator that the default recogniser learned from, with "
+        "another seed: real ones are harder."
+    )
     return (
         f"{facts['n_images']} {facts['images']}, read by {escape(facts['model'])} "
         f"(trained from {escape(sets)}) at threshold {facts['threshold']:g}. "
         f"digitrec {facts['digitrec']}; {escape(facts['hardware']['processor'])}."
+        + (made_up if facts["images"] == "made-up images" else "")
     )
 
 

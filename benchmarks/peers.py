@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import gc
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ import numpy as np
 import typer
 from sklearn.decomposition import PCA
 from sklearn.ensemble import RandomForestClassifier
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
@@ -124,7 +126,9 @@ def compare(
         title = f"{MODELS[model].title}, {DEFAULT_FEATURES}"
         ours = MODELS[model].build(0)
         # Estimators leave their threads to this context, peers and ours alike.
-        with joblib.parallel_config("threading", n_jobs=n_jobs):
+        with joblib.parallel_config("threading", n_jobs=n_jobs), warnings.catch_warnings():
+            # A peer's limit on iterations is part of the usual way.
+            warnings.simplefilter("ignore", ConvergenceWarning)
             timings.append(_time("digitrec", model, title, ours, train, test, dataset))
             report(_line(timings[-1]))
             for title, make in _PEERS[model]:

@@ -204,9 +204,9 @@ def growth_figure(labels: Sequence[str], points: Sequence[Sequence[Mapping[str, 
             axes.set_yscale("log")
             plain_log_ticks(axes.xaxis)
             plain_log_ticks(axes.yaxis)
-        axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value / 1000:g}")
         axes.grid(True)
-        axes.set_xlabel("training images")
+        axes.set_xlabel("training images, thousands")
         axes.set_title(axis_label)
     handles, names = figure.axes[0].get_legend_handles_labels()
     figure.legend(

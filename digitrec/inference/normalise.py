@@ -85,7 +85,7 @@ def _signed_distance(strength: NDArray[np.generic]) -> tuple[NDArray[np.floating
     size = (max(1, round(crop.shape[1] * factor)), max(1, round(crop.shape[0] * factor)))
     way = Image.Resampling.BICUBIC if factor > 1 else Image.Resampling.BOX
     crop = np.asarray(Image.fromarray(crop).resize(size, way))
-    level = otsu_threshold(crop * (255 / top)) * (top / 255)
+    level = otsu_threshold(crop / top * 255) * (top / 255)
     mask = np.pad(crop > 0.9 * level, _MARGIN)
     if not mask.any():
         return None, 0.0

@@ -63,8 +63,9 @@ def test_fits_are_repeatable_and_survive_pickling(digits):
     again = VirtualSVC(n_copies=2, random_state=3, n_jobs=2).fit(X[:200], y[:200])
     other = VirtualSVC(n_copies=2, random_state=4).fit(X[:200], y[:200])
     decisions = first.decision_function(X)
-    np.testing.assert_allclose(again.decision_function(X), decisions, atol=1e-5)
-    assert not np.allclose(other.decision_function(X), decisions, atol=1e-5)
+    # Sums in single precision depend on how rows are shared among threads.
+    np.testing.assert_allclose(again.decision_function(X), decisions, rtol=1e-5, atol=1e-4)
+    assert not np.allclose(other.decision_function(X), decisions, rtol=1e-5, atol=1e-4)
     restored = pickle.loads(pickle.dumps(first))
     np.testing.assert_array_equal(restored.decision_function(X), decisions)
 

@@ -36,7 +36,9 @@ def _find_chromium() -> str | None:
     return os.environ.get("DIGITREC_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
 
 
-@pytest.fixture(scope="session")
+# Not for the whole session: Playwright keeps an event loop running, beside which no other test
+# of the same process could run one.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     """A headless Chromium that makes no requests of its own."""
     api = pytest.importorskip(
@@ -84,7 +86,7 @@ def _running_service(models: list[Path], folder: Path, **environment: str) -> It
             process.wait(30)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def service_url(
     browser: Any, digit_model_file: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[str]:
@@ -105,7 +107,7 @@ def guarded_url(service_url: str, digit_model_file: Path, tmp_path: Path) -> Ite
         yield url
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def strokes() -> dict[int, list[list[tuple[float, float]]]]:
     """Recorded strokes of each digit, in units of the board's height."""
     recorded = json.loads((_HERE / "strokes.json").read_text(encoding="utf-8"))

@@ -38,8 +38,12 @@ def test_features_are_fitted_on_the_rows_the_split_leaves(shared, small_digits, 
 def test_features_of_all_rows_score_the_test_set(shared, small_digits):
     found = shared.features(small_digits, "gradients", validation_seed=None)
     expected = build_features("gradients", small_digits.image_shape)
-    np.testing.assert_allclose(found.X_fit, expected.fit_transform(small_digits.X_train), rtol=1e-5, atol=1e-4)
-    np.testing.assert_allclose(found.X_score, expected.transform(small_digits.X_test), rtol=1e-5, atol=1e-4)
+    np.testing.assert_allclose(
+        found.X_fit, expected.fit_transform(small_digits.X_train), rtol=1e-5, atol=1e-4
+    )
+    np.testing.assert_allclose(
+        found.X_score, expected.transform(small_digits.X_test), rtol=1e-5, atol=1e-4
+    )
     assert np.array_equal(found.y_score, small_digits.y_test)
 
 

@@ -16,6 +16,7 @@ from sklearn.pipeline import Pipeline
 from digitrec._files import write_text
 from digitrec.datasets import Dataset, read_kaggle_csv
 from digitrec.errors import ConfigurationError, MissingExtraError, check_choice
+from digitrec.evaluation.job import describe_parameters
 from digitrec.evaluation.metrics import class_scores, classification_metrics, wilson_interval
 from digitrec.evaluation.splits import validation_split
 from digitrec.models import MODELS, listen_to_fit
@@ -145,7 +146,7 @@ def train_model(
         "model": model,
         "title": spec.title,
         "features": features,
-        "parameters": {name: _plain(v) for name, v in final[-1].get_params(deep=False).items()},
+        "parameters": describe_parameters(final[-1]),
         "random_state": random_state,
         "dataset": dataset.name,
         "data_fingerprint": dataset.fingerprint,
@@ -282,12 +283,3 @@ def write_submission(model: Any, test_csv: str | Path, submission: str | Path) -
     rows = "".join(f"{i},{label}\n" for i, label in enumerate(labels, start=1))
     write_text(submission, f"ImageId,Label\n{rows}")
     return len(labels)
-
-
-def _plain(value: Any) -> Any:
-    """Return a parameter as JSON can hold it."""
-    if isinstance(value, (str, int, float, bool)) or value is None:
-        return value
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    return repr(value)

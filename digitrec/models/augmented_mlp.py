@@ -7,9 +7,9 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.neural_network import MLPClassifier
 from sklearn.utils import check_random_state
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from digitrec.models._classes import encode_classes
 from digitrec.models.virtual_svm import JITTER
 from digitrec.preprocessing.augmentation import Augmentation
 from digitrec.preprocessing.distorted import DistortedGradients
@@ -98,12 +98,7 @@ class AugmentedMLP(ClassifierMixin, BaseEstimator):
         """
         checked: tuple[NDArray, NDArray] = validate_data(self, X, y, dtype=[np.float32, np.float64])
         images, targets = checked
-        check_classification_targets(targets)
-        self.classes_ = np.unique(targets)
-        if len(self.classes_) < 2:
-            raise ValueError(
-                f"classification needs at least 2 classes; y has one class: {targets[0]!r}"
-            )
+        self.classes_, _ = encode_classes(targets)
         random = check_random_state(self.random_state)
         seed = int(random.randint(2**31 - 1))
         self.features_ = DistortedGradients(

@@ -11,9 +11,9 @@ from scipy.special import log_expit, softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.svm import SVC
 from sklearn.utils import check_random_state
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from digitrec.models._classes import encode_classes
 from digitrec.preprocessing._images import map_rows, run_threads
 from digitrec.preprocessing.augmentation import Augmentation
 from digitrec.preprocessing.distorted import DistortedGradients
@@ -119,12 +119,7 @@ class VirtualSVC(ClassifierMixin, BaseEstimator):
         """
         checked: tuple[NDArray, NDArray] = validate_data(self, X, y, dtype=[np.float32, np.float64])
         images, targets = checked
-        check_classification_targets(targets)
-        self.classes_, labels = np.unique(targets, return_inverse=True)
-        if len(self.classes_) < 2:
-            raise ValueError(
-                f"classification needs at least 2 classes; y has one class: {targets[0]!r}"
-            )
+        self.classes_, labels = encode_classes(targets)
         self.features_ = DistortedGradients(
             self.image_shape, n_components=self.n_components, n_jobs=self.n_jobs
         )

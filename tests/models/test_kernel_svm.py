@@ -14,6 +14,8 @@ from digitrec.models.kernel_svm import KernelSVC
         "check_methods_subset_invariance": "one row and many differ in the last bit of a product",
         "check_array_api_input": "NumPy only",
     },
+    # Which processors round the products alike is left to the linear algebra library.
+    xfail_strict=False,
 )
 def test_follows_scikit_learn_conventions(estimator, check):
     check(estimator)

@@ -29,7 +29,21 @@ TRANSFORMERS = [
 SHAPES = [(28, 28), (8, 8), (20, 13), (1, 9), (9, 1), (2, 2)]
 
 
-@parametrize_with_checks(TRANSFORMERS)
+# Rows of a float32 product may differ in the last bit with their place among the others; on which
+# processors they do is left to the linear algebra library.
+SINGLE_PRECISION = dict.fromkeys(
+    ("check_methods_sample_order_invariance", "check_methods_subset_invariance"),
+    "float32 products agree to 1e-6 only",
+)
+
+
+@parametrize_with_checks(
+    TRANSFORMERS,
+    expected_failed_checks=lambda estimator: (
+        SINGLE_PRECISION if isinstance(estimator, PrincipalComponents) else {}
+    ),
+    xfail_strict=False,
+)
 def test_scikit_learn_checks(estimator, check):
     check(estimator)
 

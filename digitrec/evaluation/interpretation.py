@@ -56,7 +56,6 @@ _PARAMETERS: dict[str, dict[str, Any]] = {
         "early_stopping": False,
         "max_iter": 25,
     },
-    "random_forest": {},
 }
 
 
@@ -132,12 +131,13 @@ def learned_maps(
     models: list[dict[str, Any]] = []
     for name, parameters in _PARAMETERS.items():
         model = fitted[name] = MODELS[name].build(random_state, parameters)
-        if name == "random_forest":
-            model.set_params(n_jobs=n_jobs)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
             warnings.filterwarnings("ignore", "Got `batch_size`")
             model.fit(X, y)
+    # Importance of single pixels: no discriminants, which are sums over all of them.
+    fitted["random_forest"] = RandomForestClassifier(random_state=random_state, n_jobs=n_jobs)
+    fitted["random_forest"].fit(X, y)
 
     def add(name: str, kind: str, maps: NDArray[np.floating], scored: bool = True) -> None:
         # A weight on a pixel that never has ink is what it was at the start: it says nothing.

@@ -16,7 +16,6 @@ from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import (
     ExtraTreesClassifier,
     HistGradientBoostingClassifier,
-    RandomForestClassifier,
     StackingClassifier,
     VotingClassifier,
 )
@@ -33,6 +32,7 @@ from digitrec.errors import ConfigurationError, check_choice
 from digitrec.models._spec import ModelSpec
 from digitrec.models.augmented_mlp import AugmentedMLP
 from digitrec.models.cnn import ConvolutionalNetwork
+from digitrec.models.discriminant_forest import DiscriminantForest
 from digitrec.models.kernel_svm import KernelSVC
 from digitrec.models.virtual_svm import VirtualSVC
 
@@ -48,7 +48,7 @@ def _svm(random_state: int) -> ClassifierMixin:
 
 
 def _random_forest(random_state: int) -> ClassifierMixin:
-    return RandomForestClassifier(n_estimators=100, random_state=random_state)
+    return DiscriminantForest(n_estimators=100, random_state=random_state)
 
 
 def _mlp(random_state: int) -> ClassifierMixin:
@@ -158,7 +158,7 @@ _SPECS = (
     ModelSpec(
         name="random_forest",
         title="Random forest",
-        summary="100 decision trees, each on a bootstrap sample with random split candidates.",
+        summary="100 trees with random split candidates: features and linear discriminants.",
         factory=_random_forest,
         seconds=40,
     ),

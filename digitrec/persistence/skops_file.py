@@ -13,6 +13,7 @@ __all__ = ["TRUSTED_TYPES", "load_skops", "write_skops"]
 TRUSTED_TYPES = (
     "digitrec.inference.classifier.CalibratedNetworks",
     "digitrec.models.augmented_mlp.AugmentedMLP",
+    "digitrec.models.discriminant_forest.DiscriminantForest",
     "digitrec.models.kernel_svm.KernelSVC",
     "digitrec.models.virtual_svm.VirtualSVC",
     "digitrec.preprocessing.augmentation.Augmentation",

@@ -23,6 +23,7 @@ from sklearn.svm import LinearSVC
 
 from digitrec.errors import ConfigurationError
 from digitrec.models.augmented_mlp import AugmentedMLP
+from digitrec.models.discriminant_forest import DiscriminantForest
 from digitrec.persistence.onnx_graph.graph import Graph
 from digitrec.persistence.onnx_graph.support_vectors import SUPPORT_VECTOR_MACHINES
 from digitrec.persistence.onnx_graph.transformers import add_steps, form_of
@@ -188,6 +189,13 @@ def _knn(g: Graph, model: KNeighborsClassifier, x: str) -> str:
     return g("Div", sums, g("ReduceSum", sums, np.array([1]), keepdims=1))
 
 
+def _discriminant_forest(g: Graph, model: DiscriminantForest, x: str) -> str:
+    projection = model.discriminants_
+    axes = projection.scalings_[:, : projection._max_components]
+    discriminants = g("MatMul", g("Sub", x, projection.xbar_[None, :]), axes)
+    return add_classifier(g, model.forest_, g("Concat", x, discriminants, axis=1))
+
+
 def _voting(g: Graph, model: VotingClassifier, x: str) -> str:
     if model.voting != "soft":
         raise ConfigurationError("VotingClassifier(voting='hard') has no ONNX form; 'soft' has")
@@ -219,6 +227,7 @@ CLASSIFIERS: dict[Any, Any] = {
     DummyClassifier: _dummy,
     GaussianNB: _gaussian_nb,
     KNeighborsClassifier: _knn,
+    DiscriminantForest: _discriminant_forest,
     LinearDiscriminantAnalysis: _linear_probabilities,
     LinearSVC: _linear_scores,
     LogisticRegression: _linear_probabilities,

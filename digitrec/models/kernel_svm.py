@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import log_expit, softmax
+from scipy.special import softmax
 from sklearn.svm import SVC
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+
+from digitrec.models._pairs import elect, pair_log_probabilities, pair_membership
 
 __all__ = ["KernelSVC"]
 
@@ -135,10 +137,7 @@ class KernelSVC(SVC):
         ndarray of shape (n_samples,)
             Labels.
         """
-        decisions = self.decision_function(X)
-        if decisions.ndim == 1:
-            return self.classes_[(decisions > 0).astype(np.intp)]
-        return self.classes_[decisions.argmax(axis=1)]
+        return elect(self.decision_function(X), self.classes_)
 
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
         """Return probabilities from the pairwise margins.
@@ -162,9 +161,7 @@ class KernelSVC(SVC):
         """
         pairs = self._pair_margins(X)
         n_classes = len(self.classes_)
-        first, second = _pair_membership(n_classes)
-        log_odds = pairs * self.margin_slope
-        scores = log_expit(log_odds) @ first + log_expit(-log_odds) @ second
+        scores = pair_log_probabilities(pairs * self.margin_slope, n_classes)
         rows = np.arange(len(pairs))
         elected, likeliest = _votes(pairs, n_classes).argmax(axis=1), scores.argmax(axis=1)
         best, other = scores[rows, likeliest], scores[rows, elected]
@@ -212,14 +209,6 @@ class KernelSVC(SVC):
 
 
 @functools.cache
-def _pair_membership(n_classes: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return matrices (pairs, classes) that mark the first and the second class of each pair."""
-    pairs = np.array(list(combinations(range(n_classes), 2)))
-    identity = np.eye(n_classes)
-    return identity[pairs[:, 0]], identity[pairs[:, 1]]
-
-
-@functools.cache
 def _pairs_of(label: int, n_classes: int) -> list[int]:
     """Return the positions of the pairs that a class is one of."""
     pairs = combinations(range(n_classes), 2)
@@ -246,7 +235,7 @@ def _pair_coefficients(dual: NDArray, n_support: NDArray) -> NDArray[np.float32]
 
 def _votes(pairs: NDArray[np.float64], n_classes: int) -> NDArray[np.float64]:
     """Turn pairwise margins into one value per class, as scikit-learn does for its SVC."""
-    first, second = _pair_membership(n_classes)
+    first, second = pair_membership(n_classes)
     won = pairs >= 0
     votes = won @ first + ~won @ second
     margins = pairs @ (first - second)

@@ -7,13 +7,14 @@ from itertools import combinations
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import log_expit, softmax
+from scipy.special import softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.svm import SVC
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from digitrec.models._classes import encode_classes
+from digitrec.models._pairs import elect, pair_log_probabilities
 from digitrec.preprocessing._images import map_rows, run_threads
 from digitrec.preprocessing.augmentation import Augmentation
 from digitrec.preprocessing.distorted import DistortedGradients
@@ -161,11 +162,7 @@ class VirtualSVC(ClassifierMixin, BaseEstimator):
         margins *= np.float32(_MARGIN_SLOPE)
         if len(self.classes_) == 2:
             return -margins[:, 0]
-        scores = np.zeros((len(images), len(self.classes_)), dtype=np.float32)
-        for column, (i, j) in enumerate(combinations(range(len(self.classes_)), 2)):
-            scores[:, i] += log_expit(margins[:, column])
-            scores[:, j] += log_expit(-margins[:, column])
-        return scores
+        return pair_log_probabilities(margins, len(self.classes_))
 
     def predict(self, X: ArrayLike) -> NDArray:
         """Return the class with the largest decision value.
@@ -180,10 +177,7 @@ class VirtualSVC(ClassifierMixin, BaseEstimator):
         ndarray, shape (n_samples,)
             Labels.
         """
-        decisions = self.decision_function(X)
-        if decisions.ndim == 1:
-            return self.classes_[(decisions > 0).astype(np.intp)]
-        return self.classes_[decisions.argmax(axis=1)]
+        return elect(self.decision_function(X), self.classes_)
 
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float32]:
         """Return probabilities: the softmax of the decision values.

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import combinations
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from digitrec.models._pairs import pair_membership
 from digitrec.models.kernel_svm import KernelSVC
 from digitrec.models.virtual_svm import _MARGIN_SLOPE, VirtualSVC
 from digitrec.persistence.onnx_graph.graph import Graph
@@ -27,7 +27,7 @@ def _kernel_svm(g: Graph, model: KernelSVC, x: str) -> str:
     n_classes = len(model.classes_)
     scores = _pair_log_probabilities(g, pairs, model.margin_slope, n_classes)
     # The votes elect the label: see `KernelSVC.predict_proba` for what trades places.
-    first, second = _pair_membership(n_classes)
+    first, second = pair_membership(n_classes)
     won = g("Cast", g("GreaterOrEqual", pairs, 0.0), to=1)
     votes = g("Gemm", won, first - second, second.sum(axis=0))
     margins = g("MatMul", pairs, first - second)
@@ -91,7 +91,7 @@ def _groups(coefficients: NDArray) -> Iterator[tuple[NDArray, NDArray]]:
     """
     n_pairs = coefficients.shape[1]
     n_classes = round((1 + np.sqrt(1 + 8 * n_pairs)) / 2)
-    member = np.sum(_pair_membership(n_classes), axis=0) > 0
+    member = np.sum(pair_membership(n_classes), axis=0) > 0
     counts = coefficients != 0
     left = np.ones(len(coefficients), dtype=bool)
     for label in range(n_classes):
@@ -105,19 +105,12 @@ def _groups(coefficients: NDArray) -> Iterator[tuple[NDArray, NDArray]]:
 
 def _pair_log_probabilities(g: Graph, pairs: str, slope: float, n_classes: int) -> str:
     """Return for each class the sum of the log-probabilities that it wins its pairs."""
-    first, second = _pair_membership(n_classes)
+    first, second = pair_membership(n_classes)
     log_odds = g("Mul", pairs, slope)
     # The log-probability that the second of a pair wins is -softplus(log_odds), that the first
     # wins is -softplus(-log_odds) = log_odds - softplus(log_odds).
     losses = g("MatMul", g("Softplus", log_odds), first + second)
     return g("Sub", g("MatMul", log_odds, first), losses)
-
-
-def _pair_membership(n_classes: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return matrices (pairs, classes) that mark the first and the second class of each pair."""
-    pairs = np.array(list(combinations(range(n_classes), 2)))
-    identity = np.eye(n_classes)
-    return identity[pairs[:, 0]], identity[pairs[:, 1]]
 
 
 SUPPORT_VECTOR_MACHINES: dict[Any, Any] = {KernelSVC: _kernel_svm, VirtualSVC: _virtual_svm}

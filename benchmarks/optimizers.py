@@ -25,6 +25,7 @@ from threadpoolctl import threadpool_limits
 from benchmarks._optimizer_figures import curves_figure
 from digitrec._environment import describe_hardware, library_versions
 from digitrec._files import write_json, write_text
+from digitrec._interruption import interruptible
 from digitrec.datasets import Dataset, load_dataset
 from digitrec.evaluation.metrics import wilson_interval
 from digitrec.evaluation.splits import validation_split
@@ -159,7 +160,8 @@ def _epochs(
     classes = np.unique(rows.y_fit)
     for done in range(1, passes + 1):
         started = time.process_time()
-        model.partial_fit(rows.X_fit, rows.y_fit, classes=classes)
+        with interruptible():
+            model.partial_fit(rows.X_fit, rows.y_fit, classes=classes)
         spent += time.process_time() - started
         yield model, done, spent
 
@@ -177,7 +179,7 @@ def _full_batch_fits(
         # One evaluation of loss and gradient is one pass; the gradient tolerance never stops it.
         model.set_params(max_fun=limit, max_iter=limit, tol=0)
         started = time.process_time()
-        with warnings.catch_warnings():
+        with interruptible(), warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
             model.fit(rows.X_fit, rows.y_fit)
         yield model, limit, time.process_time() - started

@@ -31,6 +31,7 @@ from tabulate import tabulate
 
 from digitrec._environment import available_cores, describe_hardware, library_versions
 from digitrec._files import write_json, write_text
+from digitrec._interruption import interruptible
 from digitrec.datasets import Dataset, load_dataset
 from digitrec.errors import DigitrecError
 from digitrec.evaluation.metrics import wilson_interval
@@ -145,7 +146,8 @@ def _time(
 ) -> Timing:
     gc.collect()
     started = time.perf_counter()
-    estimator.fit(train, dataset.y_train)
+    with interruptible():
+        estimator.fit(train, dataset.y_train)
     fitted = time.perf_counter()
     predicted = estimator.predict(test)
     done = time.perf_counter()

@@ -21,6 +21,7 @@ from threadpoolctl import threadpool_limits
 from benchmarks._options import split_names
 from digitrec._environment import describe_hardware, digitrec_version
 from digitrec._files import write_json, write_text
+from digitrec._interruption import interruptible
 from digitrec.datasets import DATASETS, Dataset, load_dataset, load_default_dataset
 from digitrec.errors import DigitrecError, check_choice
 from digitrec.evaluation.metrics import wilson_interval
@@ -163,7 +164,8 @@ def _fit_and_score(
     X_train, X_tests = prepared
     with threadpool_limits(1):
         started = time.perf_counter()
-        model = MODELS[row["model"]].build(random_state).fit(X_train, y_train)
+        with interruptible():
+            model = MODELS[row["model"]].build(random_state).fit(X_train, y_train)
         row["fit_seconds"] = time.perf_counter() - started
         for name, (_, y) in tests.items():
             right = int((model.predict(X_tests[name]) == y).sum())

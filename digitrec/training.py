@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 
 from digitrec._files import write_text
+from digitrec._interruption import interruptible
 from digitrec.datasets import Dataset, read_kaggle_csv
 from digitrec.errors import ConfigurationError, MissingExtraError, check_choice
 from digitrec.evaluation.job import describe_parameters
@@ -126,7 +127,7 @@ def train_model(
         learned = FEATURES[features].build_fitted(dataset.image_shape)
         started = time.perf_counter()
         estimator = spec.build(random_state, parameters)
-        with listen_to_fit(report):
+        with listen_to_fit(report), interruptible():
             estimator.fit(learned.fit_transform(fixed_rows[rows]), dataset.y_train[rows])
         return join_pipelines(learned, model=estimator), time.perf_counter() - started
 

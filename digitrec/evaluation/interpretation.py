@@ -18,6 +18,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neighbors import NearestNeighbors
 
+from digitrec._interruption import interruptible
 from digitrec.evaluation.packed_maps import pack_maps
 from digitrec.evaluation.refits import nested_rows
 from digitrec.evaluation.representatives import representatives
@@ -131,7 +132,7 @@ def learned_maps(
     models: list[dict[str, Any]] = []
     for name, parameters in _PARAMETERS.items():
         model = fitted[name] = MODELS[name].build(random_state, parameters)
-        with warnings.catch_warnings():
+        with interruptible(), warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
             warnings.filterwarnings("ignore", "Got `batch_size`")
             model.fit(X, y)

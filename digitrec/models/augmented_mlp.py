@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
 from sklearn.neural_network import MLPClassifier
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from digitrec._interruption import interruptible
 from digitrec.models._classes import encode_classes
 from digitrec.models.virtual_svm import JITTER
 from digitrec.preprocessing.augmentation import Augmentation
-from digitrec.preprocessing.distorted import DistortedGradients
+from digitrec.preprocessing.distorted import DistortedFeatures
 
 __all__ = ["AugmentedMLP"]
 
@@ -34,7 +35,10 @@ class AugmentedMLP(ClassifierMixin, BaseEstimator):
     hidden_layer_sizes : tuple of int, default=(512,)
         Units of each hidden layer.
     n_components : int, default=200
-        Principal components of the gradient features.
+        Principal components of the features.
+    descriptor : transformer, optional
+        What describes images before their components are taken, as `DistortedFeatures` has
+        it; None means `OrientedGradients`.
     n_epochs : int, default=36
         Passes over the training images.
     batch_size : int, default=250
@@ -50,7 +54,7 @@ class AugmentedMLP(ClassifierMixin, BaseEstimator):
     ----------
     classes_ : ndarray
         Labels.
-    features_ : DistortedGradients
+    features_ : DistortedFeatures
         Fitted way from images to features.
     network_ : sklearn.neural_network.MLPClassifier
         Fitted network.
@@ -71,6 +75,7 @@ class AugmentedMLP(ClassifierMixin, BaseEstimator):
         *,
         hidden_layer_sizes: tuple[int, ...] = (512,),
         n_components: int = 200,
+        descriptor: TransformerMixin | None = None,
         n_epochs: int = 36,
         batch_size: int = 250,
         augmentation: Augmentation | None = None,
@@ -80,6 +85,7 @@ class AugmentedMLP(ClassifierMixin, BaseEstimator):
         self.image_shape = image_shape
         self.hidden_layer_sizes = hidden_layer_sizes
         self.n_components = n_components
+        self.descriptor = descriptor
         self.n_epochs = n_epochs
         self.batch_size = batch_size
         self.augmentation = augmentation
@@ -101,8 +107,11 @@ class AugmentedMLP(ClassifierMixin, BaseEstimator):
         self.classes_, _ = encode_classes(targets)
         random = check_random_state(self.random_state)
         seed = int(random.randint(2**31 - 1))
-        self.features_ = DistortedGradients(
-            self.image_shape, n_components=self.n_components, n_jobs=self.n_jobs
+        self.features_ = DistortedFeatures(
+            self.image_shape,
+            descriptor=self.descriptor,
+            n_components=self.n_components,
+            n_jobs=self.n_jobs,
         )
         rows = self.features_.fit_transform(images)
         copies = self.features_.copies(images, self.n_epochs, seed, self.augmentation or JITTER)
@@ -115,7 +124,8 @@ class AugmentedMLP(ClassifierMixin, BaseEstimator):
         sums: list[NDArray] = []
         for epoch in range(self.n_epochs):
             shown = next(copies) if epoch % (_COPIES_PER_ORIGINAL + 1) else rows
-            self.network_.partial_fit(shown, targets, classes=self.classes_)
+            with interruptible():
+                self.network_.partial_fit(shown, targets, classes=self.classes_)
             if epoch >= self.n_epochs - averaged:
                 weights = [*self.network_.coefs_, *self.network_.intercepts_]
                 sums = (

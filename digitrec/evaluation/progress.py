@@ -13,7 +13,10 @@ from rich.table import Table
 from digitrec.evaluation.result import Result
 from digitrec.evaluation.runner import Event, Snapshot
 
-__all__ = ["ProgressView", "format_seconds", "render_event", "render_snapshot"]
+__all__ = ["ProgressView", "format_seconds", "render_event", "render_running", "render_snapshot"]
+
+# Without a terminal: seconds without a line after which one says what is running.
+_SILENCE_SECONDS = 30
 
 
 class ProgressView:
@@ -31,6 +34,7 @@ class ProgressView:
         self.console = console
         self.quiet = quiet
         self._live: Live | None = None
+        self._last_line = 0.0
 
     @contextlib.contextmanager
     def live(self) -> Iterator[None]:
@@ -57,8 +61,15 @@ class ProgressView:
     def __call__(self, event: Event) -> None:
         """Show an event of the runner."""
         text = render_event(event)
+        elapsed = event.snapshot.elapsed
+        if self._live is None and text is None and event.snapshot.running:
+            # A run starts its clock anew.
+            self._last_line = min(self._last_line, elapsed)
+            if elapsed - self._last_line >= _SILENCE_SECONDS:
+                text = render_running(event.snapshot)
         if text is not None:
             self.line(text)
+            self._last_line = elapsed
         if self._live is not None:
             self._live.update(render_snapshot(event.snapshot))
 
@@ -76,6 +87,15 @@ def render_event(event: Event) -> str | None:
     if event.snapshot.eta:
         text += f"; about {format_seconds(event.snapshot.eta)} left"
     return text
+
+
+def render_running(snapshot: Snapshot) -> str:
+    """Return in one line what is running, and what each job is at."""
+    jobs = (
+        f"{job.job.title}: {job.stage or '…'} ({format_seconds(job.elapsed)})"
+        for job in snapshot.running
+    )
+    return f"[{snapshot.done}/{snapshot.total}] running: " + "; ".join(jobs)
 
 
 def render_snapshot(snapshot: Snapshot) -> Group:

@@ -102,3 +102,24 @@ def test_a_terminal_gets_the_live_view(failed):
         view(Event(kind="finished", snapshot=Snapshot(done=1, total=1), job=job, result=result))
     text = console.file.getvalue()
     assert "timeout" in text
+
+
+def test_off_a_terminal_a_long_silence_ends_with_what_is_running(failed):
+    job, _ = failed
+    view = ProgressView(Console(file=io.StringIO(), width=40))
+
+    def tick(elapsed, stage):
+        running = (RunningJob(job, stage, elapsed),)
+        view(
+            Event(kind="tick", snapshot=Snapshot(done=1, total=4, running=running, elapsed=elapsed))
+        )
+        return view.console.file.getvalue().splitlines()
+
+    assert tick(12.0, "epoch 1/10") == []
+    expected = ["[1/4] running: svm (gradients, seed 0): epoch 3/10 (31 s)"]
+    assert tick(31.0, "epoch 3/10") == expected
+    assert tick(45.0, "epoch 4/10") == expected
+    assert len(tick(61.5, "epoch 6/10")) == 2
+    # A second run with the same view.
+    assert len(tick(2.0, "epoch 1/10")) == 2
+    assert len(tick(40.0, "epoch 2/10")) == 3

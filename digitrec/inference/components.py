@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,16 +27,29 @@ class Pieces:
         0 for paper, i + 1 for piece i.
     boxes : ndarray of int64, shape (n, 4)
         Left, top, right, bottom; right and bottom exclusive.
-    areas : ndarray of int64, shape (n,)
-        Pixels of ink.
     """
 
     labels: NDArray[np.int32]
     boxes: NDArray[np.int64]
-    areas: NDArray[np.int64]
 
     def __len__(self) -> int:
-        return len(self.areas)
+        return len(self.boxes)
+
+    @functools.cached_property
+    def areas(self) -> NDArray[np.int64]:
+        """Pixels of ink of each piece."""
+        return self._labels_of_ink_counted()
+
+    def weights(self, strength: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return the sum of some strength over each piece; shape (n,)."""
+        return self._labels_of_ink_counted(strength)
+
+    def _labels_of_ink_counted(self, weights: NDArray[np.float32] | None = None) -> NDArray:
+        # Most pixels are paper, which need not be counted.
+        inked = np.flatnonzero(self.labels)
+        labels = self.labels.reshape(-1)[inked]
+        chosen = None if weights is None else weights.reshape(-1)[inked]
+        return np.bincount(labels, weights=chosen, minlength=len(self) + 1)[1:]
 
     @property
     def widths(self) -> NDArray[np.int64]:
@@ -70,8 +84,7 @@ def find_pieces(mask: NDArray[np.bool_]) -> Pieces:
     boxes = np.array(
         [(s[1].start, s[0].start, s[1].stop, s[0].stop) for s in slices], dtype=np.int64
     ).reshape(count, 4)
-    areas = np.bincount(labels.ravel(), minlength=count + 1)[1:]
-    return Pieces(labels, boxes, areas)
+    return Pieces(labels, boxes)
 
 
 def union_box(boxes: NDArray[np.int64]) -> Box:
@@ -118,24 +131,24 @@ def remove_lines(mask: NDArray[np.bool_], least_lengths: tuple[float, float]) ->
 
 def _runs(mask: NDArray[np.bool_], axis: int, length: int) -> NDArray[np.bool_]:
     """Return thin runs along an axis, found by opening with a line, gaps of 2 % bridged."""
-    if mask.shape[axis] < length:
-        return np.zeros_like(mask)
-    shape = [1, 1]
-    shape[axis] = length
-    gap = [1, 1]
-    gap[axis] = max(3, length // 50 | 1)
-    across = [1, 1]
-    across[1 - axis] = 3
-    # Rows with less ink than a run needs, one row up and down counted in, hold no line.
-    inked = mask.sum(axis=axis)
-    if np.convolve(inked, np.ones(3, np.int64), "same").max() < 0.9 * length:
-        return np.zeros_like(mask)
-    # A ruling is seldom level to the pixel: thicken it by one before asking for long runs.
-    grown = ndi.maximum_filter(mask, size=across)
-    grown = ndi.binary_closing(grown, structure=np.ones(gap)) | grown
-    opened = ndi.minimum_filter(grown, size=shape, mode="constant", cval=0)
-    opened = ndi.maximum_filter(opened, size=shape, mode="constant", cval=0)
-    line = opened & mask
+    line = np.zeros_like(mask)
+    work, found = (mask, line) if axis == 1 else (mask.T, line.T)
+    inked = np.flatnonzero(work.any(axis=0))
+    if not inked.size or inked[-1] - inked[0] + 1 < length:
+        return line
+    # A ruling is seldom level to the pixel, so each row is looked at along with its neighbours;
+    # where these have less ink than a run needs, it holds no line.
+    counts = np.convolve(np.count_nonzero(work, axis=1), np.ones(3, np.int64))[1:-1]
+    rows = np.flatnonzero(counts >= 0.9 * length)
+    if not rows.size:
+        return line
+    padded = np.pad(work, ((1, 1), (0, 0)))
+    grown = padded[rows] | padded[rows + 1] | padded[rows + 2]
+    gap = np.ones((1, max(3, length // 50 | 1)))
+    grown |= ndi.binary_closing(grown, structure=gap)
+    opened = ndi.minimum_filter(grown, size=(1, length), mode="constant", cval=0)
+    opened = ndi.maximum_filter(opened, size=(1, length), mode="constant", cval=0)
+    found[rows] = opened & work[rows]
     if not line.any():
         return line
     # Where the ink across is thicker than the line's own thickness, a stroke crosses.

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import os
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -45,11 +47,14 @@ class LoadedImage:
         Horizontal and vertical factor from these pixels to those of the upright original.
     size : tuple of int
         Width and height of the upright original.
+    finer : callable, optional
+        Returns the same image in more detail, where there is more; decoded when called for.
     """
 
     pixels: NDArray[np.uint8]
     scale: tuple[float, float]
     size: tuple[int, int]
+    finer: Callable[[], LoadedImage] | None = None
 
 
 def read_image(source: ImageSource) -> NDArray[np.uint8]:
@@ -78,20 +83,41 @@ def read_image(source: ImageSource) -> NDArray[np.uint8]:
     return load_image(source).pixels
 
 
-def load_image(source: ImageSource, max_side: int | None = None) -> LoadedImage:
-    """Read an image, and reduce it by a whole number that leaves at least `max_side` pixels."""
+def load_image(
+    source: ImageSource, max_side: int | None = None, *, look_side: int | None = None
+) -> LoadedImage:
+    """Read an image, and reduce it by a whole number that leaves at least `max_side` pixels.
+
+    With `look_side`, no side is longer than that, and what `max_side` asks for is to be had
+    from ``finer``.
+    """
+    goal = _Goal(max_side, look_side)
     if isinstance(source, Image.Image):
-        return _from_pil(source, max_side)
+        return _from_pil(source, goal)
     if isinstance(source, np.ndarray):
-        return _from_pil(_array_to_pil(source), max_side)
+        return _from_pil(_array_to_pil(source), goal)
     if isinstance(source, bytes | bytearray | memoryview):
-        return _from_bytes(bytes(source), "the given bytes", max_side)
+        return _from_bytes(bytes(source), "the given bytes", goal)
     if isinstance(source, str | os.PathLike):
-        return _from_bytes(_read_file(Path(source)), repr(os.fspath(source)), max_side)
+        return _from_bytes(_read_file(Path(source)), repr(os.fspath(source)), goal)
     raise ImageError(
         f"cannot read an image from {type(source).__name__}; "
         "give a path, bytes, a NumPy array or a PIL image"
     )
+
+
+@dataclass(frozen=True)
+class _Goal:
+    """Sizes asked for, as `load_image` has them."""
+
+    max_side: int | None
+    look_side: int | None
+
+    def draft_factor(self, side: int) -> float:
+        """Return by how much a decoder may reduce an image of this longer side."""
+        if self.look_side is not None:
+            return float(-(-side // self.look_side))
+        return 1.0 if self.max_side is None else side / self.max_side
 
 
 def _read_file(path: Path) -> bytes:
@@ -104,14 +130,27 @@ def _read_file(path: Path) -> bytes:
     return content
 
 
-def _from_bytes(content: bytes, name: str, max_side: int | None) -> LoadedImage:
+def _from_bytes(content: bytes, name: str, goal: _Goal) -> LoadedImage:
     if len(content) > MAX_BYTES:
         raise ImageError(f"{name} is larger than {MAX_BYTES // 10**6} MB; give a smaller image")
     if not content:
         raise ImageError(f"{name} is empty")
     try:
         with Image.open(io.BytesIO(content), formats=FORMATS) as image:
-            return _from_pil(image, max_side)
+            if image.format not in ("JPEG", "MPO"):
+                return _from_pil(image, goal)
+            # The decoder itself can halve up to three times, for a fraction of the work.
+            full = image.size
+            factor = goal.draft_factor(max(full))
+            _check_size(full)
+            image.draft(None, (max(1, int(full[0] / factor)), max(1, int(full[1] / factor))))
+            drafted = image.size != full
+            loaded = _from_pil(image, goal, full)
+            if drafted and goal.look_side is not None:
+                again = _Goal(goal.max_side, None)
+                finer = functools.cache(lambda: _from_bytes(content, name, again))
+                return replace(loaded, finer=finer)
+            return loaded
     except ImageError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -123,33 +162,46 @@ def _from_bytes(content: bytes, name: str, max_side: int | None) -> LoadedImage:
         ) from error
 
 
-def _from_pil(image: Image.Image, max_side: int | None) -> LoadedImage:
-    width, height = image.size
-    if width < 1 or height < 1:
-        raise ImageError(f"the image has no pixels: {width} x {height}")
-    if width * height > MAX_PIXELS:
-        raise ImageError(f"{width} x {height} pixels: {_too_large()}")
+def _from_pil(image: Image.Image, goal: _Goal, full: tuple[int, int] | None = None) -> LoadedImage:
+    """Bring an image to the size asked for; `full` is its size before the decoder reduced it."""
+    size = full or image.size
+    _check_size(size)
     try:
-        if max_side is not None and image.format in ("JPEG", "MPO"):
-            # The decoder itself can halve up to three times, for a fraction of the work.
-            factor = max(1.0, max(width, height) / max_side)
-            image.draft(None, (int(width / factor), int(height / factor)))
         image.load()
         orientation = _orientation(image)
-        if max_side is not None and max(image.size) > max_side:
-            image = _reduce(_to_8_bits(image), max_side)
+        if goal.max_side is not None and max(image.size) > goal.max_side:
+            image = _reduce(_to_8_bits(image), max(image.size) // goal.max_side)
         rgb = _to_rgb(image)
-        if orientation is not None:
-            rgb = rgb.transpose(orientation)
-            if orientation in _QUARTER_TURNS:
-                width, height = height, width
+        if orientation in _QUARTER_TURNS:
+            size = size[1], size[0]
+        look_side = goal.look_side or max(rgb.size)
+        factor = -(-max(rgb.size) // look_side)
+        if factor == 1:
+            return _upright(rgb, orientation, size)
+        look = _upright(rgb.reduce(factor), orientation, size)
+        return replace(look, finer=functools.cache(lambda: _upright(rgb, orientation, size)))
     except ImageError:
         raise
     except Exception as error:
         raise ImageError(f"the image cannot be decoded: {error}") from error
+
+
+def _check_size(size: tuple[int, int]) -> None:
+    width, height = size
+    if width < 1 or height < 1:
+        raise ImageError(f"the image has no pixels: {width} x {height}")
+    if width * height > MAX_PIXELS:
+        raise ImageError(f"{width} x {height} pixels: {_too_large()}")
+
+
+def _upright(
+    rgb: Image.Image, orientation: Image.Transpose | None, size: tuple[int, int]
+) -> LoadedImage:
+    if orientation is not None:
+        rgb = rgb.transpose(orientation)
     pixels = np.asarray(rgb, dtype=np.uint8)
-    scale = (width / pixels.shape[1], height / pixels.shape[0])
-    return LoadedImage(pixels, scale, (width, height))
+    scale = (size[0] / pixels.shape[1], size[1] / pixels.shape[0])
+    return LoadedImage(pixels, scale, size)
 
 
 _ORIENTATIONS = {
@@ -172,8 +224,7 @@ def _orientation(image: Image.Image) -> Image.Transpose | None:
         return None
 
 
-def _reduce(image: Image.Image, max_side: int) -> Image.Image:
-    factor = max(image.size) // max_side
+def _reduce(image: Image.Image, factor: int) -> Image.Image:
     if factor < 2:
         return image
     if image.mode in ("P", "PA", "1"):

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from scipy import ndimage as ndi
 
 from digitrec.inference.components import Pieces, find_pieces, is_frame, remove_lines, union_box
 from digitrec.inference.image_io import ImageSource, LoadedImage, load_image
 from digitrec.inference.ink import Ink, extract_ink
+from digitrec.inference.levels import quantile
 from digitrec.inference.prediction import Box
 
-__all__ = ["Located", "cut_out", "locate_digit", "window_around"]
+__all__ = ["Located", "cut_out", "load_look", "locate_digit", "window_around"]
 
 LOOK_SIDE = 360
 """Most pixels of the side at which a digit is looked for."""
@@ -65,7 +65,7 @@ def locate_digit(
     Parameters
     ----------
     source : path, bytes, ndarray, PIL image or LoadedImage
-        As `read_image` takes it, or as `load_image` returns it.
+        As `read_image` takes it, or as `load_look` returns it.
     kernel : float
         Side of the window that the paper is estimated in, as a share of the image's shorter
         side; strokes must be narrower.
@@ -77,52 +77,55 @@ def locate_digit(
     Located or None
         None where the image has no ink.
     """
-    image = source if isinstance(source, LoadedImage) else load_image(source, DETAIL_SIDE)
-    look, factor = _shrink(image.pixels, LOOK_SIDE)
+    image = source if isinstance(source, LoadedImage) else load_look(source)
+    look = image.pixels
     found = _choose(extract_ink(look, kernel=kernel, dark_on_light=dark_on_light))
     if found is None:
         return None
-    ink, mask, box = found
-    clutter = _clutter(ink, mask)
-    pieces = len(find_pieces(mask))
-    side = max(box[2] - box[0], box[3] - box[1])
-    fill = side / min(look.shape[:2])
     height, width = look.shape[:2]
+    box, clutter = found.box, found.clutter
+    side = max(box[2] - box[0], box[3] - box[1])
     alone = clutter < 0.25 and min(box[:2]) > 0 and box[2] < width and box[3] < height
-    if factor > 1.3 and side < FINE_DIGIT:
-        detail = _look_closer(image.pixels, box, factor, ink.dark_on_light)
-        if detail is not None:
-            ink, mask, box, origin, shrunk = detail
-            factor = shrunk
-        else:
-            origin = (0.0, 0.0)
-    else:
-        origin = (0.0, 0.0)
-    window = window_around(box, mask.shape)
-    strength = cut_out(ink, mask[window], window)
-    contrast = float(np.percentile(strength[strength > 0], 75)) if (strength > 0).any() else 0.0
+    pieces, origin, scale = len(found.members), (0.0, 0.0), image.scale
+    if side < FINE_DIGIT and image.finer is not None:
+        closer = _look_closer(image.finer(), image, found)
+        if closer is not None:
+            found, origin, scale = closer
+    strength = found.cut_out()
+    inked = strength[strength > 0]
     return Located(
         strength=strength,
-        box=_to_original(box, origin, factor, image.scale, image.size),
-        fill=fill,
+        box=_to_original(found.box, origin, scale, image.size),
+        fill=side / min(height, width),
         pieces=pieces,
-        contrast=contrast,
+        contrast=quantile(inked, 0.75) if inked.size else 0.0,
         clutter=clutter,
-        dark_on_light=ink.dark_on_light,
+        dark_on_light=found.ink.dark_on_light,
         alone=alone,
     )
 
 
-def _shrink(pixels: NDArray[np.uint8], side: int) -> tuple[NDArray[np.uint8], float]:
-    """Return pixels reduced by the least whole number that leaves at most `side`, and it."""
-    factor = -(-max(pixels.shape[:2]) // side)
-    if factor == 1:
-        return pixels, 1.0
-    return np.asarray(Image.fromarray(pixels).reduce(factor)), float(factor)
+def load_look(source: ImageSource) -> LoadedImage:
+    """Read an image at the size at which one digit is looked for; more detail on demand."""
+    return load_image(source, DETAIL_SIDE, look_side=LOOK_SIDE)
 
 
-def _choose(ink: Ink) -> tuple[Ink, NDArray[np.bool_], Box] | None:
-    """Return the pieces of ink that make up the most digit-like thing in sight."""
+@dataclass(frozen=True, eq=False)
+class _Found:
+    """The pieces of ink that make up the most digit-like thing in sight."""
+
+    ink: Ink
+    pieces: Pieces
+    members: list[int]
+    box: Box
+    clutter: float
+
+    def cut_out(self) -> NDArray[np.float32]:
+        window = window_around(self.box, self.ink.mask.shape)
+        return cut_out(self.ink, self.pieces.mask(self.members, window), window)
+
+
+def _choose(ink: Ink) -> _Found | None:
     mask = ink.mask
     height, width = mask.shape
     if not mask.any() or min(height, width) < 3:
@@ -132,21 +135,16 @@ def _choose(ink: Ink) -> tuple[Ink, NDArray[np.bool_], Box] | None:
     if min(height, width) >= 40 and not tight:
         unruled = remove_lines(mask, (0.97 * width, 0.97 * height))
         if unruled is not mask and unruled.sum() > 0.2 * mask.sum():
-            mask, pieces = unruled, find_pieces(unruled)
-    weights = _ink_weights(ink, pieces)
+            pieces = find_pieces(unruled)
+    weights = pieces.weights(ink.strength)
     usable = _usable(pieces, weights)
     if not usable.any():
         return None
     scores = np.where(usable, weights * _centrality(pieces), 0)
-    main = int(scores.argmax())
-    members = _gather(pieces, weights, main, usable)
-    return ink, pieces.mask(members), union_box(pieces.boxes[members])
-
-
-def _ink_weights(ink: Ink, pieces: Pieces) -> NDArray[np.float64]:
-    strength = ink.strength.ravel().astype(np.float64)
-    sums = np.bincount(pieces.labels.ravel(), weights=strength, minlength=len(pieces) + 1)
-    return np.asarray(sums[1:], dtype=np.float64)
+    members = _gather(pieces, weights, int(scores.argmax()), usable)
+    inside = float(weights[members].sum())
+    clutter = max(0.0, float(ink.strength[mask].sum()) - inside) / max(inside, 1.0)
+    return _Found(ink, pieces, members, union_box(pieces.boxes[members]), clutter)
 
 
 def _usable(pieces: Pieces, weights: NDArray[np.float64]) -> NDArray[np.bool_]:
@@ -204,26 +202,32 @@ def _gather(
     return members
 
 
-def _clutter(ink: Ink, mask: NDArray[np.bool_]) -> float:
-    inside = float(ink.strength[mask].sum())
-    return float(ink.strength[ink.mask & ~mask].sum()) / max(inside, 1.0)
-
-
 def _look_closer(
-    pixels: NDArray[np.uint8], box: Box, factor: float, dark_on_light: bool
-) -> tuple[Ink, NDArray[np.bool_], Box, tuple[float, float], float] | None:
-    """Look for the digit again in a window of the larger image, at a finer size."""
-    left, top, right, bottom = (edge * factor for edge in box)
+    fine: LoadedImage, coarse: LoadedImage, seen: _Found
+) -> tuple[_Found, tuple[float, float], tuple[float, float]] | None:
+    """Look for the digit again in a window of the larger image, at a finer size.
+
+    Returns what was found, the window's corner and the scale of its pixels, both in pixels of
+    the upright original.
+    """
+    by_x, by_y = (
+        coarse_scale / fine_scale
+        for coarse_scale, fine_scale in zip(coarse.scale, fine.scale, strict=True)
+    )
+    left, top, right, bottom = seen.box
     reach = 0.6 * max(right - left, bottom - top)
-    x0, y0 = max(0, int(left - reach)), max(0, int(top - reach))
-    x1 = min(pixels.shape[1], int(right + reach) + 1)
-    y1 = min(pixels.shape[0], int(bottom + reach) + 1)
-    window, shrunk = _shrink(pixels[y0:y1, x0:x1], LOOK_SIDE // 2)
-    found = _choose(extract_ink(window, dark_on_light=dark_on_light))
+    x0, y0 = max(0, int((left - reach) * by_x)), max(0, int((top - reach) * by_y))
+    x1 = min(fine.pixels.shape[1], int((right + reach) * by_x) + 1)
+    y1 = min(fine.pixels.shape[0], int((bottom + reach) * by_y) + 1)
+    window = fine.pixels[y0:y1, x0:x1]
+    factor = -(-max(window.shape[:2]) // (LOOK_SIDE // 2))
+    if factor > 1:
+        window = np.asarray(Image.fromarray(window).reduce(factor))
+    found = _choose(extract_ink(window, dark_on_light=seen.ink.dark_on_light))
     if found is None:
         return None
-    ink, mask, inner = found
-    return ink, mask, inner, (float(x0), float(y0)), shrunk
+    corner = (x0 * fine.scale[0], y0 * fine.scale[1])
+    return found, corner, (fine.scale[0] * factor, fine.scale[1] * factor)
 
 
 def window_around(box: Box, shape: tuple[int, ...]) -> tuple[slice, slice]:
@@ -243,21 +247,28 @@ def cut_out(ink: Ink, own: NDArray[np.bool_], window: tuple[slice, slice]) -> ND
     window : tuple of slice
         As `window_around` gives it.
     """
-    near = ndi.binary_dilation(own, structure=np.ones((3, 3)))
-    others = ink.mask[window] & ~own
-    return np.where(near & ~others, ink.strength[window], 0).astype(np.float32)
+    return np.where(_grow(own) & (own | ~ink.mask[window]), ink.strength[window], np.float32(0))
+
+
+def _grow(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return a mask and the eight neighbours of each of its pixels."""
+    upright = mask.copy()
+    upright[1:] |= mask[:-1]
+    upright[:-1] |= mask[1:]
+    grown = upright.copy()
+    grown[:, 1:] |= upright[:, :-1]
+    grown[:, :-1] |= upright[:, 1:]
+    return grown
 
 
 def _to_original(
     box: Box,
     origin: tuple[float, float],
-    factor: float,
     scale: tuple[float, float],
     size: tuple[int, int],
 ) -> Box:
-    left, top, right, bottom = (edge * factor for edge in box)
-    x0, x1 = ((origin[0] + edge) * scale[0] for edge in (left, right))
-    y0, y1 = ((origin[1] + edge) * scale[1] for edge in (top, bottom))
+    x0, x1 = (origin[0] + edge * scale[0] for edge in (box[0], box[2]))
+    y0, y1 = (origin[1] + edge * scale[1] for edge in (box[1], box[3]))
     return (
         max(0, int(x0)),
         max(0, int(y0)),

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from digitrec.errors import ConfigurationError, ImageError
-from digitrec.inference.image_io import ImageSource, LoadedImage, load_image
-from digitrec.inference.locate import DETAIL_SIDE, KERNEL, Located, locate_digit
+from digitrec.inference.image_io import ImageSource, LoadedImage
+from digitrec.inference.locate import KERNEL, Located, load_look, locate_digit
 from digitrec.inference.model import DigitModel
 from digitrec.inference.normalise import normalise_and_measure, normalise_digit
 from digitrec.inference.page import load_page, locate_digits
@@ -97,7 +97,7 @@ class Recognizer:
         ImageError
             If the image cannot be read.
         """
-        loaded = load_image(image, DETAIL_SIDE)
+        loaded = load_look(image)
         found = locate_digit(loaded)
         first = self.judge([found])[0] if found else _nothing(NO_INK)
         if first.confidence >= SURE or (found is not None and found.alone):

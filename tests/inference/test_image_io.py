@@ -171,3 +171,49 @@ def test_the_size_is_reduced_while_decoding():
         assert 200 <= width < 400
         assert loaded.scale == (1200 / width, 900 / height)
         assert loaded.pixels[height // 2].mean() > 240
+
+
+@pytest.mark.parametrize("format", ["JPEG", "PNG"])
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_a_small_look_comes_first_and_the_detail_when_asked_for(format, orientation):
+    pixels = np.zeros((900, 1300, 3), np.uint8)
+    pixels[300:600, :200] = 255
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = encode(Image.fromarray(pixels), format, exif=exif)
+    upright = (1300, 900) if orientation == 1 else (900, 1300)
+    look = load_image(data, 600, look_side=200)
+    assert look.finer is not None
+    fine = look.finer()
+    assert 100 <= max(look.pixels.shape) <= 200
+    assert 600 <= max(fine.pixels.shape) < 1300
+    for image in (look, fine):
+        height, width = image.pixels.shape[:2]
+        assert image.size == upright
+        assert image.scale == (upright[0] / width, upright[1] / height)
+        # The light square lies on the left, and at the top once the picture is turned.
+        part = (
+            image.pixels[: height // 10, width // 2 - 1]
+            if orientation == 6
+            else (image.pixels[height // 2, : width // 10])
+        )
+        assert part.mean() > 240
+        assert image.pixels[-height // 10 :, -width // 10 :].mean() < 15
+
+
+def test_a_small_image_has_no_detail_to_add():
+    for format in ("JPEG", "PNG"):
+        assert load_image(encode(Image.fromarray(GREY), format), 600, look_side=200).finer is None
+
+
+def test_the_detail_of_a_file_cut_short_is_refused_too():
+    data = encode(Image.fromarray(np.full((900, 1200), 200, np.uint8)), "JPEG")
+    with pytest.raises(ImageError, match=r"not a readable image|cannot be decoded"):
+        load_image(data[: len(data) // 2], 600, look_side=200)
+
+
+def test_an_image_that_was_given_stays_as_it_is():
+    data = encode(Image.fromarray(np.zeros((900, 1200, 3), np.uint8)), "JPEG")
+    with Image.open(io.BytesIO(data)) as image:
+        load_image(image, 200, look_side=100)
+        assert image.size == (1200, 900)

@@ -35,6 +35,7 @@ from digitrec.models.cnn import ConvolutionalNetwork
 from digitrec.models.discriminant_forest import DiscriminantForest
 from digitrec.models.kernel_svm import KernelSVC
 from digitrec.models.virtual_svm import VirtualSVC
+from digitrec.preprocessing import ConvolutionFilters
 
 __all__ = ["DEFAULT_MODELS", "MODELS", "parse_overrides"]
 
@@ -134,6 +135,14 @@ def _virtual_svm(random_state: int) -> ClassifierMixin:
 
 def _augmented_mlp(random_state: int) -> ClassifierMixin:
     return AugmentedMLP(random_state=random_state)
+
+
+def _convolution_svm(random_state: int) -> ClassifierMixin:
+    return VirtualSVC(descriptor=ConvolutionFilters(), random_state=random_state)
+
+
+def _convolution_mlp(random_state: int) -> ClassifierMixin:
+    return AugmentedMLP(descriptor=ConvolutionFilters(), random_state=random_state)
 
 
 # Members of the ensembles: quick, accurate and wrong on different images.
@@ -274,6 +283,22 @@ _SPECS = (
         summary="An MLP on gradients that sees a new distorted copy of every image each epoch.",
         factory=_augmented_mlp,
         seconds=160,
+        features=("deskewed", "raw"),
+    ),
+    ModelSpec(
+        name="convolution_svm",
+        title="Convolution SVM",
+        summary="The virtual SVM on maps of small filters learned from patches of the images.",
+        factory=_convolution_svm,
+        seconds=140,
+        features=("deskewed", "raw"),
+    ),
+    ModelSpec(
+        name="convolution_mlp",
+        title="Convolution MLP",
+        summary="The augmented MLP on maps of small filters learned from patches of the images.",
+        factory=_convolution_mlp,
+        seconds=180,
         features=("deskewed", "raw"),
     ),
     ModelSpec(

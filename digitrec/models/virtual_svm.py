@@ -8,7 +8,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import softmax
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
 from sklearn.svm import SVC
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -17,7 +17,7 @@ from digitrec.models._classes import encode_classes
 from digitrec.models._pairs import elect, pair_log_probabilities
 from digitrec.preprocessing._images import map_rows, run_threads
 from digitrec.preprocessing.augmentation import Augmentation
-from digitrec.preprocessing.distorted import DistortedGradients
+from digitrec.preprocessing.distorted import DistortedFeatures
 
 __all__ = ["JITTER", "VirtualSVC"]
 
@@ -50,7 +50,10 @@ class VirtualSVC(ClassifierMixin, BaseEstimator):
         Coefficient of the RBF kernel; None means ``0.7 / n_components``, features having a
         mean variance of 1.
     n_components : int, default=150
-        Principal components of the gradient features.
+        Principal components of the features.
+    descriptor : transformer, optional
+        What describes images before their components are taken, as `DistortedFeatures` has
+        it; None means `OrientedGradients`.
     n_copies : int, default=8
         Distorted copies of each training image; 0 gives a plain support vector machine.
     augmentation : Augmentation, optional
@@ -64,7 +67,7 @@ class VirtualSVC(ClassifierMixin, BaseEstimator):
     ----------
     classes_ : ndarray
         Labels.
-    features_ : DistortedGradients
+    features_ : DistortedFeatures
         Fitted way from images to features.
     support_vectors_ : ndarray of float32, shape (n_support_vectors, n_components)
         Support vectors of all pairs, each once.
@@ -94,6 +97,7 @@ class VirtualSVC(ClassifierMixin, BaseEstimator):
         C: float = 10.0,
         gamma: float | None = None,
         n_components: int = 150,
+        descriptor: TransformerMixin | None = None,
         n_copies: int = 8,
         augmentation: Augmentation | None = None,
         random_state: int | np.random.RandomState | None = None,
@@ -103,6 +107,7 @@ class VirtualSVC(ClassifierMixin, BaseEstimator):
         self.C = C
         self.gamma = gamma
         self.n_components = n_components
+        self.descriptor = descriptor
         self.n_copies = n_copies
         self.augmentation = augmentation
         self.random_state = random_state
@@ -121,8 +126,11 @@ class VirtualSVC(ClassifierMixin, BaseEstimator):
         checked: tuple[NDArray, NDArray] = validate_data(self, X, y, dtype=[np.float32, np.float64])
         images, targets = checked
         self.classes_, labels = encode_classes(targets)
-        self.features_ = DistortedGradients(
-            self.image_shape, n_components=self.n_components, n_jobs=self.n_jobs
+        self.features_ = DistortedFeatures(
+            self.image_shape,
+            descriptor=self.descriptor,
+            n_components=self.n_components,
+            n_jobs=self.n_jobs,
         )
         rows = self.features_.fit_transform(images)
         self.gamma_ = 0.7 / rows.shape[1] if self.gamma is None else float(self.gamma)

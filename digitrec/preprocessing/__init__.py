@@ -10,6 +10,7 @@ from digitrec.preprocessing.augmentation import (
     stroke_thickness,
 )
 from digitrec.preprocessing.components import PrincipalComponents
+from digitrec.preprocessing.convolution_filters import ConvolutionFilters
 from digitrec.preprocessing.deskew import Deskew
 from digitrec.preprocessing.features import (
     DEFAULT_FEATURES,
@@ -26,6 +27,7 @@ __all__ = [
     "DEFAULT_FEATURES",
     "FEATURES",
     "Augmentation",
+    "ConvolutionFilters",
     "Deskew",
     "FeatureSpec",
     "FeatureStore",

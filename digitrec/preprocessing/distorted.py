@@ -1,4 +1,4 @@
-"""Gradient features of images and of distorted copies of them."""
+"""Features of images and of distorted copies of them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
@@ -16,20 +16,23 @@ from digitrec.preprocessing.components import PrincipalComponents
 from digitrec.preprocessing.gradients import OrientedGradients
 from digitrec.preprocessing.scaling import GlobalScaler
 
-__all__ = ["DistortedGradients"]
+__all__ = ["DistortedFeatures"]
 
 
-class DistortedGradients(TransformerMixin, BaseEstimator):
+class DistortedFeatures(TransformerMixin, BaseEstimator):
     """Features for models that make their own training images.
 
-    Images, best deskewed ones, become oriented gradients, principal components and one scale;
-    the same can be had of randomly distorted copies. Distorting after the deskew matters: a
+    Images, best deskewed ones, become a descriptor, principal components and one scale; the
+    same can be had of randomly distorted copies. Distorting after the deskew matters: a
     distortion before it is mostly undone by it.
 
     Parameters
     ----------
     image_shape : tuple of int, optional
         ``(height, width)``; None infers a square.
+    descriptor : transformer, optional
+        What describes images before their components are taken, with parameters
+        ``image_shape`` and ``n_jobs``; it is cloned. None means `OrientedGradients`.
     n_components : int, default=150
         Principal components.
     n_jobs : int, optional
@@ -45,15 +48,17 @@ class DistortedGradients(TransformerMixin, BaseEstimator):
         self,
         image_shape: tuple[int, int] | None = None,
         *,
+        descriptor: TransformerMixin | None = None,
         n_components: int = 150,
         n_jobs: int | None = None,
     ) -> None:
         self.image_shape = image_shape
+        self.descriptor = descriptor
         self.n_components = n_components
         self.n_jobs = n_jobs
 
-    def fit(self, X: ArrayLike, y: object = None) -> DistortedGradients:
-        """Fit the components and the scale.
+    def fit(self, X: ArrayLike, y: object = None) -> DistortedFeatures:
+        """Fit the descriptor, the components and the scale.
 
         Parameters
         ----------
@@ -77,9 +82,11 @@ class DistortedGradients(TransformerMixin, BaseEstimator):
         -------
         ndarray of float32, shape (n_samples, n_components)
         """
+        descriptor = OrientedGradients() if self.descriptor is None else clone(self.descriptor)
+        descriptor.set_params(image_shape=self.image_shape, n_jobs=self.n_jobs)
         self.pipeline_ = Pipeline(
             [
-                ("gradients", OrientedGradients(self.image_shape, n_jobs=self.n_jobs)),
+                ("descriptor", descriptor),
                 ("components", PrincipalComponents(self.n_components)),
                 ("scale", GlobalScaler()),
             ]

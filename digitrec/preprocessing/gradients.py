@@ -14,7 +14,7 @@ from sklearn.utils.validation import validate_data
 from digitrec.errors import ConfigurationError
 from digitrec.preprocessing._images import map_rows, resolve_image_shape
 
-__all__ = ["OrientedGradients"]
+__all__ = ["OrientedGradients", "pool_maps"]
 
 
 class OrientedGradients(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -136,15 +136,36 @@ def _oriented_gradients(
 ) -> NDArray[np.float32]:
     height, width = shape
     maps = _direction_maps(X.reshape(-1, height, width), n_directions)
+    return pool_maps(maps, grids, floor, power)
+
+
+def pool_maps(
+    maps: NDArray[np.float32], grids: tuple[int, ...], floor: float, power: float
+) -> NDArray[np.float32]:
+    """Pool maps of images on grids and normalise the cells by those around them.
+
+    Parameters
+    ----------
+    maps : ndarray of float32, shape (n_maps, n_images, height, width)
+        Not negative.
+    grids, floor, power
+        See `OrientedGradients`.
+
+    Returns
+    -------
+    ndarray of float32, shape (n_images, n_maps * sum(g * g for g in grids))
+        Ordered by grid, then map, row and column of the cell.
+    """
+    n_maps, n_images, height, width = maps.shape
     down = np.concatenate([pooling_windows(height, g) for g in grids])
     across = np.concatenate([pooling_windows(width, g) for g in grids])
     # Columns first: that product runs over all maps at once, and leaves less for the next.
     pooled = np.matmul(down, (maps.reshape(-1, width) @ across.T).reshape(-1, height, len(across)))
-    pooled = pooled.reshape(n_directions, len(X), len(down), len(across)).transpose(1, 0, 2, 3)
+    pooled = pooled.reshape(n_maps, n_images, len(down), len(across)).transpose(1, 0, 2, 3)
     features, start = [], 0
     for size in grids:
         cells = pooled[:, :, start : start + size, start : start + size]
-        features.append(_normalise(cells, floor, power).reshape(len(X), -1))
+        features.append(_normalise(cells, floor, power).reshape(n_images, -1))
         start += size
     return np.concatenate(features, axis=1)
 

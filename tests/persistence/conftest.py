@@ -12,13 +12,16 @@ from digitrec.persistence import save_model
 from digitrec.preprocessing import FEATURES, build_features, join_pipelines
 
 # Few trees and passes: the form of a model does not depend on their number.
+_NETWORK = {"n_epochs": 9, "n_components": 20, "hidden_layer_sizes": (32,)}
 _SMALL = {
     "random_forest": {"n_estimators": 10},
     "extra_trees": {"n_estimators": 10},
     "hist_gradient_boosting": {"max_iter": 5},
     "nystroem_svm": {"nystroem__n_components": 50},
-    "augmented_mlp": {"n_epochs": 9, "n_components": 20, "hidden_layer_sizes": (32,)},
+    "augmented_mlp": _NETWORK,
+    "convolution_mlp": _NETWORK,
     "virtual_svm": {"n_copies": 1, "n_components": 20},
+    "convolution_svm": {"n_copies": 1, "n_components": 20},
 }
 
 

@@ -19,6 +19,7 @@ from digitrec.persistence import OnnxClassifier, build_onnx, compare_models
 from digitrec.persistence.onnx_graph.graph import Graph
 from digitrec.persistence.onnx_graph.transformers import add_steps
 from digitrec.preprocessing import (
+    ConvolutionFilters,
     Deskew,
     GlobalScaler,
     OrientedGradients,
@@ -108,6 +109,21 @@ def test_oriented_gradients_are_the_same(images, n_directions, grids, power):
     gradients = OrientedGradients((9, 7), n_directions=n_directions, grids=grids, power=power)
     pipeline = make_pipeline(PixelScaler(), gradients).fit(images)
     np.testing.assert_allclose(_run(pipeline, images), pipeline.transform(images), atol=2e-5)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    images=arrays(np.uint8, (2, 63), elements=st.integers(0, 255)),
+    side=st.sampled_from([2, 3, 4]),
+    grids=st.sampled_from([(3,), (4, 2)]),
+)
+def test_convolution_filters_are_the_same(images, side, grids):
+    images[0, :40] = 0
+    some = np.random.default_rng(0).integers(0, 256, (20, 63))
+    filters = ConvolutionFilters((9, 7), n_filters=5, side=side, grids=grids, threshold=0.3)
+    pipeline = make_pipeline(PixelScaler(), filters).fit(some)
+    # The root of a sum that rounds to almost nothing keeps half of its digits.
+    np.testing.assert_allclose(_run(pipeline, images), pipeline.transform(images), atol=1e-3)
 
 
 def test_blank_images_have_no_gradients():

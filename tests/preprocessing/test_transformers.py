@@ -11,6 +11,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from digitrec.errors import ConfigurationError
 from digitrec.preprocessing import (
+    ConvolutionFilters,
     Deskew,
     GlobalScaler,
     OrientedGradients,
@@ -23,6 +24,7 @@ TRANSFORMERS = [
     Deskew(),
     Deskew(n_jobs=2),
     OrientedGradients(),
+    ConvolutionFilters(n_filters=4),
     PrincipalComponents(),
     GlobalScaler(),
 ]

@@ -15,6 +15,7 @@ from sklearn.pipeline import Pipeline
 from digitrec.errors import ConfigurationError
 from digitrec.persistence.onnx_graph.graph import Graph
 from digitrec.preprocessing import (
+    ConvolutionFilters,
     Deskew,
     GlobalScaler,
     OrientedGradients,
@@ -146,38 +147,70 @@ def _orient(g: Graph, gradients: OrientedGradients, x: str) -> str:
     directions = np.stack([np.cos(angles), np.sin(angles)], axis=1)
     towards = g("Relu", g("MatMul", np.concatenate([directions, -directions]), pair))
     maps = g("Reshape", g("Mul", towards, towards), np.array([-1, n_directions, height, width]))
-    grids = tuple(gradients.grids)
+    return _pooled(g, gradients, maps, n_directions, (height, width))
+
+
+def _convolve(g: Graph, layer: ConvolutionFilters, x: str) -> str:
+    height, width = resolve_image_shape(layer.image_shape, layer.n_features_in_)
+    n_filters, side = layer.filters_.shape[0], layer.side
+    # The deviations of a patch from its mean are further filters: their norm is the contrast.
+    deviations = np.eye(side * side) - 1 / (side * side)
+    kernels = np.concatenate([layer.filters_, deviations]).reshape(-1, 1, side, side)
+    before, after = side // 2, side - 1 - side // 2
+    images = g("Reshape", x, np.array([-1, 1, height, width]))
+    answers = g("Conv", images, kernels, pads=[before, before, after, after])
+    cosines, patches = g.split(
+        "Split", answers, np.array([n_filters, side * side]), outputs=(None, None), axis=1
+    )
+    contrast = g("Sqrt", g("ReduceSumSquare", patches, np.array([1]), keepdims=1))
+    maps = g("Relu", g("Sub", cosines, g("Mul", contrast, float(layer.threshold))))
+    return _pooled(g, layer, maps, n_filters, (height, width))
+
+
+def _pooled(
+    g: Graph,
+    layer: OrientedGradients | ConvolutionFilters,
+    maps: str,
+    n_maps: int,
+    shape: tuple[int, int],
+) -> str:
+    """Pool maps ``(rows, maps, height, width)`` on the grids and normalise the cells."""
+    grids = tuple(layer.grids)
     down, across = (
-        np.concatenate([pooling_windows(length, size) for size in grids])
-        for length in (height, width)
+        np.concatenate([pooling_windows(length, size) for size in grids]) for length in shape
     )
     pooled = g("MatMul", down, g("MatMul", maps, across.T))
     ends = np.cumsum(grids)
     parts = [
-        _normalised_cells(g, gradients, pooled, int(end) - size, size)
+        _normalised_cells(g, layer, n_maps, pooled, int(end) - size, size)
         for end, size in zip(ends, grids, strict=True)
     ]
     return parts[0] if len(parts) == 1 else g("Concat", *parts, axis=1)
 
 
 def _normalised_cells(
-    g: Graph, gradients: OrientedGradients, pooled: str, start: int, size: int
+    g: Graph,
+    layer: OrientedGradients | ConvolutionFilters,
+    n_maps: int,
+    pooled: str,
+    start: int,
+    size: int,
 ) -> str:
     """Normalise the cells of one grid, a square on the diagonal of the pooled maps."""
-    n_directions, n_cells = gradients.n_directions, size * size
+    n_cells = size * size
     corner, end, axes = np.full(2, start), np.full(2, start + size), np.array([2, 3])
     cells = g("Slice", pooled, corner, end, axes, np.ones(2, dtype=int))
-    cells = g("Reshape", cells, np.array([-1, n_directions, n_cells]))
+    cells = g("Reshape", cells, np.array([-1, n_maps, n_cells]))
     energy = g("ReduceSumSquare", cells, np.array([1]), keepdims=0)
     around = neighbourhood(size)
-    local = g("Gemm", energy, np.kron(around, around), np.full(n_cells, gradients.floor))
+    local = g("Gemm", energy, np.kron(around, around), np.full(n_cells, layer.floor))
     norm = g("Reshape", g("Sqrt", local), np.array([-1, 1, n_cells]))
     normalised = g("Div", cells, norm)
-    if gradients.power == 0.5:
+    if layer.power == 0.5:
         normalised = g("Sqrt", normalised)
-    elif gradients.power != 1:
-        normalised = g("Pow", normalised, gradients.power)
-    return g("Reshape", normalised, np.array([-1, n_directions * n_cells]))
+    elif layer.power != 1:
+        normalised = g("Pow", normalised, layer.power)
+    return g("Reshape", normalised, np.array([-1, n_maps * n_cells]))
 
 
 def rbf_kernel(g: Graph, x: str, vectors: np.ndarray, gamma: float) -> str:
@@ -221,6 +254,7 @@ TRANSFORMERS: dict[Any, Any] = {
     PrincipalComponents: _project,
     Deskew: _deskew,
     OrientedGradients: _orient,
+    ConvolutionFilters: _convolve,
     Nystroem: _nystroem,
 }
 """How each transformer becomes nodes."""

@@ -1,0 +1,223 @@
+"""Maps of small filters that are learned from patches of the training images."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.random import RandomState
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.cluster import KMeans
+from sklearn.utils import Tags, check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from digitrec.errors import ConfigurationError
+from digitrec.preprocessing._images import map_rows, resolve_image_shape
+from digitrec.preprocessing.gradients import pool_maps
+
+__all__ = ["ConvolutionFilters"]
+
+# What the filters are learned from: patches of this many images, of which so many are kept.
+_IMAGES = 1000
+_PATCHES = 50_000
+# Patches of less contrast (the norm of the deviations from their mean) say nothing of strokes.
+_LEAST_CONTRAST = 0.3
+# Images filtered at once: their maps stay in the processor's cache.
+_BLOCK = 32
+
+
+class ConvolutionFilters(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+    """Convolve images with learned filters, rectify, pool on coarse grids and normalise.
+
+    The filters are the cluster centres of patches that were brought to mean 0 and norm 1. At
+    each pixel, the map of a filter is ``c * max(0, cosine - threshold)``: how far the patch
+    around the pixel is like the filter, times its contrast ``c``. Maps are pooled and
+    normalised as in `OrientedGradients`, whose directions they replace.
+
+    Parameters
+    ----------
+    image_shape : tuple of int, optional
+        ``(height, width)``. None infers a square (one line of pixels where the number of
+        columns is not a square number).
+    n_filters : int, default=16
+        Filters.
+    side : int, default=3
+        Pixels per side of a filter.
+    threshold : float, default=0.6
+        Least cosine between a patch and a filter that counts; at least 0 and below 1.
+    grids : sequence of int, default=(7, 4)
+        Cells per side of each grid.
+    floor : float, default=0.1
+        Added to the squared norm of a neighbourhood; damps cells with little in them.
+    power : float, default=0.5
+        Exponent applied to the normalised cells.
+    random_state : int, RandomState or None, default=0
+        Seed of the choice of patches and of the clustering.
+    n_jobs : int, optional
+        Threads; None means one.
+
+    Attributes
+    ----------
+    filters_ : ndarray of float32, shape (n_filters_, side * side)
+        Filters, of mean 0 and norm 1.
+    n_filters_ : int
+        Filters learned; fewer than asked for where there are fewer patches.
+    n_features_in_ : int
+        Pixels per image.
+
+    Notes
+    -----
+    A. Coates and A. Y. Ng, "Learning feature representations with k-means", in Neural
+    Networks: Tricks of the Trade, 2012, learn filters by clustering patches and encode by a
+    threshold; the pooling is that of gradient-direction features (see `OrientedGradients`).
+    """
+
+    def __init__(
+        self,
+        image_shape: tuple[int, int] | None = None,
+        *,
+        n_filters: int = 16,
+        side: int = 3,
+        threshold: float = 0.6,
+        grids: Sequence[int] = (7, 4),
+        floor: float = 0.1,
+        power: float = 0.5,
+        random_state: int | RandomState | None = 0,
+        n_jobs: int | None = None,
+    ) -> None:
+        self.image_shape = image_shape
+        self.n_filters = n_filters
+        self.side = side
+        self.threshold = threshold
+        self.grids = grids
+        self.floor = floor
+        self.power = power
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+
+    @property
+    def _n_features_out(self) -> int:
+        return self.n_filters_ * sum(g * g for g in self.grids)
+
+    def fit(self, X: ArrayLike, y: object = None) -> ConvolutionFilters:
+        """Learn the filters.
+
+        Parameters
+        ----------
+        X : array-like, shape (n_samples, height * width)
+            Training images, values 0 (background) to 1 (ink).
+        y : ignored
+
+        Raises
+        ------
+        ConfigurationError
+            If a parameter is out of range.
+        ValueError
+            If no patch of the images has any contrast.
+        """
+        if self.n_filters < 1 or self.side < 2:
+            raise ConfigurationError(
+                "n_filters must be at least 1 and side at least 2, "
+                f"not {self.n_filters!r} and {self.side!r}"
+            )
+        if not 0 <= self.threshold < 1:
+            raise ConfigurationError(
+                f"threshold must be at least 0 and below 1, not {self.threshold!r}"
+            )
+        images: NDArray = validate_data(self, X, dtype="numeric")
+        shape = resolve_image_shape(self.image_shape, images.shape[1])
+        random = check_random_state(self.random_state)
+        if len(images) > _IMAGES:
+            images = images[np.sort(random.choice(len(images), _IMAGES, replace=False))]
+        rows = np.ascontiguousarray(images, dtype=np.float32)
+        patches = _patches(rows.reshape(-1, *shape), self.side)
+        patches -= patches.mean(axis=0)
+        contrast = _norms(patches)
+        telling = np.flatnonzero(contrast > _LEAST_CONTRAST)
+        if not len(telling):
+            raise ValueError("filters cannot be learned: no patch of the images has any contrast")
+        if len(telling) > _PATCHES:
+            telling = random.choice(telling, _PATCHES, replace=False)
+        units = (patches[:, telling] / contrast[telling]).T
+        clusters = KMeans(min(self.n_filters, len(units)), n_init=1, random_state=random)
+        centres = clusters.fit(units).cluster_centers_
+        centres -= centres.mean(axis=1, keepdims=True)
+        norms = np.linalg.norm(centres, axis=1, keepdims=True)
+        self.filters_ = (centres / np.maximum(norms, 1e-12)).astype(np.float32)
+        self.n_filters_ = len(centres)
+        return self
+
+    def transform(self, X: ArrayLike) -> NDArray[np.float32]:
+        """Return the features of the images.
+
+        Parameters
+        ----------
+        X : array-like, shape (n_samples, height * width)
+            Images, any numeric type, values 0 (background) to 1 (ink).
+
+        Returns
+        -------
+        ndarray of float32, shape (n_samples, n_filters_ * sum(g * g for g in grids))
+            Ordered by grid, then filter, row and column of the cell.
+        """
+        check_is_fitted(self)
+        images: NDArray = validate_data(self, X, dtype="numeric", reset=False)
+        shape = resolve_image_shape(self.image_shape, images.shape[1])
+        function = functools.partial(
+            _filtered,
+            shape=shape,
+            filters=self.filters_,
+            side=self.side,
+            threshold=np.float32(self.threshold),
+            grids=tuple(self.grids),
+            floor=float(self.floor),
+            power=float(self.power),
+        )
+        return map_rows(function, images, self._n_features_out, self.n_jobs)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float32"]
+        return tags
+
+
+def _filtered(
+    X: NDArray[np.float32],
+    shape: tuple[int, int],
+    filters: NDArray[np.float32],
+    side: int,
+    threshold: np.float32,
+    grids: tuple[int, ...],
+    floor: float,
+    power: float,
+) -> NDArray[np.float32]:
+    features = []
+    for start in range(0, len(X), _BLOCK):
+        images = X[start : start + _BLOCK].reshape(-1, *shape)
+        patches = _patches(images, side)
+        # Filters have mean 0, so that the mean of a patch counts in its contrast only.
+        maps = filters @ patches
+        patches -= patches.mean(axis=0)
+        maps -= threshold * _norms(patches)
+        np.maximum(maps, 0, out=maps)
+        features.append(pool_maps(maps.reshape(-1, *images.shape), grids, floor, power))
+    return np.concatenate(features)
+
+
+def _patches(images: NDArray[np.float32], side: int) -> NDArray[np.float32]:
+    """Return the patches around all pixels, shape (side * side, n * height * width)."""
+    n, height, width = images.shape
+    before = side // 2
+    framed = np.zeros((n, height + side - 1, width + side - 1), dtype=np.float32)
+    framed[:, before : before + height, before : before + width] = images
+    patches = np.empty((side * side, n, height, width), dtype=np.float32)
+    for place in range(side * side):
+        i, j = divmod(place, side)
+        patches[place] = framed[:, i : i + height, j : j + width]
+    return patches.reshape(side * side, -1)
+
+
+def _norms(patches: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.sqrt(np.einsum("ij,ij->j", patches, patches))

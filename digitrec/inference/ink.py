@@ -178,7 +178,7 @@ def _departure(channel: NDArray[np.uint8], window: int, *, lit: bool) -> FloatIm
 
     Where the paper is lit, the difference is scaled to what it would be in the best light.
     """
-    step = max(1, window // 28)
+    step = max(1, round(window / 24))
     height, width = channel.shape
     small = _block_means(channel, step)
     size = max(3, window // step)
@@ -220,25 +220,34 @@ def _close(values: FloatImage, size: int) -> FloatImage:
 
 def _smooth_light(values: FloatImage) -> FloatImage:
     """Return a quadratic surface through the paper, ink given little weight."""
-    height, width = values.shape
-    y, x = np.linspace(-1, 1, height), np.linspace(-1, 1, width)
-    some = np.arange(0, values.size, max(1, values.size // 1500))
-    at_y, at_x = y[some // width], x[some % width]
-    rows = np.stack([np.ones(len(some)), at_x, at_y, at_x**2, at_x * at_y, at_y**2], axis=1)
+    some, rows, y, x = _surface_basis(*values.shape)
     goal = values.reshape(-1)[some].astype(np.float64)
-    below = np.zeros(len(some))
-    spread = 1.0
-    for _ in range(4):
-        weights = 1 / (1 + (np.maximum(below, 0) / spread) ** 2 + (below / (3 * spread)) ** 2)
-        weighted = rows.T * weights
+    weighted = rows.T
+    for attempt in range(4):
         surface = np.linalg.solve(weighted @ rows + 1e-3 * np.eye(6), weighted @ goal)
-        below = rows @ surface - goal
-        spread = 1.4826 * median(np.abs(below)) + 2.0
+        if attempt == 3:
+            break
+        away = rows @ surface - goal
+        away /= 1.4826 * median(np.abs(away)) + 2.0
+        # What is darker than the paper may be ink, and counts ten times less than what is lighter.
+        weighted = rows.T / (1 + away * away * (1 / 9 + (away > 0)))
     one, a, b, aa, ab, bb = surface
     level = (one + b * y + bb * y**2).astype(np.float32)[:, None]
     tilt = (a + ab * y).astype(np.float32)[:, None]
-    across = x.astype(np.float32)
-    return level + tilt * across + (aa * x**2).astype(np.float32)
+    return level + tilt * x.astype(np.float32) + (aa * x**2).astype(np.float32)
+
+
+@functools.lru_cache(maxsize=8)
+def _surface_basis(
+    height: int, width: int
+) -> tuple[slice, NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return which pixels to fit, their rows 1, x, y, xx, xy, yy, and both axes from -1 to 1."""
+    y, x = np.linspace(-1, 1, height), np.linspace(-1, 1, width)
+    some = slice(None, None, max(1, height * width // 1500))
+    at = np.arange(height * width)[some]
+    at_y, at_x = y[at // width], x[at % width]
+    columns = (np.ones(len(at)), at_x, at_y, at_x**2, at_x * at_y, at_y**2)
+    return some, np.stack(columns, axis=1), y, x
 
 
 def _noise(channel: NDArray[np.uint8]) -> float:

@@ -16,10 +16,12 @@ from digitrec.inference.prediction import Box
 
 __all__ = ["Located", "cut_out", "load_look", "locate_digit", "window_around"]
 
-LOOK_SIDE = 360
+LOOK_SIDE = 256
 """Most pixels of the side at which a digit is looked for."""
 DETAIL_SIDE = 640
 """Least pixels of the side of what is decoded, from which a small digit is cut."""
+CLOSE_SIDE = 180
+"""Most pixels of the side of the window in which a small digit is looked at again."""
 KERNEL = 0.3
 FINE_DIGIT = 48
 """A digit smaller than this at `LOOK_SIDE` is looked at again in detail."""
@@ -220,7 +222,7 @@ def _look_closer(
     x1 = min(fine.pixels.shape[1], int((right + reach) * by_x) + 1)
     y1 = min(fine.pixels.shape[0], int((bottom + reach) * by_y) + 1)
     window = fine.pixels[y0:y1, x0:x1]
-    factor = -(-max(window.shape[:2]) // (LOOK_SIDE // 2))
+    factor = -(-max(window.shape[:2]) // CLOSE_SIDE)
     if factor > 1:
         window = np.asarray(Image.fromarray(window).reduce(factor))
     found = _choose(extract_ink(window, dark_on_light=seen.ink.dark_on_light))

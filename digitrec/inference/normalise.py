@@ -48,71 +48,75 @@ def normalise_and_measure(
     strength: NDArray[np.generic], stroke_range: tuple[float, float] = STROKE_RATIO
 ) -> tuple[NDArray[np.uint8], float]:
     """Return what `normalise_digit` does, and the greatest over the typical stroke width."""
-    distance, side = _signed_distance(strength)
-    if distance is None:
+    mask = _silhouette(strength)
+    if mask is None:
         return np.zeros((IMAGE_SIDE, IMAGE_SIDE), np.uint8), 1.0
-    width = _stroke_width(distance)
-    unevenness = 2 * float(-distance.min()) / width
+    depth = _depth(mask)
+    width, deepest, side = _stroke_width(depth), float(depth.max()), max(mask.shape)
     low, high = stroke_range
     # Growing the stroke grows the digit too, so the goal is met in two steps.
     delta = 0.0
     for _ in range(2):
-        goal = np.clip(width, low * (side + 2 * delta), high * (side + 2 * delta))
+        goal = min(max(width, low * (side + 2 * delta)), high * (side + 2 * delta))
         delta = (goal - width) / 2
-    if delta < 0:
-        # A blob has no stroke to thin; what is left must not fall apart.
-        delta = max(delta, -0.6 * float(-distance.min()))
-    soft = np.clip(0.5 - (distance - delta), 0, 1).astype(np.float32)
-    return _place(soft), unevenness
+    # A blob has no stroke to thin; what is left must not fall apart.
+    delta = max(delta, -0.6 * deepest)
+    return _place(_move_outline(mask, depth, delta)), 2 * deepest / width
 
 
 def stroke_ratio(strength: NDArray[np.generic]) -> float:
     """Return stroke width over the longer side of the ink; 0 where there is none."""
-    distance, side = _signed_distance(strength)
-    return 0.0 if distance is None else _stroke_width(distance) / side
+    mask = _silhouette(strength)
+    return 0.0 if mask is None else _stroke_width(_depth(mask)) / max(mask.shape)
 
 
-def _signed_distance(strength: NDArray[np.generic]) -> tuple[NDArray[np.floating] | None, float]:
-    """Return the signed distance to the outline (negative inside) at the working size."""
+def _silhouette(strength: NDArray[np.generic]) -> NDArray[np.bool_] | None:
+    """Return which pixels of the ink's own box are ink, at the working size."""
     values = np.asarray(strength, dtype=np.float32)
     top = float(values.max(initial=0))
     if top <= 0:
-        return None, 0.0
-    inked = values > 0.25 * top
-    rows, columns = np.flatnonzero(inked.any(axis=1)), np.flatnonzero(inked.any(axis=0))
-    crop = values[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    crop = np.pad(crop, 1)
+        return None
+    crop = np.pad(values[_box(values > 0.25 * top)], 1)
     factor = _WORK_SIDE / max(crop.shape)
     size = (max(1, round(crop.shape[1] * factor)), max(1, round(crop.shape[0] * factor)))
     way = Image.Resampling.BICUBIC if factor > 1 else Image.Resampling.BOX
     crop = np.asarray(Image.fromarray(crop).resize(size, way))
-    level = otsu_threshold(crop / top * 255) * (top / 255)
+    level = otsu_threshold(crop * (255 / top)) * (top / 255)
     mask = crop > 0.9 * level
+    return mask[_box(mask)] if mask.any() else None
+
+
+def _box(mask: NDArray[np.bool_]) -> tuple[slice, slice]:
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    if not rows.size:
-        return None, 0.0
-    mask = np.pad(mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1], _MARGIN)
-    distance = ndi.distance_transform_edt(~mask)
-    # Depth within the ink is found without the margin, of which one pixel is enough.
-    inner = slice(_MARGIN - 1, 1 - _MARGIN)
-    distance[inner, inner] -= ndi.distance_transform_edt(mask[inner, inner])
-    distance += np.where(mask, 0.5, -0.5)
-    return distance, float(max(np.ptp(rows), np.ptp(columns)) + 1)
+    return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
 
 
-def _stroke_width(distance: NDArray[np.floating]) -> float:
-    """Return the typical stroke width: ink area over half its outline's length."""
-    inside = distance < 0
-    area = float(np.count_nonzero(inside))
-    ridge = inside & (distance <= ndi.minimum_filter(distance, 3))
-    typical = -2 * median(distance[ridge]) if ridge.any() else 1.0
-    return min(typical + 0.5, area)
+def _depth(mask: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Return how deep within the ink each pixel's centre lies: 0.5 at the rim, 0 outside."""
+    depth = ndi.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1].astype(np.float32)
+    return np.maximum(depth - np.float32(0.5), 0)
+
+
+def _stroke_width(depth: NDArray[np.float32]) -> float:
+    """Return the typical stroke width: twice the depth of the ink's ridges."""
+    inside = depth > 0
+    ridge = depth[inside & (depth >= ndi.maximum_filter(depth, 3, mode="constant"))]
+    return min(2 * median(ridge) + 0.5, float(np.count_nonzero(inside)))
+
+
+def _move_outline(
+    mask: NDArray[np.bool_], depth: NDArray[np.float32], delta: float
+) -> NDArray[np.float32]:
+    """Return ink, 0–1, whose outline is moved outwards by some pixels, or inwards if negative."""
+    if delta <= 0:
+        return np.where(mask, np.clip(depth + np.float32(0.5 + delta), 0, 1), np.float32(0))
+    # How far away the ink is matters only where strokes grow.
+    away = ndi.distance_transform_edt(~np.pad(mask, _MARGIN)).astype(np.float32)
+    return np.clip(np.float32(1 + delta) - away, 0, 1)
 
 
 def _place(soft: NDArray[np.float32]) -> NDArray[np.uint8]:
-    inked = soft > 0.1
-    rows, columns = np.flatnonzero(inked.any(axis=1)), np.flatnonzero(inked.any(axis=0))
-    crop = soft[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    crop = soft[_box(soft > 0.1)]
     factor = DIGIT_SIDE / max(crop.shape)
     size = (max(1, round(crop.shape[1] * factor)), max(1, round(crop.shape[0] * factor)))
     small = np.asarray(Image.fromarray(crop).resize(size, Image.Resampling.BILINEAR))

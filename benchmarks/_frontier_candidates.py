@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from digitrec.preprocessing import Augmentation
+from digitrec.preprocessing import Augmentation, ConvolutionFilters
 
 __all__ = ["TRIALS", "VIEWS", "Candidate", "Trial", "candidates_for"]
 
@@ -41,64 +41,66 @@ _DIGITS = (
     Candidate(
         name="svm",
         title="SVM",
-        summary="RBF kernel on 100 components of the gradients; no distortions.",
+        summary="RBF kernel on 100 components of the gradient directions; no distortions.",
         features="gradients",
         model="svm",
     ),
     Candidate(
         name="augmented_mlp",
-        title="Augmented MLP",
-        summary="512 hidden units, a new distorted copy of every image in each epoch.",
+        title="Gradient MLP",
+        summary=(
+            "512 hidden units on gradient directions, a new distorted copy of every image in "
+            "each epoch."
+        ),
         features="deskewed",
         model="augmented_mlp",
     ),
     Candidate(
-        name="virtual_svm_4",
-        title="Virtual SVM x4",
-        summary="Refitted with distorted copies, 4 of each image, that are near its margins.",
-        features="deskewed",
-        model="virtual_svm",
-        parameters=(("n_copies", 4),),
-    ),
-    Candidate(
         name="virtual_svm",
-        title="Virtual SVM x8",
-        summary="The same with 8 copies of each image.",
+        title="Gradient SVM",
+        summary=(
+            "RBF kernel on gradient directions, refitted with distorted copies, 8 of each "
+            "image, that are near its margins."
+        ),
         features="deskewed",
         model="virtual_svm",
     ),
     Candidate(
         name="committee",
-        title="SVM x8 and MLP",
-        summary="The mean of the probabilities of the virtual SVM (8 copies) and the MLP.",
+        title="Gradient SVM and MLP",
+        summary="The mean of the probabilities of the two on gradient directions.",
         members=("virtual_svm", "augmented_mlp"),
     ),
     Candidate(
-        name="upright_virtual_svm",
-        title="Virtual SVM x4, no deskew",
-        summary="4 copies of the images as they are.",
-        features="raw",
-        model="virtual_svm",
+        name="convolution_svm_4",
+        title="Convolution SVM x4",
+        summary=(
+            "The SVM on maps of 16 filters of 3x3 pixels that are learned from patches of the "
+            "training images; 4 copies of each image."
+        ),
+        features="deskewed",
+        model="convolution_svm",
         parameters=(("n_copies", 4),),
     ),
     Candidate(
-        name="upright_mlp",
-        title="Augmented MLP, no deskew",
-        summary="The network on distorted copies of the images as they are.",
-        features="raw",
-        model="augmented_mlp",
+        name="convolution_svm",
+        title="Convolution SVM",
+        summary="The same with 8 copies of each image.",
+        features="deskewed",
+        model="convolution_svm",
     ),
     Candidate(
-        name="committee_of_three",
-        title="Committee of three",
-        summary="The virtual SVMs (8 copies; without deskew) and the MLP.",
-        members=("virtual_svm", "augmented_mlp", "upright_virtual_svm"),
+        name="convolution_mlp",
+        title="Convolution MLP",
+        summary="The network on the maps of the learned filters.",
+        features="deskewed",
+        model="convolution_mlp",
     ),
     Candidate(
-        name="committee_of_four",
-        title="Committee of four",
-        summary="The virtual SVM (8 copies) and the MLP, and both without deskew.",
-        members=("virtual_svm", "augmented_mlp", "upright_virtual_svm", "upright_mlp"),
+        name="convolution_committee",
+        title="Convolution SVM and MLP",
+        summary="The mean of the probabilities of the two on learned filters.",
+        members=("convolution_svm", "convolution_mlp"),
     ),
 )
 
@@ -146,7 +148,7 @@ def candidates_for(dataset: str) -> dict[str, Candidate]:
 
 @dataclass(frozen=True, kw_only=True)
 class Trial:
-    """A variation of the virtual SVM with 4 copies, on few rows.
+    """A variation of the convolution SVM with 4 copies, on few rows.
 
     Attributes
     ----------
@@ -188,6 +190,18 @@ TRIALS = (
     ),
     Trial(title="decisions averaged over the image and 4 gently distorted copies", views=4),
     Trial(title="no deskew", features="raw"),
+    Trial(title="gradient directions for filters", parameters=(("descriptor", None),)),
+    *(
+        Trial(title=title, parameters=(("descriptor", ConvolutionFilters(**settings)),))
+        for title, settings in (
+            ("8 filters", {"n_filters": 8}),
+            ("32 filters", {"n_filters": 32}),
+            ("24 filters of 4x4 pixels", {"n_filters": 24, "side": 4}),
+            ("24 filters of 5x5 pixels", {"n_filters": 24, "side": 5}),
+            ("threshold 0.3", {"threshold": 0.3}),
+            ("threshold 0.8", {"threshold": 0.8}),
+        )
+    ),
     Trial(title="C = 3", parameters=(("C", 3.0),)),
     Trial(title="C = 30", parameters=(("C", 30.0),)),
     Trial(title="gamma halved", parameters=(("gamma", _GAMMA / 2),)),

@@ -120,7 +120,8 @@ def render_report(stored: dict[str, Any]) -> str:
         f"# The accuracy frontier on {stored['dataset']}\n",
         f"The winner on the validation rows is **{track[best['name']].title}**: "
         f"**{best['test_error']:.2%}** test error, fitted in {best['fit_seconds']:.0f} s. "
-        "No network sees pixels: all candidates learn from gradient features.\n",
+        "No network sees pixels: all candidates learn from gradient directions, or from maps of "
+        "filters that were learned by clustering patches.\n",
         tabulate(rows, columns, tablefmt="github", disable_numparse=True),
         "\n![Test error against fit time and against latency](frontier.png)\n",
         "## Candidates\n",
@@ -174,7 +175,7 @@ def _trial_lines(stored: dict[str, Any]) -> list[str]:
     ]
     return [
         "\n## Variations tried\n",
-        f"The virtual SVM on {trials['n_train']:,} training rows, on {trials['n_held_out']:,} "
+        f"The convolution SVM on {trials['n_train']:,} training rows, on {trials['n_held_out']:,} "
         "other training rows; the test rows have no part in it. Two rows less than about 0.1 "
         "points apart are not told apart by so many images.\n",
         tabulate(

@@ -253,7 +253,7 @@ def measure_shortcut(dataset: Dataset, n_rows: int = 3000) -> dict[str, float]:
 
 
 def run_trials(dataset: Dataset, show: Callable[[str], None]) -> dict[str, Any]:
-    """Fit variations of the virtual SVM to a sixth of the training rows, on one thread."""
+    """Fit variations of the convolution SVM to a sixth of the training rows, on one thread."""
     split = validation_split(dataset.y_train, fraction=1 / 6)
     train = split.validation
     held_out = split.train[: 2 * len(train)]
@@ -261,7 +261,7 @@ def run_trials(dataset: Dataset, show: Callable[[str], None]) -> dict[str, Any]:
     for trial in TRIALS:
         fixed = FEATURES[trial.features].build_fixed(dataset.image_shape)
         X = fixed.transform(dataset.X_train[train])
-        model = VirtualSVC(random_state=0).set_params(n_copies=4)
+        model = MODELS["convolution_svm"].build(0, {"n_copies": 4})
         model.set_params(**dict(trial.parameters))
         started = time.perf_counter()
         model.fit(X, dataset.y_train[train])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import os
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -35,6 +36,8 @@ CROWD = 60
 """Pieces of ink from which a page without digits is not looked at again."""
 CLEAR = 0.95
 """Confidence that a second look, at other assumptions on the paper, must reach."""
+BLOCK = 8
+"""Images of one digit that are held and classified at one time."""
 
 
 class Recognizer:
@@ -97,26 +100,48 @@ class Recognizer:
         ImageError
             If the image cannot be read.
         """
-        loaded = load_look(image)
-        found = locate_digit(loaded)
-        first = self.judge([found])[0] if found else _nothing(NO_INK)
+        return self.predict_digits([image])[0]
+
+    def predict_digits(self, images: Iterable[ImageSource | LoadedImage]) -> list[DigitPrediction]:
+        """Recognise the digit of each of several images; the classifier takes a block at a time.
+
+        Parameters
+        ----------
+        images : iterable of path, bytes, ndarray, PIL image or LoadedImage
+            As `read_image` takes them, or as `load_look` returns them.
+
+        Raises
+        ------
+        ImageError
+            If an image cannot be read.
+        """
+        predictions: list[DigitPrediction] = []
+        remaining = iter(images)
+        while block := list(itertools.islice(remaining, BLOCK)):
+            loaded = [i if isinstance(i, LoadedImage) else load_look(i) for i in block]
+            found = [locate_digit(image) for image in loaded]
+            judged = iter(self.judge([item for item in found if item is not None]))
+            firsts = [_nothing(NO_INK) if item is None else next(judged) for item in found]
+            predictions += map(self._look_again, loaded, found, firsts)
+        return predictions
+
+    def _look_again(
+        self, image: LoadedImage, found: Located | None, first: DigitPrediction
+    ) -> DigitPrediction:
+        """Return the first answer, or a clear one at other assumptions if that is in doubt."""
         if first.confidence >= SURE or (found is not None and found.alone):
             return first
         # A shadow for ink, or paper for ink: look again, but believe only what is clear.
         dark = found.dark_on_light if found else True
         others = [
-            locate_digit(loaded, kernel=KERNEL / 2, dark_on_light=dark),
-            locate_digit(loaded, dark_on_light=not dark),
+            locate_digit(image, kernel=KERNEL / 2, dark_on_light=dark),
+            locate_digit(image, dark_on_light=not dark),
         ]
         again = self.judge([o for o in others if o is not None and o.clutter < LITTLE])
         best = max(again, key=lambda p: p.confidence, default=first)
         if best.accepted and best.confidence >= CLEAR:
             return best
         return first
-
-    def predict_digits(self, images: Iterable[ImageSource]) -> list[DigitPrediction]:
-        """Recognise the digit of each of several images; see `predict_digit`."""
-        return [self.predict_digit(image) for image in images]
 
     def predict_rows(self, X: ArrayLike) -> list[DigitPrediction]:
         """Recognise digits that are framed as MNIST frames them.

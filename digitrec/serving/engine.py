@@ -14,7 +14,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from io import BytesIO
 from typing import Any, BinaryIO
 
@@ -22,7 +22,9 @@ import numpy as np
 from PIL import Image
 
 from digitrec.errors import DigitrecError, ImageError
-from digitrec.inference import DigitPrediction, Located, Reading, Recognizer, locate_digit
+from digitrec.inference import DigitPrediction, Reading, Recognizer
+from digitrec.inference.image_io import LoadedImage
+from digitrec.inference.locate import load_look
 from digitrec.serving import open_inference
 from digitrec.serving.bodies import Images, check_image, parse_body
 from digitrec.serving.messages import (
@@ -96,25 +98,52 @@ class Engine:
         started = time.perf_counter()
         recognizer = self.recognizer(tasks[0].model)
         answers: dict[int, Answer] = {}
-        found: dict[int, Located] = {}
+        files: dict[int, bytes] = {}
         for i, task in enumerate(tasks):
             try:
                 request = parse_body(task.content_type, task.body, self.settings)
                 if isinstance(request, Images) and request.single:
-                    check_image(request.files[0], self.settings)
-                    located = locate_digit(request.files[0])
-                    if located is not None:
-                        found[i] = located
-                        continue
-                answers[i] = self._predict(recognizer, task)
+                    files[i] = request.files[0]
+                else:
+                    answers[i] = self._predict(recognizer, task)
             except Exception as error:
                 answers[i] = _refusal(error)
-        judged = recognizer.judge(list(found.values())) if found else []
-        for i, prediction in zip(found, judged, strict=True):
-            fields = _prediction_fields(prediction, tasks[i].options)
-            fields = {"model": tasks[i].model, **fields}
-            answers[i] = _json_answer(fields, started, (prediction.digit,))
+        for i, outcome in zip(files, self._digits(recognizer, list(files.values())), strict=True):
+            if isinstance(outcome, Exception):
+                answers[i] = _refusal(outcome)
+                continue
+            fields = _prediction_fields(outcome, tasks[i].options)
+            answers[i] = _json_answer(
+                {"model": tasks[i].model, **fields}, started, (outcome.digit,)
+            )
         return [answers[i] for i in range(len(tasks))]
+
+    def _digits(
+        self, recognizer: Recognizer, files: list[bytes]
+    ) -> Iterator[DigitPrediction | Exception]:
+        """Yield for each file the digit it shows, or why it could not be read."""
+        step = self.settings.max_image_batch
+        for start in range(0, len(files), step):
+            outcomes: list[LoadedImage | Exception] = []
+            for data in files[start : start + step]:
+                try:
+                    check_image(data, self.settings)
+                    outcomes.append(load_look(data))
+                except Exception as error:
+                    outcomes.append(error)
+            loaded = [outcome for outcome in outcomes if not isinstance(outcome, Exception)]
+            try:
+                predictions = iter(recognizer.predict_digits(loaded) if loaded else ())
+            except Exception as error:
+                if len(outcomes) == 1:
+                    yield error
+                    continue
+                # One image spoils the block, perhaps by damage that shows in its detail only.
+                for data in files[start : start + step]:
+                    yield from self._digits(recognizer, [data])
+                continue
+            for outcome in outcomes:
+                yield outcome if isinstance(outcome, Exception) else next(predictions)
 
     def _rows(self, recognizer: Recognizer, task: Task) -> list[Answer]:
         started = time.perf_counter()
@@ -136,18 +165,15 @@ class Engine:
         entries: list[dict[str, Any]] = []
         digits: list[int | None] = []
         if isinstance(request, Images):
-            for data in request.files:
-                try:
-                    check_image(data, self.settings)
-                    prediction = recognizer.predict_digit(data)
-                except (RequestError, ImageError) as error:
-                    if request.single:
-                        raise
-                    code = getattr(error, "code", "unreadable_image")
-                    entries.append({"error": str(error), "code": code})
-                    continue
-                entries.append(_prediction_fields(prediction, task.options))
-                digits.append(prediction.digit)
+            for outcome in self._digits(recognizer, request.files):
+                if isinstance(outcome, DigitPrediction):
+                    entries.append(_prediction_fields(outcome, task.options))
+                    digits.append(outcome.digit)
+                elif request.single or not isinstance(outcome, RequestError | ImageError):
+                    raise outcome
+                else:
+                    code = getattr(outcome, "code", "unreadable_image")
+                    entries.append({"error": str(outcome), "code": code})
         else:
             predictions = recognizer.predict_rows(request.values)
             entries = [_prediction_fields(prediction, task.options) for prediction in predictions]

@@ -25,6 +25,22 @@ def test_single_digits_of_made_up_scenes(recognizer, digits):
     assert right >= 70
 
 
+def test_many_images_are_recognised_as_each_alone(recognizer, digits):
+    images, labels = digits
+    rng = np.random.default_rng(3)
+    scenes = [make_scene([(images[i : i + 1], str(labels[i]))], rng).pixels for i in range(18)]
+    # A blank page between two blocks, and noise that is looked at a second time.
+    scenes[8:8] = [np.full((50, 60, 3), 240, np.uint8)]
+    scenes.append(rng.integers(0, 90, (60, 90), dtype=np.uint8))
+    together = recognizer.predict_digits(iter(scenes))
+    assert len(together) == len(scenes)
+    for scene, one in zip(scenes, together, strict=True):
+        alone = recognizer.predict_digit(scene)
+        assert (one.digit, one.box, one.accepted) == (alone.digit, alone.box, alone.accepted)
+        assert one.confidence == pytest.approx(alone.confidence, abs=2e-5)
+    assert recognizer.predict_digits([]) == []
+
+
 def test_strings_of_made_up_scenes(recognizer, digits):
     images, labels = digits
     rng = np.random.default_rng(0)

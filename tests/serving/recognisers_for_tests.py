@@ -32,6 +32,9 @@ class Misbehaving:
     def predict_digit(self, image: Any) -> DigitPrediction:
         return self._answer(0)
 
+    def predict_digits(self, images: Any) -> list[DigitPrediction]:
+        return [self._answer(0) for _ in images]
+
     def read(self, image: Any) -> Reading:
         return Reading(text="", lines=[], digits=[], boxes=[])
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -15,14 +17,14 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from digitrec._optional import import_optional
 from digitrec.models._progress import report_fit
+from digitrec.models.virtual_svm import JITTER
 from digitrec.preprocessing._images import resolve_image_shape
+from digitrec.preprocessing.augmentation import augment
 
 __all__ = ["ConvolutionalNetwork"]
 
 # Rows the network answers at once.
 _CHUNK_ROWS = 2000
-# How the training images vary in each epoch, as fractions of the side or of a full turn.
-_ROTATION, _SHIFT, _ZOOM, _SHEAR = 0.035, 0.08, 0.1, 0.1
 
 
 class ConvolutionalNetwork(ClassifierMixin, BaseEstimator):
@@ -48,7 +50,7 @@ class ConvolutionalNetwork(ClassifierMixin, BaseEstimator):
     learning_rate : float, default=0.002
         Of the first step.
     augment : bool, default=False
-        Turn, shift, zoom and shear the training images anew in each epoch.
+        Distort the training images anew in each epoch, by `digitrec.models.virtual_svm.JITTER`.
     validation_fraction : float, default=0.05
         Training rows held out for the validation curves, in [0, 1); 0 for none.
     n_jobs : int, optional
@@ -123,30 +125,27 @@ class ConvolutionalNetwork(ClassifierMixin, BaseEstimator):
         n_held_out = int(self.validation_fraction * len(rows))
         order = np.random.default_rng(self.random_state).permutation(len(rows))
         train, held_out = order[n_held_out:], order[:n_held_out]
-        options: dict[str, Any] = {
-            "epochs": self.epochs,
-            "batch_size": self.batch_size,
-            "verbose": 0,
-            "callbacks": [keras.callbacks.LambdaCallback(on_epoch_end=self._tell)],
-        }
+        options: dict[str, Any] = {"batch_size": self.batch_size, "verbose": 0}
         if n_held_out:
             targets = np.eye(len(self.classes_), dtype=np.float32)[codes[held_out]]
             options["validation_data"] = (rows[held_out], targets)
         n_steps = self.epochs * -(-len(train) // self.batch_size)
+        network = _compiled_network(self.get_params(), shape, len(self.classes_), n_steps)
+        # Fitted one epoch at a time, so that each can see new distortions.
         wrapped = keras.wrappers.SKLearnClassifier(
-            _compiled_network,
-            model_kwargs={"settings": self.get_params(), "shape": shape, "n_steps": n_steps},
-            fit_kwargs=options,
+            lambda X, y: network, fit_kwargs={"epochs": 1, **options}
         )
-        wrapped.fit(rows[train], codes[train])
-        history = wrapped.history_.history
-        self.loss_curve_ = [float(value) for value in history["loss"]]
-        self.training_scores_ = [float(value) for value in history["accuracy"]]
+        history: dict[str, list[float]] = {}
+        for epoch, shown in enumerate(self._shown_images(rows[train], shape)):
+            wrapped.fit(shown, codes[train])
+            for name, values in wrapped.history_.history.items():
+                history.setdefault(name, []).append(float(values[-1]))
+            self._tell(epoch, {name: values[-1] for name, values in history.items()})
+        self.loss_curve_, self.training_scores_ = history["loss"], history["accuracy"]
         if n_held_out:
-            self.validation_loss_ = [float(value) for value in history["val_loss"]]
-            self.validation_scores_ = [float(value) for value in history["val_accuracy"]]
-        # The layers that distort images are for training; the network is the last part.
-        self.network_ = wrapped.model_.layers[-1]
+            self.validation_loss_ = history["val_loss"]
+            self.validation_scores_ = history["val_accuracy"]
+        self.network_ = network.layers[-1]
         return self
 
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
@@ -191,6 +190,22 @@ class ConvolutionalNetwork(ClassifierMixin, BaseEstimator):
         """
         return self.classes_[self.predict_proba(X).argmax(axis=1)]
 
+    def _shown_images(
+        self, rows: NDArray[np.float32], shape: tuple[int, int]
+    ) -> Iterator[NDArray[np.float32]]:
+        """Yield the images of each epoch."""
+        if not self.augment:
+            return itertools.repeat(rows, self.epochs)
+        return augment(
+            rows,
+            shape,
+            self.epochs,
+            self.random_state,
+            augmentation=JITTER,
+            chunk_rows=len(rows),
+            n_jobs=self.n_jobs,
+        )
+
     def _tell(self, epoch: int, logs: dict[str, float]) -> None:
         line = f"epoch {epoch + 1}/{self.epochs}, loss {logs['loss']:.4f}"
         if "val_accuracy" in logs:
@@ -199,21 +214,11 @@ class ConvolutionalNetwork(ClassifierMixin, BaseEstimator):
 
 
 def _compiled_network(
-    X: NDArray, y: NDArray, settings: dict[str, Any], shape: tuple[int, int], n_steps: int
+    settings: dict[str, Any], shape: tuple[int, int], n_classes: int, n_steps: int
 ) -> Any:
-    """Return a compiled network; `SKLearnClassifier` calls this with one-hot `y`."""
+    """Return a compiled network of rows of pixels; its last layer takes images."""
     keras = _load_keras(settings["n_jobs"])
     layers = keras.layers
-    distortions = [keras.Input((X.shape[1],)), layers.Reshape((*shape, 1))]
-    if settings["augment"]:
-        seed = settings["random_state"]
-        fill = {"fill_mode": "constant", "fill_value": 0.0}
-        distortions += [
-            layers.RandomRotation(_ROTATION, seed=seed, **fill),
-            layers.RandomTranslation(_SHIFT, _SHIFT, seed=seed + 1, **fill),
-            layers.RandomZoom((-_ZOOM, _ZOOM), (-_ZOOM, _ZOOM), seed=seed + 2, **fill),
-            layers.RandomShear(_SHEAR, 0.0, seed=seed + 3, **fill),
-        ]
     steps = [keras.Input((*shape, 1))]
     for i, n_filters in enumerate(settings["filters"]):
         steps += [
@@ -229,9 +234,10 @@ def _compiled_network(
         layers.Dropout(0.4),
         layers.Dense(settings["hidden"], activation="relu"),
         layers.Dropout(0.3),
-        layers.Dense(y.shape[1], activation="softmax"),
+        layers.Dense(n_classes, activation="softmax"),
     ]
-    network = keras.Sequential([*distortions, keras.Sequential(steps)])
+    pixels = [keras.Input((shape[0] * shape[1],)), layers.Reshape((*shape, 1))]
+    network = keras.Sequential([*pixels, keras.Sequential(steps)])
     rate = keras.optimizers.schedules.CosineDecay(settings["learning_rate"], n_steps)
     network.compile(keras.optimizers.Adam(rate), "categorical_crossentropy", metrics=["accuracy"])
     return network

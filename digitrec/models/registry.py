@@ -304,12 +304,12 @@ _SPECS = (
     ModelSpec(
         name="cnn",
         title="CNN",
-        summary="A small convolutional network on pixels: three convolutions, Adam, 10 epochs.",
+        summary="A small convolutional network on deskewed pixels: three convolutions, Adam.",
         factory=_cnn,
         seconds=500,
         extra="cnn",
         package="keras",
-        features=("raw", "deskewed"),
+        features=("deskewed", "raw"),
     ),
 )
 

@@ -116,7 +116,8 @@ class _Goal:
     def draft_factor(self, side: int) -> float:
         """Return by how much a decoder may reduce an image of this longer side."""
         if self.look_side is not None:
-            return float(-(-side // self.look_side))
+            # Decoders reduce by powers of two; halving what is left over comes to the same.
+            return 2.0 ** (-(-side // self.look_side) - 1).bit_length()
         return 1.0 if self.max_side is None else side / self.max_side
 
 

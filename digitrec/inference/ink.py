@@ -178,7 +178,7 @@ def _departure(channel: NDArray[np.uint8], window: int, *, lit: bool) -> FloatIm
 
     Where the paper is lit, the difference is scaled to what it would be in the best light.
     """
-    step = max(1, round(window / 24))
+    step = max(1, round(window / 16))
     height, width = channel.shape
     small = _block_means(channel, step)
     size = max(3, window // step)
@@ -243,7 +243,7 @@ def _surface_basis(
 ) -> tuple[slice, NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Return which pixels to fit, their rows 1, x, y, xx, xy, yy, and both axes from -1 to 1."""
     y, x = np.linspace(-1, 1, height), np.linspace(-1, 1, width)
-    some = slice(None, None, max(1, height * width // 1500))
+    some = slice(None, None, max(1, height * width // 800))
     at = np.arange(height * width)[some]
     at_y, at_x = y[at // width], x[at % width]
     columns = (np.ones(len(at)), at_x, at_y, at_x**2, at_x * at_y, at_y**2)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 __all__ = ["median", "otsu_threshold", "quantile"]
 
@@ -46,8 +45,7 @@ def otsu_threshold(strength: NDArray[np.floating]) -> float:
     if not strength.size:
         return 0.0
     levels = np.clip(strength, 0, 255).astype(np.uint8)
-    # Pillow counts bytes as they are; `bincount` first makes integers of eight bytes of them.
-    counts = np.array(Image.frombuffer("L", (levels.size, 1), levels.tobytes()).histogram())
+    counts = np.bincount(levels.reshape(-1), minlength=256)
     weights = np.cumsum(counts).astype(float)
     sums = np.cumsum(counts * _LEVELS)
     total, mean = weights[-1], sums[-1]

@@ -77,10 +77,11 @@ def is_dark_on_light(pixels: NDArray[np.uint8]) -> bool:
     grey = np.asarray(image.resize(size, Image.Resampling.BOX), dtype=np.float32)
     skewness = 0.0
     for share in _POLARITY_WINDOWS:
-        departure = grey - ndi.uniform_filter(grey, int(share * max(size)) | 1, mode="nearest")
+        blurred = ndi.uniform_filter(grey, int(share * max(size)) | 1, mode="nearest")
+        departure = (grey - blurred).reshape(-1)
         squares = departure * departure
         spread = float(squares.mean()) + 1.0
-        skewness += float((squares * departure).mean()) / spread**1.5
+        skewness += float(squares @ departure) / departure.size / spread**1.5
     return skewness <= 0
 
 
@@ -224,17 +225,21 @@ def _smooth_light(values: FloatImage) -> FloatImage:
     goal = values.reshape(-1)[some].astype(np.float64)
     weighted = rows.T
     for attempt in range(4):
-        surface = np.linalg.solve(weighted @ rows + 1e-3 * np.eye(6), weighted @ goal)
+        surface = np.linalg.solve(weighted @ rows + _RIDGE, weighted @ goal)
         if attempt == 3:
             break
         away = rows @ surface - goal
         away /= 1.4826 * median(np.abs(away)) + 2.0
         # What is darker than the paper may be ink, and counts ten times less than what is lighter.
-        weighted = rows.T / (1 + away * away * (1 / 9 + (away > 0)))
+        weighted = rows.T * (1 / (1 + away * away * (1 / 9 + (away > 0))))
     one, a, b, aa, ab, bb = surface
     level = (one + b * y + bb * y**2).astype(np.float32)[:, None]
     tilt = (a + ab * y).astype(np.float32)[:, None]
     return level + tilt * x.astype(np.float32) + (aa * x**2).astype(np.float32)
+
+
+_RIDGE = 1e-3 * np.eye(6)
+"""Keeps the fit solvable where an image is too narrow for a surface."""
 
 
 @functools.lru_cache(maxsize=8)

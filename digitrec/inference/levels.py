@@ -45,16 +45,16 @@ def otsu_threshold(strength: NDArray[np.floating]) -> float:
     if not strength.size:
         return 0.0
     levels = np.clip(strength, 0, 255).astype(np.uint8)
-    counts = np.bincount(levels.reshape(-1), minlength=256)
-    weights = np.cumsum(counts).astype(float)
-    sums = np.cumsum(counts * _LEVELS)
-    total, mean = weights[-1], sums[-1]
+    counts = np.bincount(levels.reshape(-1), minlength=256).astype(np.float64)
+    # The classes are split after each level but the last, where both have members.
+    weights, sums = np.cumsum(counts)[:-1], np.cumsum(counts * _LEVELS)
+    total = float(levels.size)
     both = weights * (total - weights)
-    split = both > 0
-    if not split.any():
+    between = np.full(255, -1.0)
+    np.divide((sums[-1] * weights - total * sums[:-1]) ** 2, both, out=between, where=both > 0)
+    most = float(between.max())
+    if most < 0:
         return 0.0
-    between = np.full(256, -1.0)
-    between[split] = (mean * weights[split] - total * sums[split]) ** 2 / both[split]
     # Equal maxima come from a gap between the classes: take its middle.
-    best = np.flatnonzero(between >= between.max() * (1 - 1e-9))
+    best = np.flatnonzero(between >= most * (1 - 1e-9))
     return float(best.mean()) + 0.5

@@ -90,6 +90,17 @@ _DIGITS = (
         model="convolution_svm",
     ),
     Candidate(
+        name="wide_convolution_svm",
+        title="Wide convolution SVM",
+        summary="The same with 24 filters of 4x4 pixels.",
+        features="deskewed",
+        model="convolution_svm",
+        parameters=(
+            ("descriptor", ConvolutionFilters(n_filters=24, side=4)),
+            ("random_state", 1),
+        ),
+    ),
+    Candidate(
         name="convolution_mlp",
         title="Convolution MLP",
         summary="The network on the maps of the learned filters.",
@@ -101,6 +112,18 @@ _DIGITS = (
         title="Convolution SVM and MLP",
         summary="The mean of the probabilities of the two on learned filters.",
         members=("convolution_svm", "convolution_mlp"),
+    ),
+    Candidate(
+        name="committee_of_three",
+        title="Committee of three",
+        summary="The convolution SVM, the wide one and the convolution MLP.",
+        members=("convolution_svm", "wide_convolution_svm", "convolution_mlp"),
+    ),
+    Candidate(
+        name="committee_of_four",
+        title="Committee of four",
+        summary="The convolution SVMs and both MLPs, on learned filters and on gradients.",
+        members=("convolution_svm", "wide_convolution_svm", "convolution_mlp", "augmented_mlp"),
     ),
 )
 

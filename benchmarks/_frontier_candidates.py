@@ -67,32 +67,24 @@ _DIGITS = (
     ),
     Candidate(
         name="committee",
-        title="Gradient SVM and MLP",
-        summary="The mean of the probabilities of the two on gradient directions.",
+        title="Gradient pair",
+        summary="The mean of the probabilities of the SVM and the MLP on gradient directions.",
         members=("virtual_svm", "augmented_mlp"),
-    ),
-    Candidate(
-        name="convolution_svm_4",
-        title="Convolution SVM x4",
-        summary=(
-            "The SVM on maps of 16 filters of 3x3 pixels that are learned from patches of the "
-            "training images; 4 copies of each image."
-        ),
-        features="deskewed",
-        model="convolution_svm",
-        parameters=(("n_copies", 4),),
     ),
     Candidate(
         name="convolution_svm",
         title="Convolution SVM",
-        summary="The same with 8 copies of each image.",
+        summary=(
+            "The SVM on maps of 16 filters of 3x3 pixels that are learned from patches of the "
+            "training images; 8 copies of each image."
+        ),
         features="deskewed",
         model="convolution_svm",
     ),
     Candidate(
         name="wide_convolution_svm",
-        title="Wide convolution SVM",
-        summary="The same with 24 filters of 4x4 pixels.",
+        title="Wide SVM",
+        summary="The convolution SVM with 24 filters of 4x4 pixels.",
         features="deskewed",
         model="convolution_svm",
         parameters=(
@@ -109,21 +101,15 @@ _DIGITS = (
     ),
     Candidate(
         name="convolution_committee",
-        title="Convolution SVM and MLP",
-        summary="The mean of the probabilities of the two on learned filters.",
+        title="Convolution pair",
+        summary="The mean of the probabilities of the SVM and the MLP on learned filters.",
         members=("convolution_svm", "convolution_mlp"),
     ),
     Candidate(
         name="committee_of_three",
         title="Committee of three",
-        summary="The convolution SVM, the wide one and the convolution MLP.",
+        summary="The convolution SVM, the wide SVM and the convolution MLP.",
         members=("convolution_svm", "wide_convolution_svm", "convolution_mlp"),
-    ),
-    Candidate(
-        name="committee_of_four",
-        title="Committee of four",
-        summary="The convolution SVMs and both MLPs, on learned filters and on gradients.",
-        members=("convolution_svm", "wide_convolution_svm", "convolution_mlp", "augmented_mlp"),
     ),
 )
 

@@ -49,7 +49,7 @@ def frontier_figure(stored: dict[str, Any]) -> Figure:
         x = [row[field] for row in results]
         axes.set_xscale("log")
         axes.set_yscale("log")
-        axes.set_xlim(min(x) / 2.5, max(x) * 6)
+        axes.set_xlim(min(x) / 2.5, max(x) * 10)
         axes.set_ylim(bottom, top)
         for row in published:
             axes.axhline(row.error * 100, color=GREY, linewidth=0.7, linestyle=(0, (4, 3)))

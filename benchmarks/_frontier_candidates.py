@@ -95,9 +95,13 @@ _DIGITS = (
     Candidate(
         name="convolution_mlp",
         title="Convolution MLP",
-        summary="The network on the maps of the learned filters.",
+        summary=(
+            "The network on 300 components of the maps of the learned filters, for twice as many "
+            "epochs."
+        ),
         features="deskewed",
         model="convolution_mlp",
+        parameters=(("n_components", 300), ("n_epochs", 72)),
     ),
     Candidate(
         name="convolution_committee",

@@ -76,6 +76,22 @@ def test_the_box_is_in_pixels_of_the_original(recognizer, digits, page):
     assert prediction.box == pytest.approx(truth, abs=12)
 
 
+def test_the_box_of_a_small_digit_in_a_photo_on_its_side(recognizer, digits, page, tmp_path):
+    images, labels = digits
+    index = int(np.flatnonzero(labels == 7)[0])
+    large = np.kron(images[index], np.ones((8, 8), np.float32))
+    upright = page([(large, 1500, 400)], 2000, 2600)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned clockwise by a quarter
+    photo = tmp_path / "photo.jpg"
+    Image.fromarray(np.rot90(upright)).save(photo, exif=exif, quality=90)
+    prediction = recognizer.predict_digit(photo)
+    rows, columns = (np.flatnonzero((large > 0.5).any(axis=axis)) for axis in (1, 0))
+    truth = (1500 + columns[0], 400 + rows[0], 1501 + columns[-1], 401 + rows[-1])
+    assert prediction.box == pytest.approx(truth, abs=12)
+    assert prediction.digit == 7
+
+
 def test_a_region_and_a_rotation(recognizer, digits, page):
     images, labels = digits
     pixels = page([(images[i], 40 + 50 * i, 40) for i in range(4)], 280, 110)

@@ -29,6 +29,13 @@ def test_the_default_recogniser_is_trained_once(monkeypatch, tmp_path, recognize
     assert not lines
     rows = np.random.default_rng(0).integers(0, 256, (5, 784))
     np.testing.assert_array_equal(first.model.probabilities(rows), again.model.probabilities(rows))
+    (tmp_path / "usps").mkdir()
+    (tmp_path / "usps" / "zip.train").write_text("not what it should be")
+    Recognizer(report=lines.append)
+    assert any("trained without usps/zip.train" in line for line in lines)
+    lines.clear()
+    Recognizer(report=lines.append)
+    assert not lines
     path.write_bytes(b"damaged")
     Recognizer(report=lines.append)
     assert any("cannot be used" in line for line in lines)

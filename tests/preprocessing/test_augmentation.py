@@ -18,7 +18,8 @@ from digitrec.preprocessing import (
     elastic_distortion,
     stroke_thickness,
 )
-from digitrec.preprocessing.augmentation import NO_CHANGE, _gaussian, _positions, _sample, _thicken
+from digitrec.preprocessing._warping import gaussian, sample, thicken
+from digitrec.preprocessing.augmentation import NO_CHANGE, _positions
 
 EVERYTHING = Augmentation(elastic_alpha=34, thickness=0.7)
 
@@ -158,14 +159,14 @@ def test_sampling_equals_scipy():
         map_coordinates(image, [r, c], order=1, mode="grid-constant")
         for image, r, c in zip(images, rows, columns, strict=True)
     ]
-    np.testing.assert_allclose(_sample(images, rows, columns), expected, atol=2e-2)
+    np.testing.assert_allclose(sample(images, rows, columns), expected, atol=2e-2)
 
 
 def test_elastic_field_is_simards():
     rng = np.random.default_rng(4)
     noise = rng.uniform(-1, 1, (28, 28))
     expected = gaussian_filter(noise, 4.0, mode="constant", truncate=8)
-    np.testing.assert_allclose(_gaussian(28, 4.0) @ noise @ _gaussian(28, 4.0), expected, atol=1e-6)
+    np.testing.assert_allclose(gaussian(28, 4.0) @ noise @ gaussian(28, 4.0), expected, atol=1e-6)
     amount = dataclasses.replace(NO_CHANGE, elastic_alpha=34)
     rows, columns = _positions(2000, (28, 28), amount, rng)
     y, x = np.indices((28, 28))
@@ -179,7 +180,7 @@ def test_elastic_field_is_simards():
 def test_thickness_steps_are_dilations_and_erosions():
     images = blobs(4, dtype=np.float32).reshape(-1, 28, 28)
     cross = np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], dtype=bool)
-    got = _thicken(images, np.array([1.0, -1.0, 2.0, 0.5], dtype=np.float32))
+    got = thicken(images, np.array([1.0, -1.0, 2.0, 0.5], dtype=np.float32))
     thick = [grey_dilation(image, footprint=cross, mode="nearest") for image in images]
     thin = [grey_erosion(image, footprint=cross, mode="nearest") for image in images]
     np.testing.assert_array_equal(got[0], thick[0])

@@ -1,26 +1,41 @@
-"""Put the results of the saved MNIST run into the README.
+"""Put the results of the saved MNIST run, and what other experiments found, into the README.
 
 Run: ``python -m benchmarks.readme``, after ``python -m benchmarks.run_all``.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from benchmarks._frontier_report import winner_of
 from digitrec._files import write_text
 from digitrec.errors import DigitrecError
 from digitrec.evaluation.result import Run, read_run
 from digitrec.reporting.context import ReportContext
 from digitrec.reporting.markdown import code, percent, seconds, table
 
-__all__ = ["insert_results", "main", "render_results"]
+__all__ = ["insert_results", "main", "render_block", "render_findings", "render_results"]
 
 _START = "<!-- results: written by python -m benchmarks.readme -->"
 _END = "<!-- /results -->"
+
+
+def render_block(report_dir: Path) -> str:
+    """Return the README's part on results: a run, then what other experiments found.
+
+    Parameters
+    ----------
+    report_dir : Path
+        Folder of the run, beside those of the other experiments.
+    """
+    results = render_results(read_run(report_dir / "results.json"), report_dir.as_posix())
+    findings = render_findings(report_dir.parent)
+    return f"{results}\n\nBeyond that:\n\n{findings}" if findings else results
 
 
 def render_results(run: Run, folder: str) -> str:
@@ -66,6 +81,86 @@ def render_results(run: Run, folder: str) -> str:
     )
 
 
+def render_findings(reports: Path) -> str:
+    """Return a list of what the other experiments found, of those that have results.
+
+    Parameters
+    ----------
+    reports : Path
+        Folder of the reports, as the README links to it.
+    """
+    lines = []
+    for name, render in _FINDINGS.items():
+        path = reports / name / "results.json"
+        if path.exists():
+            found = render(json.loads(path.read_text(encoding="utf-8")))
+            lines.append(f"- {found} ([report]({(reports / name / 'report.md').as_posix()}))")
+    return "\n".join(lines)
+
+
+def _peers(stored: dict[str, Any]) -> str:
+    ours, theirs = (
+        [timing for timing in stored["timings"] if timing["side"] == side]
+        for side in ("digitrec", "peer")
+    )
+    error = {timing["model"]: timing["test_error"] for timing in ours}
+    ratios = [timing["test_error"] / error[timing["model"]] for timing in theirs]
+    spent = [
+        sum(timing["fit_seconds"] + timing["predict_seconds"] for timing in timings)
+        for timings in (ours, theirs)
+    ]
+    slower = spent[1] / (spent[0] + stored["feature_seconds"])
+    return (
+        "The same models the usual way, on raw pixels or their components, make "
+        f"{min(ratios):.1f} to {max(ratios):.1f} times the errors and take {slower:.1f} times as "
+        "long in all, side by side."
+    )
+
+
+def _frontier(stored: dict[str, Any]) -> str:
+    best = winner_of(stored["results"])
+    error, low, high = (
+        percent(best[field]) for field in ("test_error", "test_error_low", "test_error_high")
+    )
+    return (
+        f"Without networks on pixels the test error goes down to **{error} %** ({low}–{high}), in "
+        f"{best['fit_seconds'] / 60:.0f} minutes of training."
+    )
+
+
+def _real_images(stored: dict[str, Any]) -> str:
+    single = next(
+        row for row in stored["accuracy"] if (row["kind"], row["tag"]) == ("single", "all")
+    )
+    share, low, high, naive = (
+        f"{100 * single[field]:.1f}" for field in ("share", "low", "high", "naive")
+    )
+    return (
+        f"Of {single['n']} photographs, scans and drawings of a digit, which development looked "
+        f"at, {share} % are read right ({low}–{high}); squeezed into 28x28 pixels, {naive} %."
+    )
+
+
+def _serving(stored: dict[str, Any]) -> str:
+    rates = {
+        cell["kind"]: f"{cell['requests_per_second']:,.0f}"
+        for cell in stored["cells"]
+        if cell["connections"] == 16
+    }
+    return (
+        f"One worker of the service answers {rates['png']} PNG files of 28x28 pixels or "
+        f"{rates['jpeg']} JPEG files of 700 pixels a second."
+    )
+
+
+_FINDINGS = {
+    "peers": _peers,
+    "frontier": _frontier,
+    "real_images": _real_images,
+    "serving": _serving,
+}
+
+
 def insert_results(readme: str, results: str) -> str:
     """Return the README with the part between its two markers replaced.
 
@@ -86,7 +181,7 @@ def main(
 ) -> None:
     """Put the results of a saved run into the README."""
     try:
-        results = render_results(read_run(report_dir / "results.json"), report_dir.as_posix())
+        results = render_block(report_dir)
         write_text(readme, insert_results(readme.read_text(encoding="utf-8"), results))
     except (DigitrecError, OSError) as error:
         typer.echo(f"error: {error}", err=True)

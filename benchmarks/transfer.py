@@ -1,16 +1,20 @@
 """Train every model on MNIST and test it on other handwriting.
 
 Run: ``python -m benchmarks.transfer``. Images of other sizes are framed as MNIST frames digits:
-20 pixels at the longer side, stroke width in MNIST's range, centre of mass in the middle.
+20 pixels at the longer side, stroke width in MNIST's range, centre of mass in the middle. Each
+model is saved to the results as it is done; a run that was stopped goes on from there.
 """
 
 from __future__ import annotations
 
+import json
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
+import joblib
 import numpy as np
 import typer
 from numpy.typing import NDArray
@@ -19,16 +23,22 @@ from rich.progress import track
 from threadpoolctl import threadpool_limits
 
 from benchmarks._options import split_names
-from digitrec._environment import describe_hardware, digitrec_version
+from digitrec._environment import (
+    available_cores,
+    describe_hardware,
+    digitrec_version,
+    library_versions,
+)
 from digitrec._files import write_json, write_text
 from digitrec._interruption import interruptible
 from digitrec.datasets import DATASETS, Dataset, load_dataset, load_default_dataset
 from digitrec.errors import DigitrecError, check_choice
+from digitrec.evaluation.job import describe_parameters
 from digitrec.evaluation.metrics import wilson_interval
 from digitrec.inference.normalise import normalise_digit
 from digitrec.models import MODELS
 from digitrec.preprocessing import DEFAULT_FEATURES, FEATURES
-from digitrec.reporting.markdown import escape, table
+from digitrec.reporting.markdown import code, escape, table
 
 __all__ = ["OTHER_HANDWRITING", "app", "main", "render_report", "transfer_models"]
 
@@ -54,6 +64,7 @@ def transfer(
     max_test: Annotated[int, typer.Option(min=100, help="Test on at most this many rows.")] = 10000,
     output: Annotated[Path, typer.Option(help="Folder of the report.")] = Path("reports/transfer"),
     random_state: Annotated[int, typer.Option(min=0, help="Seed.")] = 0,
+    force: Annotated[bool, typer.Option("--force", help="Fit again what is saved.")] = False,
 ) -> None:
     """Write the table of accuracies of each model on each set."""
     names = list(MODELS) if models == "all" else split_names(models)
@@ -62,22 +73,63 @@ def transfer(
         check_choice("model", name, MODELS)
     for name in sets:
         check_choice("dataset", name, DATASETS)
-    note = Console(stderr=True).print
-    training = load_default_dataset(report=note, max_train=max_train, random_state=random_state)
+    check_choice("feature set", features, FEATURES)
+    console = Console(stderr=True)
+    training = load_default_dataset(
+        report=console.print, max_train=max_train, random_state=random_state
+    )
     tests, missing = gather(sets, max_test, random_state)
     tests = {training.name: (training.X_test, training.y_test), **tests}
-    facts = {
+    facts: dict[str, Any] = {
         "digitrec": digitrec_version(),
+        "versions": library_versions(),
         "hardware": describe_hardware(),
+        "n_threads": available_cores(),
         "features": features,
-        "trained_on": {"dataset": training.name, "n_rows": len(training.y_train)},
+        "random_state": random_state,
+        "trained_on": {
+            "dataset": training.name,
+            "n_rows": len(training.y_train),
+            "fingerprint": training.fingerprint,
+        },
         "tested_on": {name: len(y) for name, (_, y) in tests.items()},
         "missing": missing,
-        "models": transfer_models(training, tests, names, features, random_state),
     }
-    write_json(output / "results.json", facts)
+    path = output / "results.json"
+    saved = {} if force else _saved_rows(path, facts)
+    rows: list[dict[str, Any]] = []
+    models_left = transfer_models(training, tests, names, features, random_state, saved)
+    for row in track(
+        models_left, "Models", len(names), console=console, disable=not console.is_terminal
+    ):
+        rows.append(row)
+        facts["models"] = sorted(rows, key=lambda row: -_mean_elsewhere(row))
+        # What is saved and was not asked for now stays: an interrupted run loses nothing.
+        others = [row for name, row in saved.items() if name not in names[: len(rows)]]
+        write_json(path, {**facts, "models": facts["models"] + others})
+        if not console.is_terminal:
+            console.print(_line(row, len(rows), len(names)), soft_wrap=True, highlight=False)
+    write_json(path, facts)
     write_text(output / "report.md", render_report(facts))
     typer.echo(f"report: {output / 'report.md'}")
+
+
+def _saved_rows(path: Path, facts: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the rows of an earlier run on the same data, with the same libraries, by model."""
+    try:
+        stored = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    if any(stored.get(name) != value for name, value in facts.items()):
+        return {}
+    return {row["model"]: row for row in stored.get("models", ()) if not row["error"]}
+
+
+def _line(row: dict[str, Any], done: int, total: int) -> str:
+    if row["error"]:
+        return f"[{done}/{total}] {row['title']}: {row['error']}"
+    shares = (f"{name} {100 * entry['share']:.2f} %" for name, entry in row["accuracy"].items())
+    return f"[{done}/{total}] {row['title']}: {', '.join(shares)}; {row['fit_seconds']:.0f} s"
 
 
 def gather(
@@ -112,36 +164,43 @@ def frame(X: NDArray[np.uint8], shape: tuple[int, int]) -> NDArray[np.uint8]:
 
 
 def transfer_models(
-    training: Dataset, tests: dict[str, Rows], names: list[str], features: str, random_state: int
-) -> list[dict[str, Any]]:
+    training: Dataset,
+    tests: dict[str, Rows],
+    names: list[str],
+    features: str,
+    random_state: int,
+    saved: dict[str, dict[str, Any]],
+) -> Iterator[dict[str, Any]]:
     """Fit each model on the training rows and score it on each set.
 
-    Returns
-    -------
-    list of dict
-        ``model``, ``title``, ``fit_seconds``, ``accuracy`` (set to share, low, high) and
-        ``error``, empty where the model was fitted; in the order of the mean over the other sets.
+    Yields
+    ------
+    dict
+        ``model``, ``title``, ``features``, ``parameters``, ``fit_seconds``, ``accuracy`` (set to
+        share, low, high) and ``error``, empty where the model was fitted. Rows of `saved` with
+        the same parameters are yielded as they are.
     """
-    check_choice("feature set", features, FEATURES)
-    console = Console(stderr=True)
-    rows = []
     prepared: dict[str, tuple[NDArray[np.float32], dict[str, NDArray[np.float32]]]] = {}
-    for name in track(names, "Models", console=console, disable=not console.is_terminal):
+    for name in names:
         spec = MODELS[name]
         # Models that are bound to other features get the first of those.
         chosen = features if features in (spec.features or FEATURES) else spec.features[0]
         row: dict[str, Any] = {"model": name, "title": spec.title, "features": chosen, "error": ""}
-        row |= {"fit_seconds": None, "accuracy": {}}
+        row |= {"parameters": {}, "fit_seconds": None, "accuracy": {}}
         try:
             if not spec.is_available:
                 raise DigitrecError(f"needs: pip install 'digitrec[{spec.extra}]'")
+            model = spec.build(random_state)
+            row["parameters"] = describe_parameters(model)
+            if saved.get(name, {}).get("parameters") == row["parameters"]:
+                yield saved[name]
+                continue
             if chosen not in prepared:
                 prepared[chosen] = _prepare(training, tests, chosen)
-            _fit_and_score(row, prepared[chosen], training.y_train, tests, random_state)
+            _fit_and_score(row, model, prepared[chosen], training.y_train, tests)
         except (DigitrecError, ValueError, MemoryError) as error:
             row["error"] = str(error)
-        rows.append(row)
-    return sorted(rows, key=lambda row: -_mean_elsewhere(row))
+        yield row
 
 
 def _prepare(
@@ -156,16 +215,18 @@ def _prepare(
 
 def _fit_and_score(
     row: dict[str, Any],
+    model: Any,
     prepared: tuple[NDArray[np.float32], dict[str, NDArray[np.float32]]],
     y_train: NDArray[np.int64],
     tests: dict[str, Rows],
-    random_state: int,
 ) -> None:
     X_train, X_tests = prepared
-    with threadpool_limits(1):
+    # Estimators leave their threads to these contexts.
+    n_threads = available_cores()
+    with joblib.parallel_config("threading", n_jobs=n_threads), threadpool_limits(n_threads):
         started = time.perf_counter()
         with interruptible():
-            model = MODELS[row["model"]].build(random_state).fit(X_train, y_train)
+            model.fit(X_train, y_train)
         row["fit_seconds"] = time.perf_counter() - started
         for name, (_, y) in tests.items():
             right = int((model.predict(X_tests[name]) == y).sum())
@@ -210,7 +271,11 @@ def render_report(facts: dict[str, Any]) -> str:
     notes += [f"- {escape(name)}: {escape(why)}" for name, why in facts["missing"].items()]
     if notes:
         parts += ["Left out:", "\n".join(notes)]
-    parts.append(f"digitrec {facts['digitrec']}; {escape(facts['hardware']['processor'])}.")
+    parts.append(
+        f"Made by {code('python -m benchmarks.transfer')}: digitrec {facts['digitrec']}, "
+        f"scikit-learn {facts['versions']['scikit-learn']}, on {facts['n_threads']} threads of an "
+        f"{escape(facts['hardware']['processor'])}; other work on the machine lengthens the fits."
+    )
     return "\n\n".join(parts) + "\n"
 
 

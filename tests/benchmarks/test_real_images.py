@@ -59,4 +59,22 @@ def test_transfer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     shares = {row["model"]: row["accuracy"]["digits"]["share"] for row in facts["models"]}
     assert shares["lda"] > 0.6 > 0.2 > shares["dummy"]
     assert facts["models"][0]["accuracy"].keys() == {"mnist_5k", "digits"}
-    assert "Virtual SVM" in (tmp_path / "report.md").read_text()
+    report = (tmp_path / "report.md").read_text()
+    assert "Virtual SVM" in report
+    assert "[2/3] Dummy: mnist_5k" in result.stderr
+    # A second run takes what is saved, fits what is not, and fits anew what has changed.
+    facts["models"] = [row for row in facts["models"] if row["model"] != "lda"]
+    for row in facts["models"]:
+        row["fit_seconds"] = 1234.5
+        if row["model"] == "dummy":
+            row["parameters"]["strategy"] = "uniform"
+    (tmp_path / "results.json").write_text(json.dumps(facts))
+    again = CliRunner().invoke(
+        transfer.app, [*arguments, "--output", str(tmp_path)], catch_exceptions=False
+    )
+    assert again.exit_code == 0
+    later = json.loads((tmp_path / "results.json").read_text())["models"]
+    seconds = {row["model"]: row["fit_seconds"] for row in later}
+    assert seconds.keys() == {"lda", "dummy", "virtual_svm"}
+    assert [name for name, fit in seconds.items() if fit == 1234.5] == ["virtual_svm"]
+    assert {row["model"]: row["accuracy"]["digits"]["share"] for row in later} == shares

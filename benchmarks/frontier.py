@@ -26,6 +26,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.svm import SVC
 
+from benchmarks._distortion_neighbors import DistortionNeighbors
 from benchmarks._frontier_candidates import TRIALS, VIEWS, Candidate, candidates_for
 from benchmarks._frontier_report import frontier_figure, render_report
 from digitrec._environment import available_cores, describe_hardware, library_versions
@@ -36,7 +37,7 @@ from digitrec.evaluation.metrics import wilson_interval
 from digitrec.evaluation.splits import validation_split
 from digitrec.models import MODELS
 from digitrec.models.virtual_svm import JITTER, VirtualSVC
-from digitrec.preprocessing import FEATURES, augment, join_pipelines
+from digitrec.preprocessing import FEATURES, ConvolutionFilters, augment, join_pipelines
 from digitrec.reporting.style import save_figure
 
 __all__ = ["Measured", "main", "measure", "measure_shortcut", "run_trials"]
@@ -291,7 +292,28 @@ def run_trials(dataset: Dataset, show: Callable[[str], None]) -> dict[str, Any]:
                 "predict_seconds": predict_seconds,
             }
         )
+    rows.append(_neighbors_trial(dataset, train, held_out))
+    show(f"{rows[-1]['title']}: {rows[-1]['error']:.3%}")
     return {"n_train": len(train), "n_held_out": len(held_out), "rows": rows}
+
+
+def _neighbors_trial(
+    dataset: Dataset, train: NDArray[np.intp], held_out: NDArray[np.intp]
+) -> dict[str, Any]:
+    """Measure another kind of model on the rows of the trials: one that can only wait to vote."""
+    fixed = FEATURES["deskewed"].build_fixed(dataset.image_shape)
+    X, images = (fixed.transform(dataset.X_train[rows]) for rows in (train, held_out))
+    started = time.perf_counter()
+    model = DistortionNeighbors(dataset.image_shape, ConvolutionFilters())
+    model.fit(X, dataset.y_train[train])
+    fitted = time.perf_counter()
+    predicted = model.predict(images)
+    return {
+        "title": "instead, 5 nearest neighbours by image distortion, of 50 by filters",
+        "error": float(np.mean(predicted != dataset.y_train[held_out])),
+        "fit_seconds": fitted - started,
+        "predict_seconds": time.perf_counter() - fitted,
+    }
 
 
 def main(

@@ -43,6 +43,18 @@ _POLL_SECONDS = 0.5
 CONSTS.term_timeout = 0.2
 
 
+class _Pool(ProcessPool):
+    """A pool that ends its workers before it takes away the locks that they share."""
+
+    def _stop_pool(self) -> None:
+        # Pebble does it the other way round: a worker that is just starting then finds its locks
+        # gone, and says so with a traceback.
+        if self._pool_manager_loop is not None:
+            self._pool_manager_loop.join()
+            self._pool_manager.worker_manager.force_stop_workers()
+        super()._stop_pool()
+
+
 class KillablePool(Executor):
     """Runs each job in a process of its own, which is killed when the job's time is up.
 
@@ -56,7 +68,7 @@ class KillablePool(Executor):
 
     def __init__(self, max_workers: int, n_threads: int = 1) -> None:
         self.max_workers = max_workers
-        self._pool = ProcessPool(
+        self._pool = _Pool(
             max_workers=max_workers,
             max_tasks=1,
             initializer=prepare_process,

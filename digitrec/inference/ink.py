@@ -33,6 +33,8 @@ MOST_LIGHT = 2.0
 """Most by which ink in the dark is strengthened."""
 _POLARITY_SIDE = 96
 _POLARITY_WINDOWS = (0.55, 0.35, 0.25)
+_POLARITY_RIM = 0.05
+"""Share of the shorter side that is left out at each border, where frames and seams are."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,9 +77,13 @@ def is_dark_on_light(pixels: NDArray[np.uint8]) -> bool:
     factor = min(1.0, _POLARITY_SIDE / max(image.size))
     size = (max(1, round(image.width * factor)), max(1, round(image.height * factor)))
     grey = np.asarray(image.resize(size, Image.Resampling.BOX), dtype=np.float32)
+    rim = max(1, round(_POLARITY_RIM * min(size)))
+    if min(size) > 4 * rim:
+        grey = grey[rim:-rim, rim:-rim]
     skewness = 0.0
     for share in _POLARITY_WINDOWS:
-        blurred = ndi.uniform_filter(grey, int(share * max(size)) | 1, mode="nearest")
+        # Repeating the last pixel would make a dark border's surroundings dark, and paper light.
+        blurred = ndi.uniform_filter(grey, int(share * max(size)) | 1, mode="reflect")
         departure = (grey - blurred).reshape(-1)
         squares = departure * departure
         spread = float(squares.mean()) + 1.0

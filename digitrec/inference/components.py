@@ -1,4 +1,4 @@
-"""Connected pieces of ink, and which of them are lines, frames and specks."""
+"""Connected pieces of ink, and which of them are frames."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ from scipy import ndimage as ndi
 
 from digitrec.inference.prediction import Box
 
-__all__ = ["Pieces", "find_pieces", "is_frame", "remove_lines", "union_box"]
+__all__ = ["Pieces", "find_frames", "find_pieces", "union_box"]
 
 _NEIGHBOURS = np.ones((3, 3))
 _EVERYWHERE = (slice(None), slice(None))
+_STRAIGHT = 12.3
+"""Between the 12 of a parallelogram and the 12.57 of an ellipse."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,80 +96,53 @@ def union_box(boxes: NDArray[np.int64]) -> Box:
     return int(left), int(top), int(right), int(bottom)
 
 
-def is_frame(pieces: Pieces, index: int) -> bool:
-    """Tell whether a piece runs along its box and surrounds something of some size."""
-    left, top, right, bottom = pieces.boxes[index]
-    own = pieces.labels[top:bottom, left:right] == index + 1
-    rim = max(2, round(0.12 * min(own.shape)))
-    inner = np.zeros_like(own)
-    inner[rim:-rim, rim:-rim] = True
-    if (own & inner).sum() > 0.15 * own.sum():
-        return False
-    boxes = pieces.boxes
-    within = (boxes[:, 0] > left) & (boxes[:, 1] > top)
-    within &= (boxes[:, 2] < right) & (boxes[:, 3] < bottom)
-    return bool((within & (pieces.heights > 0.2 * (bottom - top))).any())
+def find_frames(pieces: Pieces, least_content: float = 0.2) -> list[int]:
+    """Return which pieces are frames around others: cells of forms, boxes, circles, page edges.
 
-
-def remove_lines(mask: NDArray[np.bool_], least_lengths: tuple[float, float]) -> NDArray[np.bool_]:
-    """Return a mask without straight level or upright lines, such as rulings and cell borders.
-
-    A pixel belongs to a line where an unbroken run of at least that length passes through it
-    and the ink across the run is thin. Strokes that cross a line are kept whole.
+    A frame surrounds something of some size, which a digit seldom does. It is nearly as large as
+    the image and runs along its box, or it has straight sides, level or not.
 
     Parameters
     ----------
-    mask : ndarray of bool, shape (height, width)
-        Ink.
-    least_lengths : tuple of float
-        Lengths in pixels from which a level and an upright run are lines.
+    pieces : Pieces
+    least_content : float
+        Height over the frame's of what it surrounds.
     """
-    lines = np.zeros_like(mask)
-    for axis, length in zip((1, 0), least_lengths, strict=True):
-        # An odd window is centred, so that opening it leaves no end of a run behind.
-        lines |= _runs(mask, axis, max(8, int(length)) | 1)
-    return mask & ~lines if lines.any() else mask
+    height, width = pieces.labels.shape
+    boxes = pieces.boxes
+    large = (pieces.widths > 0.75 * width) & (pieces.heights > 0.75 * height)
+    large |= pieces.borders_touched >= 3
+    frames = []
+    for index in np.flatnonzero((pieces.widths > 8) & (pieces.heights > 8)):
+        left, top, right, bottom = boxes[index]
+        within = (boxes[:, 0] > left) & (boxes[:, 1] > top)
+        within &= (boxes[:, 2] < right) & (boxes[:, 3] < bottom)
+        if not (within & (pieces.heights > least_content * (bottom - top))).any():
+            continue
+        own = pieces.labels[top:bottom, left:right] == index + 1
+        if (large[index] and _runs_along_its_box(own)) or _has_straight_sides(own):
+            frames.append(int(index))
+    return frames
 
 
-def _runs(mask: NDArray[np.bool_], axis: int, length: int) -> NDArray[np.bool_]:
-    """Return thin runs along an axis, found by opening with a line, gaps of 2 % bridged."""
-    line = np.zeros_like(mask)
-    work, found = (mask, line) if axis == 1 else (mask.T, line.T)
-    inked = np.flatnonzero(work.any(axis=0))
-    if not inked.size or inked[-1] - inked[0] + 1 < length:
-        return line
-    # A ruling is seldom level to the pixel, so each row is looked at along with its neighbours;
-    # where these have less ink than a run needs, it holds no line.
-    counts = np.convolve(np.count_nonzero(work, axis=1), np.ones(3, np.int64))[1:-1]
-    rows = np.flatnonzero(counts >= 0.9 * length)
-    if not rows.size:
-        return line
-    padded = np.pad(work, ((1, 1), (0, 0)))
-    grown = padded[rows] | padded[rows + 1] | padded[rows + 2]
-    gap = np.ones((1, max(3, length // 50 | 1)))
-    grown |= ndi.binary_closing(grown, structure=gap)
-    opened = ndi.minimum_filter(grown, size=(1, length), mode="constant", cval=0)
-    opened = ndi.maximum_filter(opened, size=(1, length), mode="constant", cval=0)
-    found[rows] = opened & work[rows]
-    if not line.any():
-        return line
-    # Where the ink across is thicker than the line's own thickness, a stroke crosses.
-    thickness = _run_lengths(mask, 1 - axis)
-    usual = float(np.median(thickness[line]))
-    return line & (thickness <= 1.6 * usual + 1)
+def _runs_along_its_box(own: NDArray[np.bool_]) -> bool:
+    rim = max(2, round(0.12 * min(own.shape)))
+    return bool(own[rim:-rim, rim:-rim].sum() <= 0.15 * own.sum())
 
 
-def _run_lengths(mask: NDArray[np.bool_], axis: int) -> NDArray[np.int64]:
-    """Return for each pixel of a mask the length of its run along an axis."""
-    work = mask if axis == 1 else mask.T
-    padded = np.pad(work, ((0, 0), (1, 1))).astype(np.int8)
-    change = np.diff(padded, axis=1)
-    lengths = np.zeros(work.shape, np.int64)
-    rows, starts = np.nonzero(change == 1)
-    _, stops = np.nonzero(change == -1)
-    sizes = stops - starts
-    # Each run is written by repetition; rows and starts come in the same order as stops.
-    columns = np.repeat(starts - np.concatenate([[0], np.cumsum(sizes)[:-1]]), sizes)
-    columns = columns + np.arange(sizes.sum())
-    lengths[np.repeat(rows, sizes), columns] = np.repeat(sizes, sizes)
-    return lengths if axis == 1 else lengths.T
+def _has_straight_sides(own: NDArray[np.bool_]) -> bool:
+    """Tell whether a piece surrounds a four-sided area that takes most of its box.
+
+    The area over the root of the determinant of its pixels' covariance is 12 for every
+    parallelogram, level or not, and 4 pi for every ellipse.
+    """
+    areas, count = ndi.label(~np.pad(own, 1))
+    if count < 2:
+        return False
+    # The first label is the outside, which starts at the corner.
+    sizes = np.bincount(areas.reshape(-1), minlength=count + 1)[2:]
+    if sizes.max() < 0.4 * own.size:
+        return False
+    y, x = np.nonzero(areas == 2 + int(sizes.argmax()))
+    spread = float(np.linalg.det(np.cov(x, y)))
+    return len(x) < _STRAIGHT * np.sqrt(spread)

@@ -8,11 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from digitrec.inference.components import Pieces, find_pieces, is_frame, remove_lines, union_box
+from digitrec.inference.components import Pieces, find_frames, find_pieces, union_box
 from digitrec.inference.image_io import ImageSource, LoadedImage, load_image
 from digitrec.inference.ink import Ink, extract_ink
 from digitrec.inference.levels import quantile
 from digitrec.inference.prediction import Box
+from digitrec.inference.rim import without_rim
+from digitrec.inference.rulings import remove_lines
 
 __all__ = ["Located", "cut_out", "load_look", "locate_digit", "window_around"]
 
@@ -80,7 +82,8 @@ def locate_digit(
         None where the image has no ink.
     """
     image = source if isinstance(source, LoadedImage) else load_look(source)
-    look = image.pixels
+    area = without_rim(image.pixels)
+    look = image.pixels[area[1] : area[3], area[0] : area[2]]
     found = _choose(extract_ink(look, kernel=kernel, dark_on_light=dark_on_light))
     if found is None:
         return None
@@ -88,9 +91,10 @@ def locate_digit(
     box, clutter = found.box, found.clutter
     side = max(box[2] - box[0], box[3] - box[1])
     alone = clutter < 0.25 and min(box[:2]) > 0 and box[2] < width and box[3] < height
-    pieces, origin, scale = len(found.members), (0.0, 0.0), image.scale
+    pieces, scale = len(found.members), image.scale
+    origin = (area[0] * scale[0], area[1] * scale[1])
     if side < FINE_DIGIT and image.finer is not None:
-        closer = _look_closer(image.finer(), image, found)
+        closer = _look_closer(image.finer(), image, found, area)
         if closer is not None:
             found, origin, scale = closer
     strength = found.cut_out()
@@ -127,7 +131,8 @@ class _Found:
         return cut_out(self.ink, self.pieces.mask(self.members, window), window)
 
 
-def _choose(ink: Ink) -> _Found | None:
+def _choose(ink: Ink, near: Box | None = None) -> _Found | None:
+    """Return the most digit-like thing in sight, of pieces that mostly lie in a box if given."""
     mask = ink.mask
     height, width = mask.shape
     if not mask.any() or min(height, width) < 3:
@@ -140,6 +145,9 @@ def _choose(ink: Ink) -> _Found | None:
             pieces = find_pieces(unruled)
     weights = pieces.weights(ink.strength)
     usable = _usable(pieces, weights)
+    if near is not None:
+        seen = pieces.labels[near[1] : near[3], near[0] : near[2]].reshape(-1)
+        usable &= 2 * np.bincount(seen, minlength=len(pieces) + 1)[1:] > pieces.areas
     if not usable.any():
         return None
     scores = np.where(usable, weights * _centrality(pieces), 0)
@@ -151,13 +159,9 @@ def _choose(ink: Ink) -> _Found | None:
 
 def _usable(pieces: Pieces, weights: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Tell which pieces may be the digit: not frames, and not all border."""
-    height, width = pieces.labels.shape
+    usable = np.ones(len(pieces), bool)
+    usable[find_frames(pieces)] = False
     inside = pieces.borders_touched < 2
-    large = (pieces.widths > 0.75 * width) & (pieces.heights > 0.75 * height)
-    frames = np.zeros(len(pieces), bool)
-    for index in np.flatnonzero(large | (pieces.borders_touched >= 3)):
-        frames[index] = is_frame(pieces, int(index))
-    usable = ~frames
     if (usable & inside & (weights > 0.1 * weights.max())).any():
         usable &= pieces.borders_touched < 3
     return usable
@@ -205,10 +209,11 @@ def _gather(
 
 
 def _look_closer(
-    fine: LoadedImage, coarse: LoadedImage, seen: _Found
+    fine: LoadedImage, coarse: LoadedImage, seen: _Found, area: Box
 ) -> tuple[_Found, tuple[float, float], tuple[float, float]] | None:
     """Look for the digit again in a window of the larger image, at a finer size.
 
+    The window lies in the area that was looked at, whose corner the box seen counts from.
     Returns what was found, the window's corner and the scale of its pixels, both in pixels of
     the upright original.
     """
@@ -216,16 +221,26 @@ def _look_closer(
         coarse_scale / fine_scale
         for coarse_scale, fine_scale in zip(coarse.scale, fine.scale, strict=True)
     )
-    left, top, right, bottom = seen.box
-    reach = 0.6 * max(right - left, bottom - top)
-    x0, y0 = max(0, int((left - reach) * by_x)), max(0, int((top - reach) * by_y))
-    x1 = min(fine.pixels.shape[1], int((right + reach) * by_x) + 1)
-    y1 = min(fine.pixels.shape[0], int((bottom + reach) * by_y) + 1)
+    left, top, right, bottom = np.array(seen.box) + (area[:2] * 2)
+    side = max(right - left, bottom - top)
+    reach = 0.6 * side
+    x0 = int(max(area[0], left - reach) * by_x)
+    y0 = int(max(area[1], top - reach) * by_y)
+    x1 = min(fine.pixels.shape[1], int(min(area[2], right + reach) * by_x) + 1)
+    y1 = min(fine.pixels.shape[0], int(min(area[3], bottom + reach) * by_y) + 1)
     window = fine.pixels[y0:y1, x0:x1]
     factor = -(-max(window.shape[:2]) // CLOSE_SIDE)
     if factor > 1:
         window = np.asarray(Image.fromarray(window).reduce(factor))
-    found = _choose(extract_ink(window, dark_on_light=seen.ink.dark_on_light))
+    # The window shows more than the digit, a frame's side say, that was told from it before.
+    rim = 0.1 * side
+    near = (
+        max(0, int(((left - rim) * by_x - x0) / factor)),
+        max(0, int(((top - rim) * by_y - y0) / factor)),
+        int(((right + rim) * by_x - x0) / factor) + 1,
+        int(((bottom + rim) * by_y - y0) / factor) + 1,
+    )
+    found = _choose(extract_ink(window, dark_on_light=seen.ink.dark_on_light), near)
     if found is None:
         return None
     corner = (x0 * fine.scale[0], y0 * fine.scale[1])

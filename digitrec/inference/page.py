@@ -9,13 +9,15 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from digitrec.errors import ConfigurationError
-from digitrec.inference.components import Pieces, find_pieces, is_frame, remove_lines, union_box
+from digitrec.inference.components import Pieces, find_frames, find_pieces, union_box
 from digitrec.inference.grouping import digit_height, join_pieces
 from digitrec.inference.image_io import ImageSource, LoadedImage, load_image
 from digitrec.inference.ink import Ink, extract_ink
 from digitrec.inference.lines import group_lines, page_slope
 from digitrec.inference.locate import Located, cut_out, window_around
 from digitrec.inference.prediction import Box
+from digitrec.inference.rim import without_rim
+from digitrec.inference.rulings import remove_lines
 from digitrec.inference.touching import Scorer, cut_piece
 
 __all__ = ["Page", "load_page", "locate_digits"]
@@ -26,6 +28,8 @@ MAX_CUTS = 20
 """Wide pieces that are tried to be cut; more are no digits."""
 MOST_DIGITS = 5.0
 """Wider pieces, in heights of a digit, are not cut: they are words or drawings."""
+SMALLEST_CONTENT = 0.03
+"""Height of a digit over that of a frame around the whole page."""
 TURN_FROM = 4.0
 """Degrees of slope from which the page itself is turned, not only its rows."""
 
@@ -82,8 +86,11 @@ def locate_digits(
     """
     if not isinstance(source, LoadedImage):
         source = load_page(source, region)
-    image = source
-    origin = (region[0], region[1]) if region else (0, 0)
+    area = without_rim(source.pixels)
+    image = _part_of(source, area)
+    origin = (round(area[0] * source.scale[0]), round(area[1] * source.scale[1]))
+    if region:
+        origin = origin[0] + region[0], origin[1] + region[1]
     angle = float(rotation or 0.0)
     ink = extract_ink(
         image.pixels, kernel=_kernel(image.pixels), dark_on_light=dark_on_light, page=True
@@ -92,7 +99,8 @@ def locate_digits(
     if rotation is None and layout is not None:
         angle = float(np.degrees(np.arctan(layout.slope)))
         if abs(angle) >= TURN_FROM:
-            layout = _lay_out(_turn(ink, angle)) or layout
+            # Of the ink without its rulings, which are level no more once the page is turned.
+            layout = _lay_out(_turn(layout.ink, angle)) or layout
     if layout is None:
         return Page([], angle, ink.dark_on_light)
     if score is not None:
@@ -112,6 +120,7 @@ def load_page(source: ImageSource, region: Box | None = None) -> LoadedImage:
 
 @dataclass(frozen=True, eq=False)
 class _Layout:
+    ink: Ink
     found: list[Located]
     height: float
     slope: float
@@ -139,6 +148,13 @@ def _crop(image: LoadedImage, region: Box | None) -> LoadedImage:
         shrunk = Image.fromarray(part).resize(goal, Image.Resampling.BOX, reducing_gap=2.0)
         part = np.asarray(shrunk)
     return LoadedImage(part, (size[0] / part.shape[1], size[1] / part.shape[0]), size)
+
+
+def _part_of(image: LoadedImage, area: Box) -> LoadedImage:
+    """Return an area of an image, given in its pixels, as an image."""
+    pixels = image.pixels[area[1] : area[3], area[0] : area[2]]
+    size = round(pixels.shape[1] * image.scale[0]), round(pixels.shape[0] * image.scale[1])
+    return LoadedImage(pixels, image.scale, size)
 
 
 def _turn(ink: Ink, angle: float) -> Ink:
@@ -170,7 +186,7 @@ def _lay_out(ink: Ink) -> _Layout | None:
     groups = join_pieces(pieces, height)
     found = [_piece(ink, pieces, group) for group in groups]
     boxes = np.array([item.box for item in found], dtype=np.float64).reshape(-1, 4)
-    return _Layout(found, height, page_slope(boxes, height))
+    return _Layout(ink, found, height, page_slope(boxes, height))
 
 
 def _unruled(ink: Ink, lengths: tuple[float, float]) -> Ink:
@@ -178,9 +194,7 @@ def _unruled(ink: Ink, lengths: tuple[float, float]) -> Ink:
     if min(ink.mask.shape) < 40:
         return ink
     pieces = find_pieces(ink.mask)
-    sizes = np.maximum(pieces.widths, pieces.heights)
-    large = np.flatnonzero(sizes > 0.5 * max(ink.mask.shape))
-    frames = [int(i) for i in large if is_frame(pieces, int(i))]
+    frames = find_frames(pieces, SMALLEST_CONTENT)
     mask = ink.mask & ~pieces.mask(frames) if frames else ink.mask
     mask = remove_lines(mask, lengths)
     if mask is ink.mask or not mask.any():

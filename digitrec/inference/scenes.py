@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 from dataclasses import dataclass
 
@@ -48,17 +49,18 @@ def make_scene(
     rng : numpy.random.Generator
     traits : tuple of str, optional
         Of "light-on-dark", "coloured", "pale", "gradient", "shadow", "ruled", "squared",
-        "noise", "blur", "jpeg", "turned", "tight", "touching"; random where None.
+        "noise", "blur", "jpeg", "turned", "tight", "touching", "framed", "barred"; random where
+        None.
     """
     if traits is None:
         traits = _random_traits(rng, single=len(rows) == 1 and len(rows[0][1]) == 1)
     ink, size = _lay_rows([images for images, _ in rows], rng, traits)
+    lines = _rulings(ink.shape, size, rng, traits)
     if "turned" in traits:
         angle = float(rng.uniform(-8, 8))
-        ink = ndi.rotate(ink, angle, reshape=True, order=1, prefilter=False)
-    ink = np.clip(ink, 0, 1).astype(np.float32)
-    lines = _rulings(ink.shape, size, rng, traits)
-    pixels = _develop(ink, lines, rng, traits)
+        turn = functools.partial(ndi.rotate, angle=angle, reshape=True, order=1, prefilter=False)
+        ink, lines = turn(ink), turn(lines)
+    pixels = _develop(np.clip(ink, 0, 1), np.clip(lines, 0, 1), rng, traits)
     return Scene(pixels, "\n".join(text for _, text in rows), traits)
 
 
@@ -77,12 +79,14 @@ def _random_traits(rng: np.random.Generator, *, single: bool) -> tuple[str, ...]
         "turned": 0.3,
         "tight": 0.25,
         "touching": 0.0 if single else 0.25,
+        "framed": 0.08,
+        "barred": 0.08,
     }
     chosen = [name for name, chance in chances.items() if rng.random() < chance]
     if "light-on-dark" in chosen:
         chosen = [name for name in chosen if name not in ("shadow", "ruled", "squared")]
     if "ruled" in chosen:
-        chosen = [name for name in chosen if name not in ("squared", "turned", "tight")]
+        chosen = [name for name in chosen if name not in ("squared", "tight")]
     return tuple(chosen)
 
 
@@ -182,9 +186,25 @@ def _develop(
     page = np.clip(page, 0, 255)
     if "light-on-dark" in traits:
         page = 255 - page
-    pixels = page.astype(np.uint8)
+    pixels = _surround(page.astype(np.uint8), rng, traits)
     if "jpeg" in traits:
         file = io.BytesIO()
         Image.fromarray(pixels).save(file, "JPEG", quality=int(rng.integers(30, 90)))
         pixels = np.asarray(Image.open(file))
+    return pixels
+
+
+def _surround(
+    pixels: NDArray[np.uint8], rng: np.random.Generator, traits: tuple[str, ...]
+) -> NDArray[np.uint8]:
+    """Put a frame around a picture, or bars at two opposite sides, in black or white."""
+    across = int(rng.integers(2))
+    for trait, sides, shares in (
+        ("framed", (0, 1), (0.01, 0.04)),
+        ("barred", (across,), (0.05, 0.2)),
+    ):
+        if trait in traits:
+            depth = max(1, round(rng.uniform(*shares) * max(pixels.shape)))
+            margins = [(depth, depth) if axis in sides else (0, 0) for axis in range(3)]
+            pixels = np.pad(pixels, margins, constant_values=255 * int(rng.integers(2)))
     return pixels

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image, ImageDraw
 
-from digitrec.inference.components import find_pieces, is_frame, remove_lines, union_box
+from digitrec.inference.components import find_frames, find_pieces, union_box
 from digitrec.inference.lines import group_lines, page_slope
+from digitrec.inference.rulings import remove_lines
 from digitrec.inference.touching import cut_piece, find_seams
 
 
@@ -40,13 +42,64 @@ def test_without_a_line_nothing_is_removed():
     assert remove_lines(mask, (50, 50)) is mask
 
 
-def test_a_frame_is_told_from_a_zero():
-    frame = np.zeros((100, 100), bool)
-    frame[5:95, 5:95] = True
-    frame[8:92, 8:92] = False
-    assert not is_frame(find_pieces(frame), 0)
-    frame[30:70, 45:52] = True
-    assert is_frame(find_pieces(frame), 0)
+@pytest.mark.parametrize("slope", [0.02, -0.06, 0.12])
+@pytest.mark.parametrize("upright", [False, True])
+def test_slanted_rulings_go_too(slope, upright):
+    mask = np.zeros((200, 300), bool)
+    mask[60:140, 140:152] = True
+    mask[60:72, 140:200] = True
+    with_lines = mask.copy()
+    x = np.arange(300)
+    for start in (45, 100, 155):
+        for thickness in range(2):
+            with_lines[np.rint(start + slope * (x - 150)).astype(int) + thickness, x] = True
+    if upright:
+        mask, with_lines = mask.T, with_lines.T
+    left = remove_lines(with_lines, (0.9 * mask.shape[1], 0.9 * mask.shape[0]))
+    assert (left & ~mask).sum() < 0.03 * (with_lines & ~mask).sum()
+    assert (mask & ~left).sum() < 0.05 * mask.sum()
+
+
+def test_a_thick_slanted_stroke_is_no_ruling():
+    mask = np.zeros((200, 100), bool)
+    for row in range(200):
+        mask[row, 40 + row // 8 : 52 + row // 8] = True
+    assert remove_lines(mask, (97, 194)) is mask
+
+
+def box_with(content: bool, degrees: float, side: int = 100) -> np.ndarray:
+    """Draw the outline of a box in an image twice its side, and a bar in it."""
+    image = Image.new("L", (2 * side, 2 * side))
+    draw = ImageDraw.Draw(image)
+    edges = (side // 2, side // 2, 3 * side // 2, 3 * side // 2)
+    draw.rectangle(edges, outline=255, width=4)
+    if content:
+        draw.rectangle((side - 4, side - 20, side + 4, side + 20), fill=255)
+    return np.asarray(image.rotate(degrees)) > 127
+
+
+@pytest.mark.parametrize("degrees", [0, 3, -8])
+def test_a_box_is_a_frame_if_something_is_in_it(degrees):
+    pieces = find_pieces(box_with(content=True, degrees=degrees))
+    (frame,) = find_frames(pieces)
+    assert pieces.widths[frame] == pieces.widths.max()
+    assert not find_frames(find_pieces(box_with(content=False, degrees=degrees)))
+
+
+def test_a_zero_with_a_dot_is_no_frame():
+    image = Image.new("L", (200, 200))
+    draw = ImageDraw.Draw(image)
+    draw.ellipse((60, 40, 140, 160), outline=255, width=8)
+    draw.ellipse((85, 80, 115, 120), fill=255)
+    assert not find_frames(find_pieces(np.asarray(image) > 127))
+
+
+def test_a_circle_as_large_as_the_image_is_a_frame():
+    image = Image.new("L", (200, 200))
+    draw = ImageDraw.Draw(image)
+    draw.ellipse((5, 5, 195, 195), outline=255, width=6)
+    draw.rectangle((95, 60, 105, 140), fill=255)
+    assert len(find_frames(find_pieces(np.asarray(image) > 127))) == 1
 
 
 def boxes_on_lines(slope: float, n_rows: int = 3, n: int = 6) -> np.ndarray:

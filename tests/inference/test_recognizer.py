@@ -25,6 +25,26 @@ def test_single_digits_of_made_up_scenes(recognizer, digits):
     assert right >= 70
 
 
+@pytest.mark.parametrize(
+    "traits",
+    [("framed",), ("barred",), ("framed", "light-on-dark", "jpeg"), ("ruled", "turned")],
+    ids="+".join,
+)
+def test_frames_bars_and_rulings_are_not_read(recognizer, digits, traits):
+    images, labels = digits
+    rng = np.random.default_rng(5)
+    right = strings = 0
+    for index in range(20):
+        scene = make_scene([(images[index : index + 1], str(labels[index]))], rng, traits=traits)
+        right += str(recognizer.predict_digit(scene.pixels).digit) == scene.text
+        chosen = slice(4 * index, 4 * index + 4)
+        text = "".join(str(label) for label in labels[chosen])
+        scene = make_scene([(images[chosen], text)], rng, traits=traits)
+        strings += recognizer.read(scene.pixels).text == text
+    assert right >= 17
+    assert strings >= 14
+
+
 def test_many_images_are_recognised_as_each_alone(recognizer, digits):
     images, labels = digits
     rng = np.random.default_rng(3)

@@ -1,0 +1,138 @@
+"""Rulings, the borders of cells and other straight lines among the ink."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage as ndi
+
+__all__ = ["remove_lines"]
+
+BoolImage = NDArray[np.bool_]
+
+MOST_SLOPE = 0.14
+"""Greatest slope of a line, about 8 degrees off level or upright."""
+MOST_SLOPES = 4
+"""Slopes that are looked for in turn: in a photograph parallel lines are so no more."""
+SLANTED_THICKNESS = 0.025
+"""Greatest thickness of a slanted line over its length; strokes of a digit are thicker."""
+_SAMPLE = 4000
+
+
+def remove_lines(mask: BoolImage, least_lengths: tuple[float, float]) -> BoolImage:
+    """Return a mask without straight, nearly level or upright lines, such as rulings and cells.
+
+    A pixel belongs to a line where an unbroken run of at least that length passes through it
+    and the ink across the run is thin. Strokes that cross a line are kept whole.
+
+    Parameters
+    ----------
+    mask : ndarray of bool, shape (height, width)
+        Ink.
+    least_lengths : tuple of float
+        Lengths in pixels from which a level and an upright run are lines.
+    """
+    lines = np.zeros_like(mask)
+    for axis, least in zip((1, 0), least_lengths, strict=True):
+        # An odd window is centred, so that opening it leaves no end of a run behind.
+        length = max(8, int(least)) | 1
+        work, found = (mask, lines) if axis == 1 else (mask.T, lines.T)
+        found |= _runs(work, length)
+        for _ in range(MOST_SLOPES):
+            rest = work & ~found
+            slope = _steepest_crowd(rest, length)
+            if slope is None:
+                break
+            shifts = np.rint(slope * np.arange(rest.shape[1])).astype(np.int64)
+            sheared = _shear(rest, -shifts)
+            slanted = _runs(sheared, length, max(3.0, SLANTED_THICKNESS * length))
+            if not slanted.any():
+                break
+            found |= _shear(slanted, shifts, len(rest))
+    return mask & ~lines if lines.any() else mask
+
+
+def _steepest_crowd(mask: BoolImage, length: int) -> float | None:
+    """Return the slope of the slanted row with the most ink, where that is enough for a line."""
+    width = mask.shape[1]
+    inked = np.flatnonzero(mask)
+    if len(inked) < length:
+        return None
+    some = inked[:: -(-len(inked) // _SAMPLE)]
+    y, x = np.divmod(some, width)
+    share = len(some) / len(inked)
+
+    def crowds(slopes: NDArray[np.float64], rows: float) -> NDArray[np.int64]:
+        """Count the ink of the fullest band, some rows high, at each slope."""
+        band = ((y - slopes[:, None] * x + MOST_SLOPE * 2 * width) / rows).astype(np.int64)
+        bands = int(band.max()) + 2
+        band += np.arange(len(slopes))[:, None] * bands
+        counts = np.bincount(band.reshape(-1), minlength=len(slopes) * bands)
+        counts = counts.reshape(len(slopes), bands)
+        return (counts[:, :-1] + counts[:, 1:]).max(axis=1)
+
+    step = 3 / width
+    slopes = np.arange(-MOST_SLOPE, MOST_SLOPE + step, step)
+    counts = crowds(slopes, 3)
+    best = int(counts.argmax())
+    if counts[best] < 0.8 * length * share:
+        return None
+    finer = slopes[best] + np.linspace(-step, step, 9)
+    return float(finer[crowds(finer, 1).argmax()])
+
+
+def _shear(mask: BoolImage, shifts: NDArray[np.int64], height: int | None = None) -> BoolImage:
+    """Move each column down by its number of rows, in a taller frame or back in the first."""
+    rows, columns = np.nonzero(mask)
+    room = int(np.abs(shifts).max())
+    if height is None:
+        out = np.zeros((len(mask) + 2 * room, mask.shape[1]), bool)
+        out[rows + shifts[columns] + room, columns] = True
+    else:
+        out = np.zeros((height, mask.shape[1]), bool)
+        out[rows + shifts[columns] - room, columns] = True
+    return out
+
+
+def _runs(mask: BoolImage, length: int, most_thickness: float = np.inf) -> BoolImage:
+    """Return thin level runs, found by opening with a line, gaps of 2 % bridged."""
+    line = np.zeros_like(mask)
+    inked = np.flatnonzero(mask.any(axis=0))
+    if not inked.size or inked[-1] - inked[0] + 1 < length:
+        return line
+    # A ruling is seldom level to the pixel, so each row is looked at along with its neighbours;
+    # where these have less ink than a run needs, it holds no line.
+    counts = np.convolve(np.count_nonzero(mask, axis=1), np.ones(3, np.int64))[1:-1]
+    rows = np.flatnonzero(counts >= 0.9 * length)
+    if not rows.size:
+        return line
+    padded = np.pad(mask, ((1, 1), (0, 0)))
+    grown = padded[rows] | padded[rows + 1] | padded[rows + 2]
+    gap = np.ones((1, max(3, length // 50 | 1)))
+    grown |= ndi.binary_closing(grown, structure=gap)
+    opened = ndi.minimum_filter(grown, size=(1, length), mode="constant", cval=0)
+    opened = ndi.maximum_filter(opened, size=(1, length), mode="constant", cval=0)
+    line[rows] = opened & mask[rows]
+    if not line.any():
+        return line
+    # Where the ink across is thicker than the line's own thickness, a stroke crosses.
+    thickness = _thickness(mask)
+    usual = float(np.median(thickness[line]))
+    if usual > most_thickness:
+        return np.zeros_like(mask)
+    return line & (thickness <= 1.6 * usual + 1)
+
+
+def _thickness(mask: BoolImage) -> NDArray[np.int64]:
+    """Return for each pixel of a mask the length of the upright run that it is in."""
+    padded = np.pad(mask.T, ((0, 0), (1, 1))).astype(np.int8)
+    change = np.diff(padded, axis=1)
+    lengths = np.zeros(mask.T.shape, np.int64)
+    rows, starts = np.nonzero(change == 1)
+    _, stops = np.nonzero(change == -1)
+    sizes = stops - starts
+    # Each run is written by repetition; rows and starts come in the same order as stops.
+    columns = np.repeat(starts - np.concatenate([[0], np.cumsum(sizes)[:-1]]), sizes)
+    columns = columns + np.arange(sizes.sum())
+    lengths[np.repeat(rows, sizes), columns] = np.repeat(sizes, sizes)
+    return lengths.T

@@ -24,7 +24,7 @@ _MOST_INSIDE = 0.3
 _MOST_RIMS = 3
 """Rims within each other: paper, a frame on it, and its blurred edge."""
 _LEAST_SIDE = 12
-_CONTENT = 40
+_CONTENT = 20
 """Least range of grey levels inside a rim; without it the rim may be all that there is to see."""
 
 

@@ -14,8 +14,10 @@ MOST_SLOPE = 0.14
 """Greatest slope of a line, about 8 degrees off level or upright."""
 MOST_SLOPES = 4
 """Slopes that are looked for in turn: in a photograph parallel lines are so no more."""
-SLANTED_THICKNESS = 0.025
-"""Greatest thickness of a slanted line over its length; strokes of a digit are thicker."""
+THIN = 0.025
+"""Greatest thickness of a slanted or shorter line over its length; strokes are thicker."""
+SHORTER = 0.85
+"""Length of a line that is thin over that of any line."""
 _SAMPLE = 4000
 
 
@@ -23,7 +25,8 @@ def remove_lines(mask: BoolImage, least_lengths: tuple[float, float]) -> BoolIma
     """Return a mask without straight, nearly level or upright lines, such as rulings and cells.
 
     A pixel belongs to a line where an unbroken run of at least that length passes through it
-    and the ink across the run is thin. Strokes that cross a line are kept whole.
+    and the ink across the run is no thicker than the line. Strokes that cross a line are kept
+    whole. Slanted lines, and those a little shorter, must be thin.
 
     Parameters
     ----------
@@ -38,6 +41,7 @@ def remove_lines(mask: BoolImage, least_lengths: tuple[float, float]) -> BoolIma
         length = max(8, int(least)) | 1
         work, found = (mask, lines) if axis == 1 else (mask.T, lines.T)
         found |= _runs(work, length)
+        length = int(SHORTER * length) | 1
         for _ in range(MOST_SLOPES):
             rest = work & ~found
             slope = _steepest_crowd(rest, length)
@@ -45,7 +49,7 @@ def remove_lines(mask: BoolImage, least_lengths: tuple[float, float]) -> BoolIma
                 break
             shifts = np.rint(slope * np.arange(rest.shape[1])).astype(np.int64)
             sheared = _shear(rest, -shifts)
-            slanted = _runs(sheared, length, max(3.0, SLANTED_THICKNESS * length))
+            slanted = _runs(sheared, length, max(3.0, THIN * length))
             if not slanted.any():
                 break
             found |= _shear(slanted, shifts, len(rest))

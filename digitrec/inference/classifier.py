@@ -28,7 +28,7 @@ class CalibratedNetworks(ClassifierMixin, BaseEstimator):
 
     Parameters
     ----------
-    n_networks : int, default=2
+    n_networks : int, default=4
         Networks, one for each seed.
     hidden : int, default=384
         Units of the one hidden layer.
@@ -56,7 +56,7 @@ class CalibratedNetworks(ClassifierMixin, BaseEstimator):
 
     def __init__(
         self,
-        n_networks: int = 2,
+        n_networks: int = 4,
         *,
         hidden: int = 384,
         epochs: tuple[int, ...] = (8, 3, 2),

@@ -106,18 +106,20 @@ def find_frames(pieces: Pieces, least_content: float = 0.2) -> list[int]:
     ----------
     pieces : Pieces
     least_content : float
-        Height over the frame's of what it surrounds.
+        Least height of what it surrounds over its own, where it is longer than half the image.
     """
     height, width = pieces.labels.shape
     boxes = pieces.boxes
     large = (pieces.widths > 0.75 * width) & (pieces.heights > 0.75 * height)
     large |= pieces.borders_touched >= 3
+    half = np.maximum(pieces.widths, pieces.heights) > 0.5 * max(height, width)
+    least = np.where(half, least_content, 0.2) * pieces.heights
     frames = []
     for index in np.flatnonzero((pieces.widths > 8) & (pieces.heights > 8)):
         left, top, right, bottom = boxes[index]
         within = (boxes[:, 0] > left) & (boxes[:, 1] > top)
         within &= (boxes[:, 2] < right) & (boxes[:, 3] < bottom)
-        if not (within & (pieces.heights > least_content * (bottom - top))).any():
+        if not (within & (pieces.heights > least[index])).any():
             continue
         own = pieces.labels[top:bottom, left:right] == index + 1
         if (large[index] and _runs_along_its_box(own)) or _has_straight_sides(own):

@@ -25,6 +25,7 @@ DETAIL_SIDE = 640
 CLOSE_SIDE = 180
 """Most pixels of the side of the window in which a small digit is looked at again."""
 KERNEL = 0.3
+LEAST_LINE = 0.97
 FINE_DIGIT = 48
 """A digit smaller than this at `LOOK_SIDE` is looked at again in detail."""
 
@@ -62,7 +63,11 @@ class Located:
 
 
 def locate_digit(
-    source: ImageSource | LoadedImage, *, kernel: float = KERNEL, dark_on_light: bool | None = None
+    source: ImageSource | LoadedImage,
+    *,
+    kernel: float = KERNEL,
+    dark_on_light: bool | None = None,
+    least_line: float = LEAST_LINE,
 ) -> Located | None:
     """Find the one digit that an image shows.
 
@@ -75,6 +80,8 @@ def locate_digit(
         side; strokes must be narrower.
     dark_on_light : bool, optional
         Whether ink is darker than paper; found where not given.
+    least_line : float
+        Length, over the image's side, from which a straight line is no part of a digit.
 
     Returns
     -------
@@ -84,7 +91,8 @@ def locate_digit(
     image = source if isinstance(source, LoadedImage) else load_look(source)
     area = without_rim(image.pixels)
     look = image.pixels[area[1] : area[3], area[0] : area[2]]
-    found = _choose(extract_ink(look, kernel=kernel, dark_on_light=dark_on_light))
+    ink = extract_ink(look, kernel=kernel, dark_on_light=dark_on_light)
+    found = _choose(ink, least_line=least_line)
     if found is None:
         return None
     height, width = look.shape[:2]
@@ -131,7 +139,7 @@ class _Found:
         return cut_out(self.ink, self.pieces.mask(self.members, window), window)
 
 
-def _choose(ink: Ink, near: Box | None = None) -> _Found | None:
+def _choose(ink: Ink, near: Box | None = None, *, least_line: float = LEAST_LINE) -> _Found | None:
     """Return the most digit-like thing in sight, of pieces that mostly lie in a box if given."""
     mask = ink.mask
     height, width = mask.shape
@@ -140,9 +148,9 @@ def _choose(ink: Ink, near: Box | None = None) -> _Found | None:
     pieces = find_pieces(mask)
     tight = len(pieces) == 1 and pieces.borders_touched[0] >= 3
     if min(height, width) >= 40 and not tight:
-        unruled = remove_lines(mask, (0.97 * width, 0.97 * height))
+        unruled = remove_lines(mask, (least_line * width, least_line * height))
         if unruled is not mask and unruled.sum() > 0.2 * mask.sum():
-            pieces = find_pieces(unruled)
+            mask, pieces = unruled, find_pieces(unruled)
     weights = pieces.weights(ink.strength)
     usable = _usable(pieces, weights)
     if near is not None:

@@ -36,6 +36,8 @@ CROWD = 60
 """Pieces of ink from which a page without digits is not looked at again."""
 CLEAR = 0.95
 """Confidence that a second look, at other assumptions on the paper, must reach."""
+SIDE_OF_A_BOX = 0.5
+"""Least length, over the image's side, of lines that a second look leaves out."""
 BLOCK = 8
 """Images of one digit that are held and classified at one time."""
 
@@ -129,14 +131,18 @@ class Recognizer:
         self, image: LoadedImage, found: Located | None, first: DigitPrediction
     ) -> DigitPrediction:
         """Return the first answer, or a clear one at other assumptions if that is in doubt."""
-        if first.confidence >= SURE or (found is not None and found.alone):
+        if first.confidence >= SURE:
             return first
-        # A shadow for ink, or paper for ink: look again, but believe only what is clear.
+        # Look again, but believe only what is clear.
         dark = found.dark_on_light if found else True
-        others = [
-            locate_digit(image, kernel=KERNEL / 2, dark_on_light=dark),
-            locate_digit(image, dark_on_light=not dark),
-        ]
+        others = []
+        if found is not None and found.fill > SIDE_OF_A_BOX:
+            # A box that the digit touches.
+            others.append(locate_digit(image, dark_on_light=dark, least_line=SIDE_OF_A_BOX))
+        if found is None or not found.alone:
+            # A shadow for ink, or paper for ink.
+            others.append(locate_digit(image, kernel=KERNEL / 2, dark_on_light=dark))
+            others.append(locate_digit(image, dark_on_light=not dark))
         again = self.judge([o for o in others if o is not None and o.clutter < LITTLE])
         best = max(again, key=lambda p: p.confidence, default=first)
         if best.accepted and best.confidence >= CLEAR:

@@ -1,0 +1,219 @@
+"""How far reading an image bears changes that leave its digits what they are.
+
+Run: ``python -m benchmarks.image_changes --data DIR``, where DIR is a folder as
+``benchmarks.real_images`` takes it. Without ``--data`` the images are made up from digits of
+MNIST's test set, on plain paper.
+"""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from PIL import Image
+from rich.console import Console
+from rich.progress import track
+from threadpoolctl import threadpool_limits
+
+from benchmarks._image_changes import CHANGES, apply_change
+from digitrec._environment import describe_hardware, digitrec_version
+from digitrec._files import write_json, write_text
+from digitrec.datasets import load_default_dataset
+from digitrec.errors import DigitrecError
+from digitrec.inference.assessment import LabelledImage, assess, read_labels
+from digitrec.inference.image_io import load_image
+from digitrec.inference.recognizer import Recognizer
+from digitrec.inference.scenes import make_scene
+from digitrec.reporting.markdown import escape, table
+from digitrec.reporting.style import new_figure, save_figure
+
+__all__ = ["app", "main", "measure", "render_report"]
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+LARGEST = 1200
+"""Longer side to which larger images are reduced, so that changes of pixels mean the same."""
+
+
+@app.command()
+def image_changes(
+    data: Annotated[
+        Path | None, typer.Option(help="Folder with labels.csv; default: made-up images.")
+    ] = None,
+    output: Annotated[Path, typer.Option(help="Folder of the report.")] = Path(
+        "reports/image_changes"
+    ),
+    model: Annotated[
+        Path | None, typer.Option(help="Saved model; default: the default recogniser.")
+    ] = None,
+    count: Annotated[int, typer.Option(min=4, help="Made-up single digits.")] = 400,
+    random_state: Annotated[int, typer.Option(min=0, help="Seed of made-up images.")] = 0,
+) -> None:
+    """Recognise labelled images under each change and report what is still right."""
+    recognizer = Recognizer(model)
+    images = _reduced(read_labels(data)) if data else make_images(count, random_state)
+    console = Console(stderr=True)
+    with threadpool_limits(1):
+        names = track(CHANGES, "Changing", console=console, disable=not console.is_terminal)
+        rows = []
+        for name in names:
+            rows.append(measure(recognizer, images, name))
+            if not console.is_terminal:
+                typer.echo(f"{name}: {_percent(rows[-1]['single'])} of single digits", err=True)
+    facts = {
+        "digitrec": digitrec_version(),
+        "hardware": describe_hardware(),
+        "images": "labelled images" if data else "made-up images",
+        "model": recognizer.model.name,
+        "model_datasets": list(recognizer.model.metadata.get("datasets", {})),
+        "counts": {kind: sum(i.kind == kind for i in images) for kind in ("single", "negative")}
+        | {"page": sum(i.kind in ("string", "sheet") for i in images)},
+        "changes": rows,
+    }
+    write_json(output / "results.json", facts)
+    save_figure(examples_figure(), output / "changes.png")
+    write_text(output / "report.md", render_report(facts))
+    typer.echo(f"report: {output / 'report.md'}")
+
+
+def make_images(count: int, random_state: int) -> list[LabelledImage]:
+    """Make up `count` single digits and a quarter of that strings, on plain paper."""
+    dataset = load_default_dataset()
+    digits = dataset.X_test.reshape(-1, 28, 28).astype(np.float32) / np.float32(255)
+    rng = np.random.default_rng(random_state)
+    images = []
+    for index in range(count + count // 4):
+        chosen = rng.integers(len(digits), size=1 if index < count else int(rng.integers(3, 8)))
+        text = "".join(str(label) for label in dataset.y_test[chosen])
+        scene = make_scene([(digits[chosen], text)], rng, traits=())
+        kind = "single" if index < count else "string"
+        images.append(LabelledImage(f"{kind} {index}", scene.pixels, text, kind, "made-up"))
+    return images
+
+
+def _reduced(images: list[LabelledImage]) -> list[LabelledImage]:
+    """Return the images that can be read, as pixels, at most `LARGEST` a side."""
+    return [
+        replace(image, source=load_image(image.source, look_side=LARGEST).pixels)
+        for image in images
+    ]
+
+
+def measure(recognizer: Recognizer, images: list[LabelledImage], name: str) -> dict[str, Any]:
+    """Return the shares of the images that are right under a change."""
+
+    def changed() -> Iterator[LabelledImage]:
+        for image in images:
+            source = image.source
+            assert isinstance(source, np.ndarray)
+            yield replace(image, source=apply_change(name, source))
+
+    trials = assess(recognizer, changed())
+
+    def share(*kinds: str, naive: bool = False) -> float | None:
+        right = [t.naive_right if naive else t.right for t in trials if t.image.kind in kinds]
+        return sum(right) / len(right) if right else None
+
+    singles = [t for t in trials if t.image.kind == "single"]
+    return {
+        "change": name,
+        "single": share("single"),
+        "naive": share("single", naive=True),
+        "rejected": sum(not t.accepted for t in singles) / len(singles) if singles else None,
+        "page": share("string", "sheet"),
+        "negative": share("negative"),
+    }
+
+
+def examples_figure() -> Figure:
+    """Show one made-up digit under each change."""
+    (image,) = make_images(4, 3)[1:2]
+    source = image.source
+    assert isinstance(source, np.ndarray)
+    columns = 6
+    rows = -(-len(CHANGES) // columns)
+    figure = new_figure(1.75 * rows)
+    for axis, name in itertools.zip_longest(figure.subplots(rows, columns).flat, CHANGES):
+        axis.axis("off")
+        if name is not None:
+            axis.imshow(_square(apply_change(name, source)))
+            axis.set_title(name.replace(", ", ",\n"), fontsize=8)
+    return figure
+
+
+def _square(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Centre an image on a light grey square, so that all are shown at one scale."""
+    side = max(pixels.shape[:2])
+    out = Image.new("RGB", (side, side), (238, 238, 238))
+    out.paste(
+        Image.fromarray(pixels), ((side - pixels.shape[1]) // 2, (side - pixels.shape[0]) // 2)
+    )
+    return np.asarray(out)
+
+
+def render_report(facts: dict[str, Any]) -> str:
+    """Return the report as Markdown."""
+    counts = facts["counts"]
+    return (
+        "\n\n".join(
+            [
+                "# Changes of the image",
+                f"{counts['single']} single digits, {counts['page']} strings and sheets and "
+                f"{counts['negative']} negatives ({facts['images']}), read by "
+                f"{escape(facts['model'])} (trained from {', '.join(facts['model_datasets'])}), as "
+                "they are and under changes that leave their digits what they are. Naive: the same "
+                "classifier on single digits squeezed into 28x28 grey pixels, inverted where the "
+                f"mean is bright. digitrec {facts['digitrec']}.",
+                table(
+                    [
+                        "change",
+                        "single digits",
+                        "naive",
+                        "rejected",
+                        "strings and sheets",
+                        "negatives rejected",
+                    ],
+                    [
+                        [
+                            row["change"],
+                            *(
+                                _percent(row[key])
+                                for key in ("single", "naive", "rejected", "page", "negative")
+                            ),
+                        ]
+                        for row in facts["changes"]
+                    ],
+                    "lrrrrr",
+                ),
+                "A string or sheet counts when every digit is right. On images of less than 60 "
+                "pixels no lines are drawn: they would be as thick as strokes.",
+                "![One digit under each change](changes.png)",
+            ]
+        )
+        + "\n"
+    )
+
+
+def _percent(value: float | None) -> str:
+    return "–" if value is None else f"{100 * value:.1f} %"
+
+
+def main() -> None:
+    """Run the command; errors of digitrec end it with exit code 2."""
+    try:
+        app()
+    except DigitrecError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+
+
+if __name__ == "__main__":
+    main()

@@ -140,12 +140,12 @@ def examples_figure() -> Figure:
     assert isinstance(source, np.ndarray)
     columns = 6
     rows = -(-len(CHANGES) // columns)
-    figure = new_figure(1.75 * rows)
+    figure = new_figure(1.55 * rows)
     for axis, name in itertools.zip_longest(figure.subplots(rows, columns).flat, CHANGES):
         axis.axis("off")
         if name is not None:
             axis.imshow(_square(apply_change(name, source)))
-            axis.set_title(name.replace(", ", ",\n"), fontsize=8)
+            axis.set_title(name.replace(", ", ",\n"), fontsize=7)
     return figure
 
 

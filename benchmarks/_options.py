@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from digitrec.errors import ConfigurationError, check_choice
+import typer
 
-__all__ = ["choose", "parse_size", "parse_timeouts", "split_names"]
+from digitrec.errors import ConfigurationError, DigitrecError, check_choice
+
+__all__ = ["choose", "parse_size", "parse_timeouts", "run_app", "split_names"]
 
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 _UNITS |= {f"{unit}i": 1024**i for i, unit in enumerate("kmgt", start=1)}
@@ -110,3 +113,12 @@ def parse_timeouts(
         else:
             general = seconds
     return general, single
+
+
+def run_app(app: typer.Typer) -> None:
+    """Run a command; errors of digitrec end it with a line and exit code 2."""
+    try:
+        app()
+    except DigitrecError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(2) from None

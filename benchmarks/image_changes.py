@@ -8,7 +8,6 @@ MNIST's test set, on plain paper.
 from __future__ import annotations
 
 import itertools
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -24,10 +23,10 @@ from rich.progress import track
 from threadpoolctl import threadpool_limits
 
 from benchmarks._image_changes import CHANGES, apply_change
+from benchmarks._options import run_app
 from digitrec._environment import describe_hardware, digitrec_version
 from digitrec._files import write_json, write_text
 from digitrec.datasets import load_default_dataset
-from digitrec.errors import DigitrecError
 from digitrec.inference.assessment import LabelledImage, assess, read_labels
 from digitrec.inference.image_io import load_image
 from digitrec.inference.recognizer import Recognizer
@@ -35,7 +34,7 @@ from digitrec.inference.scenes import make_scene
 from digitrec.reporting.markdown import escape, table
 from digitrec.reporting.style import new_figure, save_figure
 
-__all__ = ["app", "main", "measure", "render_report"]
+__all__ = ["app", "measure", "render_report"]
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -206,14 +205,5 @@ def _percent(value: float | None) -> str:
     return "–" if value is None else f"{100 * value:.1f} %"
 
 
-def main() -> None:
-    """Run the command; errors of digitrec end it with exit code 2."""
-    try:
-        app()
-    except DigitrecError as error:
-        print(f"error: {error}", file=sys.stderr)
-        raise SystemExit(2) from None
-
-
 if __name__ == "__main__":
-    main()
+    run_app(app)

@@ -8,7 +8,6 @@ images are made up from digits of MNIST's test set.
 from __future__ import annotations
 
 import shutil
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,10 +18,10 @@ from rich.console import Console
 from rich.progress import track
 from threadpoolctl import threadpool_limits
 
+from benchmarks._options import run_app
 from digitrec._environment import describe_hardware, digitrec_version
 from digitrec._files import atomic_path, write_json, write_text
 from digitrec.datasets import load_default_dataset
-from digitrec.errors import DigitrecError
 from digitrec.evaluation.metrics import wilson_interval
 from digitrec.inference.assessment import (
     LabelledImage,
@@ -39,7 +38,7 @@ from digitrec.inference.scenes import make_scene
 from digitrec.inference.synthesis import make_non_digits
 from digitrec.reporting.markdown import escape, table
 
-__all__ = ["app", "main", "measure", "render_report"]
+__all__ = ["app", "measure", "render_report"]
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -295,14 +294,5 @@ def _percent(value: float | None) -> str:
     return "–" if value is None else f"{100 * value:.1f} %"
 
 
-def main() -> None:
-    """Run the command; errors of digitrec end it with exit code 2."""
-    try:
-        app()
-    except DigitrecError as error:
-        print(f"error: {error}", file=sys.stderr)
-        raise SystemExit(2) from None
-
-
 if __name__ == "__main__":
-    main()
+    run_app(app)

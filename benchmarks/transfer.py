@@ -8,7 +8,6 @@ model is saved to the results as it is done; a run that was stopped goes on from
 from __future__ import annotations
 
 import json
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,7 +21,7 @@ from rich.console import Console
 from rich.progress import track
 from threadpoolctl import threadpool_limits
 
-from benchmarks._options import split_names
+from benchmarks._options import run_app, split_names
 from digitrec._environment import (
     available_cores,
     describe_hardware,
@@ -40,7 +39,7 @@ from digitrec.models import MODELS
 from digitrec.preprocessing import DEFAULT_FEATURES, FEATURES
 from digitrec.reporting.markdown import code, escape, table
 
-__all__ = ["OTHER_HANDWRITING", "app", "main", "render_report", "transfer_models"]
+__all__ = ["OTHER_HANDWRITING", "app", "render_report", "transfer_models"]
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -285,14 +284,5 @@ def _cell(entry: dict[str, float] | None) -> str:
     return f"{100 * entry['share']:.2f} ({100 * entry['low']:.1f}–{100 * entry['high']:.1f})"
 
 
-def main() -> None:
-    """Run the command; errors of digitrec end it with exit code 2."""
-    try:
-        app()
-    except DigitrecError as error:
-        print(f"error: {error}", file=sys.stderr)
-        raise SystemExit(2) from None
-
-
 if __name__ == "__main__":
-    main()
+    run_app(app)

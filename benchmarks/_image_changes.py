@@ -10,7 +10,7 @@ import io
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 from scipy import ndimage as ndi
 
@@ -127,15 +127,15 @@ def _rulings(step: float, colour: tuple[int, int, int], *, upright: bool) -> Cha
     return apply
 
 
-def _margin(share: float, level: float | None = None, *, sides: tuple[int, ...] = (0, 1)) -> Change:
-    """Put a margin around an image, of one grey level, or of the paper's colour."""
+def _margin(share: float, colour: ArrayLike, *, sides: tuple[int, ...] = (0, 1)) -> Change:
+    """Put a margin around an image, of a grey level or of a colour."""
 
     def apply(pixels: FloatImage) -> FloatImage:
         depth = _length(pixels, share)
         by = [depth if axis in sides else 0 for axis in (0, 1)]
         shape = pixels.shape[0] + 2 * by[0], pixels.shape[1] + 2 * by[1], 3
         changed = np.empty(shape, np.float32)
-        changed[:] = _paper(pixels) if level is None else level
+        changed[:] = colour
         changed[by[0] : by[0] + pixels.shape[0], by[1] : by[1] + pixels.shape[1]] = pixels
         return changed
 
@@ -147,11 +147,8 @@ def _box(margin: float) -> Change:
 
     def apply(pixels: FloatImage) -> FloatImage:
         paper = _paper(pixels)
-        boxed = _margin(0.015, 40.0 if paper.mean() > 128 else 220.0)(pixels)
-        around = _margin(margin)(boxed)
-        depth = (around.shape[0] - boxed.shape[0]) // 2
-        around[:depth], around[-depth:], around[:, :depth], around[:, -depth:] = (paper,) * 4
-        return around
+        line = _margin(0.015, 40 if paper.mean() > 128 else 220)
+        return _margin(margin, paper)(line(pixels))
 
     return apply
 

@@ -31,7 +31,7 @@ from digitrec.inference.assessment import LabelledImage, assess, read_labels
 from digitrec.inference.image_io import load_image
 from digitrec.inference.recognizer import Recognizer
 from digitrec.inference.scenes import make_scene
-from digitrec.reporting.markdown import escape, table
+from digitrec.reporting.markdown import escape, short_percent, table
 from digitrec.reporting.style import new_figure, save_figure
 
 __all__ = ["app", "measure", "render_report"]
@@ -66,7 +66,9 @@ def image_changes(
         for name in names:
             rows.append(measure(recognizer, images, name))
             if not console.is_terminal:
-                typer.echo(f"{name}: {_percent(rows[-1]['single'])} of single digits", err=True)
+                typer.echo(
+                    f"{name}: {short_percent(rows[-1]['single'])} of single digits", err=True
+                )
     facts = {
         "digitrec": digitrec_version(),
         "hardware": describe_hardware(),
@@ -184,7 +186,7 @@ def render_report(facts: dict[str, Any]) -> str:
                         [
                             row["change"],
                             *(
-                                _percent(row[key])
+                                short_percent(row[key])
                                 for key in ("single", "naive", "rejected", "page", "negative")
                             ),
                         ]
@@ -199,10 +201,6 @@ def render_report(facts: dict[str, Any]) -> str:
         )
         + "\n"
     )
-
-
-def _percent(value: float | None) -> str:
-    return "–" if value is None else f"{100 * value:.1f} %"
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ from digitrec.inference.overlay import draw_overlay
 from digitrec.inference.recognizer import Recognizer
 from digitrec.inference.scenes import make_scene
 from digitrec.inference.synthesis import make_non_digits
-from digitrec.reporting.markdown import escape, table
+from digitrec.reporting.markdown import escape, short_percent, table
 
 __all__ = ["app", "measure", "render_report"]
 
@@ -213,9 +213,9 @@ def render_report(facts: dict[str, Any], pictures: list[tuple[str, str]]) -> str
                     g["kind"],
                     escape(g["tag"]),
                     str(g["n"]),
-                    _percent(g["share"]),
-                    f"{_percent(g['low'])} to {_percent(g['high'])}",
-                    _percent(g["naive"]),
+                    short_percent(g["share"]),
+                    f"{short_percent(g['low'])} to {short_percent(g['high'])}",
+                    short_percent(g["naive"]),
                 ]
                 for g in facts["accuracy"]
             ],
@@ -230,7 +230,10 @@ def render_report(facts: dict[str, Any], pictures: list[tuple[str, str]]) -> str
             [
                 [
                     f"{row['threshold']:.2f}",
-                    *(_percent(row[key]) for key in ("coverage", "risk", "negatives_rejected")),
+                    *(
+                        short_percent(row[key])
+                        for key in ("coverage", "risk", "negatives_rejected")
+                    ),
                 ]
                 for row in facts["risk_coverage"]
             ],
@@ -280,18 +283,14 @@ def _sentences(facts: dict[str, Any]) -> str:
     rejected = facts["digits_rejected"]
     lines = [f"- Unreadable files: {len(facts['errors'])}."]
     if rejected["share"] is not None:
-        lines.insert(0, f"- Single digits rejected: {_percent(rejected['share'])}.")
+        lines.insert(0, f"- Single digits rejected: {short_percent(rejected['share'])}.")
     if facts["character_error_rate"] is not None:
         lines.insert(
             0,
-            f"- Character error rate of strings: {_percent(facts['character_error_rate'])} "
-            f"(naive: {_percent(facts['naive_character_error_rate'])}).",
+            f"- Character error rate of strings: {short_percent(facts['character_error_rate'])} "
+            f"(naive: {short_percent(facts['naive_character_error_rate'])}).",
         )
     return "\n".join(lines)
-
-
-def _percent(value: float | None) -> str:
-    return "–" if value is None else f"{100 * value:.1f} %"
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ CLOSE_SIDE = 180
 """Most pixels of the side of the window in which a small digit is looked at again."""
 KERNEL = 0.3
 LEAST_LINE = 0.97
+"""Length of a straight line, over the image's side, from which it is no part of a digit."""
 FINE_DIGIT = 48
 """A digit smaller than this at `LOOK_SIDE` is looked at again in detail."""
 

@@ -83,7 +83,7 @@ def _cut(pixels: NDArray[np.uint8], depths: list[int]) -> NDArray[np.uint8]:
 def _depth(pixels: NDArray[np.uint8]) -> int:
     """Return how many rows from the top on are rim; 0 where there is none."""
     side = len(pixels)
-    if not _share(pixels[:1], pixels[0])[0] >= _PLAIN:
+    if _share(pixels[:1], pixels[0])[0] < _PLAIN:
         return 0
     shares = _share(pixels[: max(3, int(DEEPEST * side))], pixels[0])
     other = np.flatnonzero(shares < _PLAIN)

@@ -47,12 +47,13 @@ def remove_lines(mask: BoolImage, least_lengths: tuple[float, float]) -> BoolIma
             slope = _steepest_crowd(rest, length)
             if slope is None:
                 break
-            shifts = np.rint(slope * np.arange(rest.shape[1])).astype(np.int64)
-            sheared = _shear(rest, -shifts)
-            slanted = _runs(sheared, length, max(3.0, THIN * length))
+            rise = np.rint(slope * np.arange(rest.shape[1])).astype(np.int64)
+            down = rise.max() - rise
+            level = _shear(rest, down, len(rest) + int(down.max()))
+            slanted = _runs(level, length, max(3.0, THIN * length))
             if not slanted.any():
                 break
-            found |= _shear(slanted, shifts, len(rest))
+            found |= _shear(slanted, -down, len(rest))
     return mask & ~lines if lines.any() else mask
 
 
@@ -85,16 +86,11 @@ def _steepest_crowd(mask: BoolImage, length: int) -> float | None:
     return float(finer[crowds(finer, 1).argmax()])
 
 
-def _shear(mask: BoolImage, shifts: NDArray[np.int64], height: int | None = None) -> BoolImage:
-    """Move each column down by its number of rows, in a taller frame or back in the first."""
+def _shear(mask: BoolImage, down: NDArray[np.int64], height: int) -> BoolImage:
+    """Move each column down by its number of rows, in a frame of some height."""
     rows, columns = np.nonzero(mask)
-    room = int(np.abs(shifts).max())
-    if height is None:
-        out = np.zeros((len(mask) + 2 * room, mask.shape[1]), bool)
-        out[rows + shifts[columns] + room, columns] = True
-    else:
-        out = np.zeros((height, mask.shape[1]), bool)
-        out[rows + shifts[columns] - room, columns] = True
+    out = np.zeros((height, mask.shape[1]), bool)
+    out[rows + down[columns], columns] = True
     return out
 
 

@@ -16,6 +16,7 @@ __all__ = [
     "number",
     "percent",
     "seconds",
+    "short_percent",
     "table",
 ]
 
@@ -87,6 +88,11 @@ def percent(value: float | None, spread: float | None = None) -> str:
     if value is None:
         return MISSING
     return number(100 * value, 2, None if spread is None else 100 * spread)
+
+
+def short_percent(value: float | None) -> str:
+    """Return a fraction as per cent with the sign, to one decimal."""
+    return MISSING if value is None else f"{100 * value:.1f} %"
 
 
 def seconds(value: float | None, spread: float | None = None) -> str:

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
 from digitrec.errors import ImageError
+from digitrec.inference.prediction import Box
 
 __all__ = [
     "FORMATS",
@@ -37,7 +38,7 @@ ImageSource = str | os.PathLike[str] | bytes | bytearray | memoryview | NDArray[
 
 @dataclass(frozen=True, eq=False)
 class LoadedImage:
-    """Upright pixels, reduced where the caller asked for it.
+    """Upright pixels of an image or of a part of it, reduced where the caller asked for it.
 
     Attributes
     ----------
@@ -48,13 +49,31 @@ class LoadedImage:
     size : tuple of int
         Width and height of the upright original.
     finer : callable, optional
-        Returns the same image in more detail, where there is more; decoded when called for.
+        Returns the whole image in more detail, where there is more; decoded when called for.
+    origin : tuple of float
+        Left and top end of these pixels, in pixels of the upright original.
     """
 
     pixels: NDArray[np.uint8]
     scale: tuple[float, float]
     size: tuple[int, int]
     finer: Callable[[], LoadedImage] | None = None
+    origin: tuple[float, float] = (0.0, 0.0)
+
+    def part(self, area: Box) -> LoadedImage:
+        """Return an area of the image, given in its own pixels."""
+        left, top, right, bottom = area
+        origin = self.origin[0] + left * self.scale[0], self.origin[1] + top * self.scale[1]
+        return replace(self, pixels=self.pixels[top:bottom, left:right], origin=origin)
+
+    def to_original(self, xs: ArrayLike, ys: ArrayLike) -> Box:
+        """Return the box around some points of the image, in pixels of the upright original."""
+        x, y = (
+            self.origin[axis] + np.clip(ends, 0, self.pixels.shape[1 - axis]) * self.scale[axis]
+            for axis, ends in enumerate((xs, ys))
+        )
+        right, bottom = np.minimum(np.ceil((x.max(), y.max())), self.size)
+        return int(x.min()), int(y.min()), int(right), int(bottom)
 
 
 def read_image(source: ImageSource) -> NDArray[np.uint8]:

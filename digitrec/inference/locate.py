@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -90,27 +90,24 @@ def locate_digit(
         None where the image has no ink.
     """
     image = source if isinstance(source, LoadedImage) else load_look(source)
-    area = without_rim(image.pixels)
-    look = image.pixels[area[1] : area[3], area[0] : area[2]]
-    ink = extract_ink(look, kernel=kernel, dark_on_light=dark_on_light)
+    ink = extract_ink(image.pixels, kernel=kernel, dark_on_light=dark_on_light)
     found = _choose(ink, least_line=least_line)
     if found is None:
         return None
-    height, width = look.shape[:2]
+    height, width = image.pixels.shape[:2]
     box, clutter = found.box, found.clutter
     side = max(box[2] - box[0], box[3] - box[1])
     alone = clutter < 0.25 and min(box[:2]) > 0 and box[2] < width and box[3] < height
-    pieces, scale = len(found.members), image.scale
-    origin = (area[0] * scale[0], area[1] * scale[1])
+    pieces, window = len(found.members), image
     if side < FINE_DIGIT and image.finer is not None:
-        closer = _look_closer(image.finer(), image, found, area)
+        closer = _look_closer(image.finer(), image, found)
         if closer is not None:
-            found, origin, scale = closer
+            found, window = closer
     strength = found.cut_out()
     inked = strength[strength > 0]
     return Located(
         strength=strength,
-        box=_to_original(found.box, origin, scale, image.size),
+        box=window.to_original(found.box[::2], found.box[1::2]),
         fill=side / min(height, width),
         pieces=pieces,
         contrast=quantile(inked, 0.75) if inked.size else 0.0,
@@ -121,8 +118,12 @@ def locate_digit(
 
 
 def load_look(source: ImageSource) -> LoadedImage:
-    """Read an image at the size at which one digit is looked for; more detail on demand."""
-    return load_image(source, DETAIL_SIDE, look_side=LOOK_SIDE)
+    """Read an image without its rim, at the size at which one digit is looked for.
+
+    More detail is to be had on demand.
+    """
+    image = load_image(source, DETAIL_SIDE, look_side=LOOK_SIDE)
+    return image.part(without_rim(image.pixels))
 
 
 @dataclass(frozen=True, eq=False)
@@ -218,42 +219,33 @@ def _gather(
 
 
 def _look_closer(
-    fine: LoadedImage, coarse: LoadedImage, seen: _Found, area: Box
-) -> tuple[_Found, tuple[float, float], tuple[float, float]] | None:
-    """Look for the digit again in a window of the larger image, at a finer size.
+    fine: LoadedImage, coarse: LoadedImage, seen: _Found
+) -> tuple[_Found, LoadedImage] | None:
+    """Look for the digit again in a window of the whole image in detail, at a finer size.
 
-    The window lies in the area that was looked at, whose corner the box seen counts from.
-    Returns what was found, the window's corner and the scale of its pixels, both in pixels of
-    the upright original.
+    Returns what was found, and the window that its box counts from.
     """
-    by_x, by_y = (
-        coarse_scale / fine_scale
-        for coarse_scale, fine_scale in zip(coarse.scale, fine.scale, strict=True)
-    )
-    left, top, right, bottom = np.array(seen.box) + (area[:2] * 2)
-    side = max(right - left, bottom - top)
+    by = np.array(coarse.scale) / fine.scale
+    corner = np.rint(np.divide(coarse.origin, coarse.scale))
+    end = corner + coarse.pixels.shape[1::-1]
+    first, last = seen.box[:2] + corner, seen.box[2:] + corner
+    side = (last - first).max()
     reach = 0.6 * side
-    x0 = int(max(area[0], left - reach) * by_x)
-    y0 = int(max(area[1], top - reach) * by_y)
-    x1 = min(fine.pixels.shape[1], int(min(area[2], right + reach) * by_x) + 1)
-    y1 = min(fine.pixels.shape[0], int(min(area[3], bottom + reach) * by_y) + 1)
-    window = fine.pixels[y0:y1, x0:x1]
-    factor = -(-max(window.shape[:2]) // CLOSE_SIDE)
+    left, top = (np.maximum(corner, first - reach) * by).astype(int)
+    right, bottom = (np.minimum(end, last + reach) * by).astype(int) + 1
+    window = fine.part((left, top, right, bottom))
+    factor = -(-max(window.pixels.shape[:2]) // CLOSE_SIDE)
     if factor > 1:
-        window = np.asarray(Image.fromarray(window).reduce(factor))
+        reduced = np.asarray(Image.fromarray(window.pixels).reduce(factor))
+        scale = fine.scale[0] * factor, fine.scale[1] * factor
+        window = replace(window, pixels=reduced, scale=scale)
     # The window shows more than the digit, a frame's side say, that was told from it before.
     rim = 0.1 * side
-    near = (
-        max(0, int(((left - rim) * by_x - x0) / factor)),
-        max(0, int(((top - rim) * by_y - y0) / factor)),
-        int(((right + rim) * by_x - x0) / factor) + 1,
-        int(((bottom + rim) * by_y - y0) / factor) + 1,
-    )
-    found = _choose(extract_ink(window, dark_on_light=seen.ink.dark_on_light), near)
-    if found is None:
-        return None
-    corner = (x0 * fine.scale[0], y0 * fine.scale[1])
-    return found, corner, (fine.scale[0] * factor, fine.scale[1] * factor)
+    x0, y0 = np.maximum(0, ((first - rim) * by - (left, top)) / factor).astype(int)
+    x1, y1 = (((last + rim) * by - (left, top)) / factor).astype(int) + 1
+    ink = extract_ink(window.pixels, dark_on_light=seen.ink.dark_on_light)
+    found = _choose(ink, (x0, y0, x1, y1))
+    return None if found is None else (found, window)
 
 
 def window_around(box: Box, shape: tuple[int, ...]) -> tuple[slice, slice]:
@@ -285,19 +277,3 @@ def _grow(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     grown[:, 1:] |= upright[:, :-1]
     grown[:, :-1] |= upright[:, 1:]
     return grown
-
-
-def _to_original(
-    box: Box,
-    origin: tuple[float, float],
-    scale: tuple[float, float],
-    size: tuple[int, int],
-) -> Box:
-    x0, x1 = (origin[0] + edge * scale[0] for edge in (box[0], box[2]))
-    y0, y1 = (origin[1] + edge * scale[1] for edge in (box[1], box[3]))
-    return (
-        max(0, int(x0)),
-        max(0, int(y0)),
-        min(size[0], int(np.ceil(x1))),
-        min(size[1], int(np.ceil(y1))),
-    )

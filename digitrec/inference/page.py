@@ -56,7 +56,6 @@ class Page:
 def locate_digits(
     source: ImageSource | LoadedImage,
     *,
-    region: Box | None = None,
     rotation: float | None = None,
     score: Scorer | None = None,
     expected: int | None = None,
@@ -68,9 +67,6 @@ def locate_digits(
     ----------
     source : path, bytes, ndarray, PIL image or LoadedImage
         As `read_image` takes it, or what `load_page` returned.
-    region : tuple of int, optional
-        Left, top, right, bottom of the part that was or is to be looked at, in pixels of the
-        upright image.
     rotation : float, optional
         Degrees to turn the page counter-clockwise; None means that a mild slope is found.
     score : callable, optional
@@ -84,13 +80,7 @@ def locate_digits(
     -------
     Page
     """
-    if not isinstance(source, LoadedImage):
-        source = load_page(source, region)
-    area = without_rim(source.pixels)
-    image = _part_of(source, area)
-    origin = (round(area[0] * source.scale[0]), round(area[1] * source.scale[1]))
-    if region:
-        origin = origin[0] + region[0], origin[1] + region[1]
+    image = source if isinstance(source, LoadedImage) else load_page(source)
     angle = float(rotation or 0.0)
     ink = extract_ink(
         image.pixels, kernel=_kernel(image.pixels), dark_on_light=dark_on_light, page=True
@@ -107,15 +97,31 @@ def locate_digits(
         layout = _cut_wide(layout, score, expected)
     turned = angle if rotation is not None or abs(angle) >= TURN_FROM else 0.0
     lines = [
-        [_original(layout.found[i], image, origin, turned) for i in line]
+        [_original(layout.found[i], image, turned) for i in line]
         for line in group_lines(layout.boxes, layout.height, layout.slope)
     ]
     return Page(lines, angle, ink.dark_on_light)
 
 
 def load_page(source: ImageSource, region: Box | None = None) -> LoadedImage:
-    """Read an image, or the part of it in a region, at the size that pages are read at."""
-    return _crop(load_image(source, None if region else PAGE_SIDE), region)
+    """Read an image, or a region of it, without its rim and at the size pages are read at.
+
+    Parameters
+    ----------
+    source : path, bytes, ndarray or PIL image
+        As `read_image` takes it.
+    region : tuple of int, optional
+        Left, top, right, bottom, in pixels of the upright image.
+
+    Raises
+    ------
+    ImageError
+        If the image cannot be read.
+    ConfigurationError
+        If the region does not lie in the image.
+    """
+    page = _crop(load_image(source, None if region else PAGE_SIDE), region)
+    return page.part(without_rim(page.pixels))
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,29 +138,23 @@ class _Layout:
 
 def _crop(image: LoadedImage, region: Box | None) -> LoadedImage:
     """Return a region of an image, or all of it, with no side above `PAGE_SIDE`."""
-    height, width = image.pixels.shape[:2]
-    part, size = image.pixels, image.size
     if region is not None:
         x0, y0, x1, y1 = region
+        width, height = image.size
         if not (0 <= x0 < x1 <= width and 0 <= y0 < y1 <= height):
             raise ConfigurationError(
                 f"region {tuple(region)!r} must be left, top, right, bottom "
                 f"inside {width} x {height}"
             )
-        part, size = part[y0:y1, x0:x1], (x1 - x0, y1 - y0)
-    factor = max(part.shape[:2]) / PAGE_SIDE
-    if factor > 1:
-        goal = (max(1, round(part.shape[1] / factor)), max(1, round(part.shape[0] / factor)))
-        shrunk = Image.fromarray(part).resize(goal, Image.Resampling.BOX, reducing_gap=2.0)
-        part = np.asarray(shrunk)
-    return LoadedImage(part, (size[0] / part.shape[1], size[1] / part.shape[0]), size)
-
-
-def _part_of(image: LoadedImage, area: Box) -> LoadedImage:
-    """Return an area of an image, given in its pixels, as an image."""
-    pixels = image.pixels[area[1] : area[3], area[0] : area[2]]
-    size = round(pixels.shape[1] * image.scale[0]), round(pixels.shape[0] * image.scale[1])
-    return LoadedImage(pixels, image.scale, size)
+        image = image.part(region)
+    height, width = image.pixels.shape[:2]
+    factor = max(height, width) / PAGE_SIDE
+    if factor <= 1:
+        return image
+    goal = (max(1, round(width / factor)), max(1, round(height / factor)))
+    shrunk = Image.fromarray(image.pixels).resize(goal, Image.Resampling.BOX, reducing_gap=2.0)
+    scale = image.scale[0] * width / goal[0], image.scale[1] * height / goal[1]
+    return replace(image, pixels=np.asarray(shrunk), scale=scale)
 
 
 def _turn(ink: Ink, angle: float) -> Ink:
@@ -253,7 +253,7 @@ def _part(item: Located, strength: NDArray[np.float32]) -> Located:
     return replace(item, strength=crop, box=box)
 
 
-def _original(item: Located, image: LoadedImage, origin: tuple[int, int], angle: float) -> Located:
+def _original(item: Located, image: LoadedImage, angle: float) -> Located:
     """Return a piece with its box in pixels of the upright original."""
     height, width = image.pixels.shape[:2]
     x = np.array([item.box[0], item.box[2], item.box[2], item.box[0]], dtype=float)
@@ -263,10 +263,7 @@ def _original(item: Located, image: LoadedImage, origin: tuple[int, int], angle:
         cos, sin = np.cos(np.deg2rad(angle)), np.sin(np.deg2rad(angle))
         dx, dy = x - turned_width / 2, y - turned_height / 2
         x, y = cos * dx - sin * dy + width / 2, sin * dx + cos * dy + height / 2
-    x = np.clip(x * image.scale[0], 0, image.size[0]) + origin[0]
-    y = np.clip(y * image.scale[1], 0, image.size[1]) + origin[1]
-    box = (int(x.min()), int(y.min()), int(np.ceil(x.max())), int(np.ceil(y.max())))
-    return replace(item, box=box)
+    return replace(item, box=image.to_original(x, y))
 
 
 def _turned_shape(height: int, width: int, angle: float) -> tuple[int, int]:

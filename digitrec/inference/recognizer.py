@@ -207,9 +207,7 @@ class Recognizer:
         if rotation is not None and not -360 <= rotation <= 360:
             raise ConfigurationError(f"rotation must be in degrees, -360 to 360, not {rotation!r}")
         loaded = load_page(image, region)
-        look = functools.partial(
-            self._read_page, loaded, region=region, rotation=rotation, expected=expected
-        )
+        look = functools.partial(self._read_page, loaded, rotation=rotation, expected=expected)
         reading, dark_on_light = look(None)
         if not reading.digits and len(reading.rejected) < CROWD:
             # Paper taken for ink gives nothing: look again, but believe only what is clear.
@@ -223,13 +221,11 @@ class Recognizer:
         loaded: LoadedImage,
         dark_on_light: bool | None,
         *,
-        region: Box | None,
         rotation: float | None,
         expected: int | None,
     ) -> tuple[Reading, bool]:
         page = locate_digits(
             loaded,
-            region=region,
             rotation=rotation,
             score=self._score,
             expected=expected,

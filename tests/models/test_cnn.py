@@ -1,3 +1,4 @@
+import copy
 import os
 import pickle
 
@@ -66,6 +67,42 @@ def test_augmentation_leaves_no_trace_in_the_saved_network(digits):
     assert not [name for name in names if name.startswith("Random")]
     again = pickle.loads(pickle.dumps(model))
     np.testing.assert_array_equal(again.predict(X[:50]), model.predict(X[:50]))
+
+
+@needs_keras
+def test_shifted_views_are_averaged(fitted, digits):
+    model, _ = fitted
+    images = digits[0][:5].reshape(5, 8, 8)
+    moved = np.zeros((5, 5, 8, 8), np.float32)
+    moved[0] = images
+    moved[1, :, 1:], moved[2, :, :-1] = images[:, :-1], images[:, 1:]
+    moved[3, :, :, 1:], moved[4, :, :, :-1] = images[:, :, :-1], images[:, :, 1:]
+    expected = np.mean([model.predict_proba(view.reshape(5, 64)) for view in moved], axis=0)
+    averaging = copy.copy(model).set_params(average_shifts=True)
+    np.testing.assert_allclose(averaging.predict_proba(digits[0][:5]), expected, atol=1e-5)
+
+
+@needs_keras
+def test_the_last_epochs_show_the_images_as_they_are(digits):
+    rows = digits[0][:64]
+    for augment, n_plain in ((False, 6), (True, 1)):
+        model = ConvolutionalNetwork(epochs=6, augment=augment)
+        shown = list(model._shown_images(rows, (8, 8)))
+        assert len(shown) == 6
+        assert [np.array_equal(images, rows) for images in shown] == [False] * (6 - n_plain) + [
+            True
+        ] * n_plain
+
+
+@needs_keras
+@pytest.mark.parametrize(
+    "settings, expected",
+    [({}, [0.4, 0.3]), ({"augment": True}, [0.2, 0.1]), ({"dropout": (0.5, 0.0)}, [0.5, 0.0])],
+)
+def test_dropout_follows_the_settings(digits, settings, expected):
+    model = ConvolutionalNetwork(epochs=1, filters=(2, 2, 2), hidden=4, n_jobs=1, **settings)
+    layers = model.fit(digits[0][:100], digits[1][:100]).network_.layers
+    assert [layer.rate for layer in layers if type(layer).__name__ == "Dropout"] == expected
 
 
 @needs_keras

@@ -23,14 +23,13 @@ from rich.progress import track
 from threadpoolctl import threadpool_limits
 
 from benchmarks._image_changes import CHANGES, apply_change
+from benchmarks._labelled_images import DataFolder, MadeUpImages, ModelFile, Seed
 from benchmarks._options import run_app
 from digitrec._environment import describe_hardware, digitrec_version
 from digitrec._files import write_json, write_text
-from digitrec.datasets import load_default_dataset
 from digitrec.inference.assessment import LabelledImage, assess, read_labels
 from digitrec.inference.image_io import load_image
 from digitrec.inference.recognizer import Recognizer
-from digitrec.inference.scenes import make_scene
 from digitrec.reporting.markdown import escape, short_percent, table
 from digitrec.reporting.style import new_figure, save_figure
 
@@ -44,17 +43,13 @@ LARGEST = 1200
 
 @app.command()
 def image_changes(
-    data: Annotated[
-        Path | None, typer.Option(help="Folder with labels.csv; default: made-up images.")
-    ] = None,
+    data: DataFolder = None,
     output: Annotated[Path, typer.Option(help="Folder of the report.")] = Path(
         "reports/image_changes"
     ),
-    model: Annotated[
-        Path | None, typer.Option(help="Saved model; default: the default recogniser.")
-    ] = None,
+    model: ModelFile = None,
     count: Annotated[int, typer.Option(min=4, help="Made-up single digits.")] = 400,
-    random_state: Annotated[int, typer.Option(min=0, help="Seed of made-up images.")] = 0,
+    random_state: Seed = 0,
 ) -> None:
     """Recognise labelled images under each change and report what is still right."""
     recognizer = Recognizer(model)
@@ -87,17 +82,9 @@ def image_changes(
 
 def make_images(count: int, random_state: int) -> list[LabelledImage]:
     """Make up `count` single digits and a quarter of that strings, on plain paper."""
-    dataset = load_default_dataset()
-    digits = dataset.X_test.reshape(-1, 28, 28).astype(np.float32) / np.float32(255)
-    rng = np.random.default_rng(random_state)
-    images = []
-    for index in range(count + count // 4):
-        chosen = rng.integers(len(digits), size=1 if index < count else int(rng.integers(3, 8)))
-        text = "".join(str(label) for label in dataset.y_test[chosen])
-        scene = make_scene([(digits[chosen], text)], rng, traits=())
-        kind = "single" if index < count else "string"
-        images.append(LabelledImage(f"{kind} {index}", scene.pixels, text, kind, "made-up"))
-    return images
+    made_up = MadeUpImages(random_state)
+    singles = made_up.images("single", count, lambda: [made_up.row(1)], traits=())
+    return singles + made_up.images("string", count // 4, lambda: [made_up.row(3, 7)], traits=())
 
 
 def _reduced(images: list[LabelledImage]) -> list[LabelledImage]:

@@ -18,10 +18,10 @@ from rich.console import Console
 from rich.progress import track
 from threadpoolctl import threadpool_limits
 
+from benchmarks._labelled_images import DataFolder, MadeUpImages, ModelFile, Seed
 from benchmarks._options import run_app
 from digitrec._environment import describe_hardware, digitrec_version
 from digitrec._files import atomic_path, write_json, write_text
-from digitrec.datasets import load_default_dataset
 from digitrec.evaluation.metrics import wilson_interval
 from digitrec.inference.assessment import (
     LabelledImage,
@@ -34,7 +34,6 @@ from digitrec.inference.assessment import (
 from digitrec.inference.image_io import read_image
 from digitrec.inference.overlay import draw_overlay
 from digitrec.inference.recognizer import Recognizer
-from digitrec.inference.scenes import make_scene
 from digitrec.inference.synthesis import make_non_digits
 from digitrec.reporting.markdown import escape, short_percent, table
 
@@ -48,21 +47,17 @@ MOST_FAILURES = 60
 
 @app.command()
 def real_images(
-    data: Annotated[
-        Path | None, typer.Option(help="Folder with labels.csv; default: made-up images.")
-    ] = None,
+    data: DataFolder = None,
     output: Annotated[Path, typer.Option(help="Folder of the report.")] = Path(
         "reports/real_images"
     ),
-    model: Annotated[
-        Path | None, typer.Option(help="Saved model; default: the default recogniser.")
-    ] = None,
+    model: ModelFile = None,
     threshold: Annotated[float | None, typer.Option(min=0, max=1)] = None,
     gallery: Annotated[
         bool, typer.Option(help="Write pictures of the failures; mind the images' licences.")
     ] = True,
     count: Annotated[int, typer.Option(min=10, help="Made-up single digits.")] = 600,
-    random_state: Annotated[int, typer.Option(min=0, help="Seed of made-up images.")] = 0,
+    random_state: Seed = 0,
 ) -> None:
     """Recognise labelled images and report accuracy, rejection and time."""
     recognizer = Recognizer(model, threshold=threshold)
@@ -81,29 +76,15 @@ def real_images(
 
 def make_images(count: int, random_state: int) -> list[LabelledImage]:
     """Make up scenes: `count` single digits, a quarter strings, a tenth sheets, a quarter none."""
-    dataset = load_default_dataset()
-    digits = dataset.X_test.reshape(-1, 28, 28).astype(np.float32) / np.float32(255)
-    rng = np.random.default_rng(random_state)
-
-    def row(n: int) -> tuple[Any, str]:
-        chosen = rng.integers(len(digits), size=n)
-        return digits[chosen], "".join(str(label) for label in dataset.y_test[chosen])
-
-    images: list[LabelledImage] = []
-
-    def add(kind: str, rows: Callable[[], list[tuple[Any, str]]], n: int) -> None:
-        for index in range(n):
-            scene = make_scene(rows(), rng)
-            label = "" if kind == "negative" else scene.text.replace("\n", "|")
-            name = f"{kind} {index + 1} ({', '.join(scene.traits) or 'plain'})"
-            images.append(LabelledImage(name, scene.pixels, label, kind, "made-up"))
-
-    add("single", lambda: [row(1)], count)
-    add("string", lambda: [row(int(rng.integers(2, 9)))], count // 4)
-    add("sheet", lambda: [row(int(rng.integers(2, 7))) for _ in range(3)], count // 10)
-    signs = make_non_digits(max(60, count), digits, dataset.y_test, rng)
-    add("negative", lambda: [(signs[rng.integers(len(signs), size=1)], "")], count // 4)
-    return images
+    made_up = MadeUpImages(random_state)
+    images = made_up.images("single", count, lambda: [made_up.row(1)])
+    images += made_up.images("string", count // 4, lambda: [made_up.row(2, 8)])
+    images += made_up.images("sheet", count // 10, lambda: [made_up.row(2, 6) for _ in range(3)])
+    rng = made_up.rng
+    signs = make_non_digits(max(60, count), made_up.digits, made_up.labels, rng)
+    return images + made_up.images(
+        "negative", count // 4, lambda: [(signs[rng.integers(len(signs), size=1)], "")]
+    )
 
 
 def measure(trials: list[Trial], recognizer: Recognizer) -> dict[str, Any]:

@@ -1,0 +1,70 @@
+"""What the benchmarks on labelled images share: their options, and images that are made up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from numpy.typing import NDArray
+
+from digitrec.datasets import load_default_dataset
+from digitrec.inference.assessment import LabelledImage
+from digitrec.inference.scenes import make_scene
+
+__all__ = ["DataFolder", "MadeUpImages", "ModelFile", "Seed"]
+
+DataFolder = Annotated[
+    Path | None, typer.Option(help="Folder with labels.csv; default: made-up images.")
+]
+ModelFile = Annotated[
+    Path | None, typer.Option(help="Saved model; default: the default recogniser.")
+]
+Seed = Annotated[int, typer.Option(min=0, help="Seed of made-up images.")]
+
+Row = tuple[NDArray[np.float32], str]
+
+
+class MadeUpImages:
+    """Scenes with digits of MNIST's test set, all drawn from one stream of random numbers.
+
+    Parameters
+    ----------
+    random_state : int
+        Seed.
+
+    Attributes
+    ----------
+    digits : ndarray of float32, shape (n, 28, 28)
+        Ink, 0–1.
+    labels : ndarray of int64, shape (n,)
+        What they are.
+    rng : numpy.random.Generator
+        The stream.
+    """
+
+    def __init__(self, random_state: int) -> None:
+        dataset = load_default_dataset()
+        self.digits = dataset.X_test.reshape(-1, 28, 28).astype(np.float32) / np.float32(255)
+        self.labels = dataset.y_test
+        self.rng = np.random.default_rng(random_state)
+
+    def row(self, least: int, most: int | None = None) -> Row:
+        """Return `least` digits, or a number drawn from `least` to `most`, and what they say."""
+        n = least if most is None else int(self.rng.integers(least, most + 1))
+        chosen = self.rng.integers(len(self.digits), size=n)
+        return self.digits[chosen], "".join(str(label) for label in self.labels[chosen])
+
+    def images(
+        self, kind: str, n: int, rows: Callable[[], list[Row]], **scene: Any
+    ) -> list[LabelledImage]:
+        """Return `n` images of a kind, each with the rows that `rows` draws, by `make_scene`."""
+        images = []
+        for index in range(n):
+            made = make_scene(rows(), self.rng, **scene)
+            label = "" if kind == "negative" else made.text.replace("\n", "|")
+            name = f"{kind} {index + 1} ({', '.join(made.traits) or 'plain'})"
+            images.append(LabelledImage(name, made.pixels, label, kind, "made-up"))
+        return images

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import typer
@@ -115,10 +115,15 @@ def parse_timeouts(
     return general, single
 
 
-def run_app(app: typer.Typer) -> None:
-    """Run a command; errors of digitrec end it with a line and exit code 2."""
+def run_app(command: typer.Typer | Callable[..., None]) -> None:
+    """Run a command, as `typer.run` does; bad input ends it with a line and exit code 2."""
+    if isinstance(command, typer.Typer):
+        app = command
+    else:
+        app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+        app.command()(command)
     try:
         app()
-    except DigitrecError as error:
+    except (DigitrecError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(2) from None

@@ -29,6 +29,7 @@ from sklearn.svm import SVC
 from benchmarks._distortion_neighbors import DistortionNeighbors
 from benchmarks._frontier_candidates import TRIALS, VIEWS, Candidate, candidates_for
 from benchmarks._frontier_report import frontier_figure, render_report
+from benchmarks._options import run_app
 from digitrec._environment import available_cores, describe_hardware, library_versions
 from digitrec._files import write_json, write_text
 from digitrec.datasets import Dataset, load_dataset
@@ -325,26 +326,22 @@ def main(
     jobs: Annotated[int, typer.Option(help="Threads; 0 means all cores.")] = 0,
 ) -> None:
     """Measure the candidates and write the report."""
-    try:
-        data = load_dataset(dataset, report=typer.echo, max_train=max_train or None)
-        known = candidates_for(data.name)
-        chosen = list(known) if candidates == "all" else candidates.split(",")
-        names = [check_choice("candidate", name, known) for name in chosen]
-        folder = output_dir / ("frontier" if data.name == "mnist" else f"frontier-{data.name}")
-        stored = measure(data, names, folder, jobs or available_cores(), typer.echo)
-        if "shortcut" not in stored and "virtual_svm" in known:
-            stored["shortcut"] = measure_shortcut(data)
-            write_json(folder / "results.json", stored)
-        if trials:
-            stored["trials"] = run_trials(data, typer.echo)
-            write_json(folder / "results.json", stored)
-    except DigitrecError as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(2) from error
+    data = load_dataset(dataset, report=typer.echo, max_train=max_train or None)
+    known = candidates_for(data.name)
+    chosen = list(known) if candidates == "all" else candidates.split(",")
+    names = [check_choice("candidate", name, known) for name in chosen]
+    folder = output_dir / ("frontier" if data.name == "mnist" else f"frontier-{data.name}")
+    stored = measure(data, names, folder, jobs or available_cores(), typer.echo)
+    if "shortcut" not in stored and "virtual_svm" in known:
+        stored["shortcut"] = measure_shortcut(data)
+        write_json(folder / "results.json", stored)
+    if trials:
+        stored["trials"] = run_trials(data, typer.echo)
+        write_json(folder / "results.json", stored)
     save_figure(frontier_figure(stored), folder / "frontier.png")
     write_text(folder / "report.md", render_report(stored))
     typer.echo(f"{folder / 'report.md'} written")
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_app(main)

@@ -23,6 +23,7 @@ from sklearn.neural_network import MLPClassifier
 from threadpoolctl import threadpool_limits
 
 from benchmarks._optimizer_figures import curves_figure
+from benchmarks._options import run_app
 from digitrec._environment import describe_hardware, library_versions
 from digitrec._files import write_json, write_text
 from digitrec._interruption import interruptible
@@ -312,4 +313,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_app(main)

@@ -29,11 +29,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.svm import SVC
 from tabulate import tabulate
 
+from benchmarks._options import run_app
 from digitrec._environment import available_cores, describe_hardware, library_versions
 from digitrec._files import write_json, write_text
 from digitrec._interruption import interruptible
 from digitrec.datasets import Dataset, load_dataset
-from digitrec.errors import DigitrecError
 from digitrec.evaluation.metrics import wilson_interval
 from digitrec.models import DEFAULT_MODELS, MODELS
 from digitrec.preprocessing import DEFAULT_FEATURES, FEATURES
@@ -245,12 +245,8 @@ def main(
 ) -> None:
     """Time and score our default models beside the usual way, and write the table."""
     n_jobs = jobs or available_cores()
-    try:
-        data = load_dataset(dataset, report=typer.echo, max_train=max_train)
-        comparison = compare(data, n_jobs=n_jobs, report=typer.echo)
-    except DigitrecError as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(2) from error
+    data = load_dataset(dataset, report=typer.echo, max_train=max_train)
+    comparison = compare(data, n_jobs=n_jobs, report=typer.echo)
     command = "python -m benchmarks.peers"
     if dataset != "mnist":
         command += f" --dataset {dataset}"
@@ -273,4 +269,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_app(main)

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import affine_transform, correlate1d
 from tabulate import tabulate
 
+from benchmarks._options import run_app
 from digitrec._environment import available_cores, describe_hardware, library_versions
 from digitrec._files import write_json, write_text
 from digitrec.datasets import load_dataset
@@ -207,4 +208,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_app(main)

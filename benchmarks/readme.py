@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from benchmarks._frontier_report import winner_of
+from benchmarks._options import run_app
 from digitrec._files import write_text
 from digitrec.errors import DigitrecError
 from digitrec.evaluation.result import Run, read_run
@@ -180,14 +181,10 @@ def main(
     readme: Annotated[Path, typer.Option(help="File to rewrite.")] = Path("README.md"),
 ) -> None:
     """Put the results of a saved run into the README."""
-    try:
-        results = render_block(report_dir)
-        write_text(readme, insert_results(readme.read_text(encoding="utf-8"), results))
-    except (DigitrecError, OSError) as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(2) from error
+    results = render_block(report_dir)
+    write_text(readme, insert_results(readme.read_text(encoding="utf-8"), results))
     typer.echo(f"{readme} shows the results of {report_dir}")
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_app(main)

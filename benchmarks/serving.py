@@ -36,6 +36,7 @@ from tabulate import tabulate
 
 from benchmarks._hostile import attack
 from benchmarks._load import Load, build_request, run_load
+from benchmarks._options import run_app
 from digitrec._environment import describe_hardware, library_versions
 from digitrec._files import write_json, write_text
 from digitrec.errors import DigitrecError
@@ -425,4 +426,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_app(main)

@@ -1,3 +1,6 @@
+import runpy
+import sys
+
 import pytest
 
 from benchmarks._options import choose, parse_size, parse_timeouts, split_names
@@ -58,3 +61,35 @@ def test_a_path_with_a_comma_stays_whole(tmp_path):
     folder.mkdir()
     assert split_names(str(folder)) == [str(folder)]
     assert split_names("a,b") == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "frontier --dataset nonsense",
+        "image_changes --data nowhere",
+        "inference --report-dir nowhere",
+        "optimizers --dataset nonsense",
+        "peers --dataset nonsense",
+        "preprocessing --dataset nonsense",
+        "readme --report-dir nowhere",
+        "real_images --data nowhere",
+        "serving --model nowhere",
+        "transfer --models nonsense",
+    ],
+)
+def test_bad_input_ends_a_command_with_a_line(
+    command, tmp_path, digit_model_file, monkeypatch, capsys
+):
+    name, *arguments = command.split()
+    if name in ("image_changes", "real_images"):
+        arguments += ["--model", str(digit_model_file)]
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", [name, *arguments])
+    # As ``python -m`` does; a copy that a test has imported would be warned of.
+    monkeypatch.delitem(sys.modules, f"benchmarks.{name}", raising=False)
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_module(f"benchmarks.{name}", run_name="__main__", alter_sys=True)
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.startswith("error: ")
+    assert not list(tmp_path.iterdir())

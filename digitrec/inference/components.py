@@ -15,9 +15,9 @@ __all__ = ["Pieces", "find_frames", "find_pieces", "union_box"]
 
 _NEIGHBOURS = np.ones((3, 3))
 _EVERYWHERE = (slice(None), slice(None))
-_CONTENT = 0.2
+_MIN_CONTENT = 0.2
 """Least height of what a frame surrounds, over the frame's."""
-_STRAIGHT = 12.3
+_MAX_PARALLELOGRAM = 12.3
 """Between the 12 of a parallelogram and the 12.57 of an ellipse."""
 
 
@@ -98,7 +98,7 @@ def union_box(boxes: NDArray[np.int64]) -> Box:
     return int(left), int(top), int(right), int(bottom)
 
 
-def find_frames(pieces: Pieces, least_content: float = _CONTENT) -> list[int]:
+def find_frames(pieces: Pieces, least_content: float = _MIN_CONTENT) -> list[int]:
     """Return which pieces are frames around others: cells of forms, boxes, circles, page edges.
 
     A frame surrounds something of some size, which a digit seldom does. It is nearly as large as
@@ -115,7 +115,7 @@ def find_frames(pieces: Pieces, least_content: float = _CONTENT) -> list[int]:
     large = (pieces.widths > 0.75 * width) & (pieces.heights > 0.75 * height)
     large |= pieces.borders_touched >= 3
     half = np.maximum(pieces.widths, pieces.heights) > 0.5 * max(height, width)
-    least = np.where(half, least_content, _CONTENT) * pieces.heights
+    least = np.where(half, least_content, _MIN_CONTENT) * pieces.heights
     frames = []
     for index in np.flatnonzero((pieces.widths > 8) & (pieces.heights > 8)):
         left, top, right, bottom = boxes[index]
@@ -130,8 +130,8 @@ def find_frames(pieces: Pieces, least_content: float = _CONTENT) -> list[int]:
 
 
 def _runs_along_its_box(own: NDArray[np.bool_]) -> bool:
-    rim = max(2, round(0.12 * min(own.shape)))
-    return bool(own[rim:-rim, rim:-rim].sum() <= 0.15 * own.sum())
+    border = max(2, round(0.12 * min(own.shape)))
+    return bool(own[border:-border, border:-border].sum() <= 0.15 * own.sum())
 
 
 def _has_straight_sides(own: NDArray[np.bool_]) -> bool:
@@ -149,4 +149,4 @@ def _has_straight_sides(own: NDArray[np.bool_]) -> bool:
         return False
     y, x = np.nonzero(areas == 2 + int(sizes.argmax()))
     spread = float(np.linalg.det(np.cov(x, y)))
-    return len(x) < _STRAIGHT * np.sqrt(spread)
+    return len(x) < _MAX_PARALLELOGRAM * np.sqrt(spread)

@@ -63,13 +63,13 @@ def join_pieces(pieces: Pieces, height: float) -> list[list[int]]:
 
 
 def _hugs_border(pieces: Pieces) -> NDArray[np.bool_]:
-    """Tell which pieces are dark rims of the page: thin and along a border."""
+    """Tell which pieces are dark borders of the page: thin and along a border."""
     height, width = pieces.labels.shape
     if min(height, width) < 100:
         return np.zeros(len(pieces), bool)
-    boxes, rim = pieces.boxes, 0.015 * max(height, width)
-    ends = (boxes[:, 2] <= rim) | (boxes[:, 0] >= width - rim)
-    return ends | (boxes[:, 3] <= rim) | (boxes[:, 1] >= height - rim)
+    boxes, border = pieces.boxes, 0.015 * max(height, width)
+    ends = (boxes[:, 2] <= border) | (boxes[:, 0] >= width - border)
+    return ends | (boxes[:, 3] <= border) | (boxes[:, 1] >= height - border)
 
 
 def _belong(spans: NDArray[np.int64], height: float) -> NDArray[np.bool_]:

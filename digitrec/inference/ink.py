@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage as ndi
 
-from digitrec.inference.levels import median, otsu_threshold, quantile
+from digitrec.inference.thresholds import median, otsu_threshold, quantile
 
 __all__ = ["Ink", "extract_ink", "is_dark_on_light"]
 
@@ -25,15 +25,15 @@ BoolImage = NDArray[np.bool_]
 MIN_CONTRAST = 9.0
 """Ink weaker than this (of 255) is taken for texture of the paper."""
 MIN_SIGNAL_TO_NOISE = 5.0
-GRAIN = 0.12
+MIN_GRAIN = 0.12
 """Noise over threshold from which the ink is smoothed before it is thresholded."""
 MIN_PAPER = 90
 """Darkest channel of the paper from which it can show ink of every colour."""
-MOST_LIGHT = 2.0
+MAX_GAIN = 2.0
 """Most by which ink in the dark is strengthened."""
 _POLARITY_SIDE = 96
 _POLARITY_WINDOWS = (0.55, 0.35, 0.25)
-_POLARITY_RIM = 0.05
+_POLARITY_BORDER = 0.05
 """Share of the shorter side that is left out at each border, where frames and seams are."""
 
 
@@ -77,9 +77,9 @@ def is_dark_on_light(pixels: NDArray[np.uint8]) -> bool:
     factor = min(1.0, _POLARITY_SIDE / max(image.size))
     size = (max(1, round(image.width * factor)), max(1, round(image.height * factor)))
     grey = np.asarray(image.resize(size, Image.Resampling.BOX), dtype=np.float32)
-    rim = max(1, round(_POLARITY_RIM * min(size)))
-    if min(size) > 4 * rim:
-        grey = grey[rim:-rim, rim:-rim]
+    border = max(1, round(_POLARITY_BORDER * min(size)))
+    if min(size) > 4 * border:
+        grey = grey[border:-border, border:-border]
     skewness = 0.0
     for share in _POLARITY_WINDOWS:
         # Repeating the last pixel would make a dark border's surroundings dark, and paper light.
@@ -119,8 +119,8 @@ def extract_ink(
     departures = (_departure(c, window, lit=dark_on_light) for c in channels)
     strength = functools.reduce(np.maximum, departures)
     threshold = _threshold(strength, noise, page)
-    if min(strength.shape) >= 60 and noise > GRAIN * threshold:
-        strength = ndi.gaussian_filter(strength, 1.0 if noise < 2 * GRAIN * threshold else 1.6)
+    if min(strength.shape) >= 60 and noise > MIN_GRAIN * threshold:
+        strength = ndi.gaussian_filter(strength, 1.0 if noise < 2 * MIN_GRAIN * threshold else 1.6)
         # In grain the estimate of the paper rides on the lightest specks: lower it.
         usual = median(strength)
         spread = 1.4826 * median(np.abs(strength - usual))
@@ -202,7 +202,7 @@ def _departure(channel: NDArray[np.uint8], window: int, *, lit: bool) -> FloatIm
     if lit:
         gain = np.maximum(paper, 1)
         np.divide(np.float32(best), gain, out=gain)
-        difference *= np.clip(gain, 1, MOST_LIGHT, out=gain)
+        difference *= np.clip(gain, 1, MAX_GAIN, out=gain)
     return difference
 
 

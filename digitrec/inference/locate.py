@@ -8,27 +8,27 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from digitrec.inference.border import content_box
 from digitrec.inference.components import Pieces, find_frames, find_pieces, union_box
 from digitrec.inference.image_io import ImageSource, LoadedImage, load_image
 from digitrec.inference.ink import Ink, extract_ink
-from digitrec.inference.levels import quantile
 from digitrec.inference.prediction import Box
-from digitrec.inference.rim import without_rim
-from digitrec.inference.rulings import remove_lines
+from digitrec.inference.ruled_lines import remove_lines
+from digitrec.inference.thresholds import quantile
 
 __all__ = ["Located", "cut_out", "load_look", "locate_digit", "window_around"]
 
-LOOK_SIDE = 256
+MAX_LOOK_SIDE = 256
 """Most pixels of the side at which a digit is looked for."""
-DETAIL_SIDE = 640
+MIN_DETAIL_SIDE = 640
 """Least pixels of the side of what is decoded, from which a small digit is cut."""
-CLOSE_SIDE = 180
+MAX_CLOSE_SIDE = 180
 """Most pixels of the side of the window in which a small digit is looked at again."""
-KERNEL = 0.3
-LEAST_LINE = 0.97
+PAPER_WINDOW = 0.3
+MIN_LINE_LENGTH = 0.97
 """Length of a straight line, over the image's side, from which it is no part of a digit."""
-FINE_DIGIT = 48
-"""A digit smaller than this at `LOOK_SIDE` is looked at again in detail."""
+MIN_COARSE_SIDE = 48
+"""A digit smaller than this at `MAX_LOOK_SIDE` is looked at again in detail."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,9 +66,9 @@ class Located:
 def locate_digit(
     source: ImageSource | LoadedImage,
     *,
-    kernel: float = KERNEL,
+    kernel: float = PAPER_WINDOW,
     dark_on_light: bool | None = None,
-    least_line: float = LEAST_LINE,
+    least_line: float = MIN_LINE_LENGTH,
 ) -> Located | None:
     """Find the one digit that an image shows.
 
@@ -99,7 +99,7 @@ def locate_digit(
     side = max(box[2] - box[0], box[3] - box[1])
     alone = clutter < 0.25 and min(box[:2]) > 0 and box[2] < width and box[3] < height
     pieces, window = len(found.members), image
-    if side < FINE_DIGIT and image.finer is not None:
+    if side < MIN_COARSE_SIDE and image.finer is not None:
         closer = _look_closer(image.finer(), image, found)
         if closer is not None:
             found, window = closer
@@ -118,12 +118,12 @@ def locate_digit(
 
 
 def load_look(source: ImageSource) -> LoadedImage:
-    """Read an image without its rim, at the size at which one digit is looked for.
+    """Read an image without its border, at the size at which one digit is looked for.
 
     More detail is to be had on demand.
     """
-    image = load_image(source, DETAIL_SIDE, look_side=LOOK_SIDE)
-    return image.part(without_rim(image.pixels))
+    image = load_image(source, MIN_DETAIL_SIDE, look_side=MAX_LOOK_SIDE)
+    return image.part(content_box(image.pixels))
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,7 +141,9 @@ class _Found:
         return cut_out(self.ink, self.pieces.mask(self.members, window), window)
 
 
-def _choose(ink: Ink, near: Box | None = None, *, least_line: float = LEAST_LINE) -> _Found | None:
+def _choose(
+    ink: Ink, near: Box | None = None, *, least_line: float = MIN_LINE_LENGTH
+) -> _Found | None:
     """Return the most digit-like thing in sight, of pieces that mostly lie in a box if given."""
     mask = ink.mask
     height, width = mask.shape
@@ -234,28 +236,28 @@ def _look_closer(
     left, top = (np.maximum(corner, first - reach) * by).astype(int)
     right, bottom = (np.minimum(end, last + reach) * by).astype(int) + 1
     window = fine.part((left, top, right, bottom))
-    factor = -(-max(window.pixels.shape[:2]) // CLOSE_SIDE)
+    factor = -(-max(window.pixels.shape[:2]) // MAX_CLOSE_SIDE)
     if factor > 1:
         reduced = np.asarray(Image.fromarray(window.pixels).reduce(factor))
         scale = fine.scale[0] * factor, fine.scale[1] * factor
         window = replace(window, pixels=reduced, scale=scale)
     # The window shows more than the digit, a frame's side say, that was told from it before.
-    rim = 0.1 * side
-    x0, y0 = np.maximum(0, ((first - rim) * by - (left, top)) / factor).astype(int)
-    x1, y1 = (((last + rim) * by - (left, top)) / factor).astype(int) + 1
+    border = 0.1 * side
+    x0, y0 = np.maximum(0, ((first - border) * by - (left, top)) / factor).astype(int)
+    x1, y1 = (((last + border) * by - (left, top)) / factor).astype(int) + 1
     ink = extract_ink(window.pixels, dark_on_light=seen.ink.dark_on_light)
     found = _choose(ink, (x0, y0, x1, y1))
     return None if found is None else (found, window)
 
 
 def window_around(box: Box, shape: tuple[int, ...]) -> tuple[slice, slice]:
-    """Return the rows and columns of a box and, where there is room, a rim of one pixel."""
+    """Return the rows and columns of a box and, where there is room, a border of one pixel."""
     rows = slice(max(0, box[1] - 1), min(shape[0], box[3] + 1))
     return rows, slice(max(0, box[0] - 1), min(shape[1], box[2] + 1))
 
 
 def cut_out(ink: Ink, own: NDArray[np.bool_], window: tuple[slice, slice]) -> NDArray[np.float32]:
-    """Return the strength within a window, with a soft rim around a thing and nothing else.
+    """Return the strength within a window, with a soft border around a thing and nothing else.
 
     Parameters
     ----------

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage as ndi
 
-from digitrec.inference.levels import median, otsu_threshold
+from digitrec.inference.thresholds import median, otsu_threshold
 
 __all__ = ["normalise_and_measure", "normalise_digit", "stroke_ratio"]
 
@@ -101,7 +101,7 @@ def _framed(image: NDArray[Any], width: int) -> NDArray[Any]:
 
 
 def _depth(mask: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Return how deep within the ink each pixel's centre lies: 0.5 at the rim, 0 outside.
+    """Return how deep within the ink each pixel's centre lies: 0.5 at the border, 0 outside.
 
     The result has a frame of one pixel around the mask.
     """

@@ -14,8 +14,8 @@ __all__ = ["draw_overlay"]
 
 ACCEPTED = (0, 128, 60)
 REJECTED = (190, 30, 30)
-LEAST_SIDE = 320
-MOST_SIDE = 1600
+MIN_SIDE = 320
+MAX_SIDE = 1600
 
 
 def draw_overlay(pixels: NDArray[np.uint8], predictions: Iterable[DigitPrediction]) -> Image.Image:
@@ -36,7 +36,7 @@ def draw_overlay(pixels: NDArray[np.uint8], predictions: Iterable[DigitPredictio
     """
     image = Image.fromarray(pixels)
     side = max(image.size)
-    factor = min(max(1.0, LEAST_SIDE / side), MOST_SIDE / side if side > MOST_SIDE else np.inf)
+    factor = min(max(1.0, MIN_SIDE / side), MAX_SIDE / side if side > MAX_SIDE else np.inf)
     if factor != 1:
         size = (max(1, round(image.width * factor)), max(1, round(image.height * factor)))
         way = Image.Resampling.NEAREST if factor > 1 else Image.Resampling.BOX

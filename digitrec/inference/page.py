@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from digitrec.errors import ConfigurationError
+from digitrec.inference.border import content_box
 from digitrec.inference.components import Pieces, find_frames, find_pieces, union_box
 from digitrec.inference.grouping import digit_height, join_pieces
 from digitrec.inference.image_io import ImageSource, LoadedImage, load_image
@@ -16,21 +17,20 @@ from digitrec.inference.ink import Ink, extract_ink
 from digitrec.inference.lines import group_lines, page_slope
 from digitrec.inference.locate import Located, cut_out, window_around
 from digitrec.inference.prediction import Box
-from digitrec.inference.rim import without_rim
-from digitrec.inference.rulings import remove_lines
-from digitrec.inference.touching import Scorer, cut_piece
+from digitrec.inference.ruled_lines import remove_lines
+from digitrec.inference.splitting import Scorer, cut_piece
 
 __all__ = ["Page", "load_page", "locate_digits"]
 
-PAGE_SIDE = 1600
+MAX_PAGE_SIDE = 1600
 """Longer side at which a page is read."""
 MAX_CUTS = 20
 """Wide pieces that are tried to be cut; more are no digits."""
-MOST_DIGITS = 5.0
+MAX_CUT_WIDTH = 5.0
 """Wider pieces, in heights of a digit, are not cut: they are words or drawings."""
-SMALLEST_CONTENT = 0.03
+MIN_FRAME_CONTENT = 0.03
 """Height of a digit over that of a frame around the whole page."""
-TURN_FROM = 4.0
+MIN_TURN_DEGREES = 4.0
 """Degrees of slope from which the page itself is turned, not only its rows."""
 
 
@@ -88,14 +88,14 @@ def locate_digits(
     layout = _lay_out(_turn(ink, angle))
     if rotation is None and layout is not None:
         angle = float(np.degrees(np.arctan(layout.slope)))
-        if abs(angle) >= TURN_FROM:
-            # Of the ink without its rulings, which are level no more once the page is turned.
+        if abs(angle) >= MIN_TURN_DEGREES:
+            # Of the ink without its ruled lines, which are level no more once the page is turned.
             layout = _lay_out(_turn(layout.ink, angle)) or layout
     if layout is None:
         return Page([], angle, ink.dark_on_light)
     if score is not None:
         layout = _cut_wide(layout, score, expected)
-    turned = angle if rotation is not None or abs(angle) >= TURN_FROM else 0.0
+    turned = angle if rotation is not None or abs(angle) >= MIN_TURN_DEGREES else 0.0
     lines = [
         [_original(layout.found[i], image, turned) for i in line]
         for line in group_lines(layout.boxes, layout.height, layout.slope)
@@ -104,7 +104,7 @@ def locate_digits(
 
 
 def load_page(source: ImageSource, region: Box | None = None) -> LoadedImage:
-    """Read an image, or a region of it, without its rim and at the size pages are read at.
+    """Read an image, or a region of it, without its border and at the size pages are read at.
 
     Parameters
     ----------
@@ -120,8 +120,8 @@ def load_page(source: ImageSource, region: Box | None = None) -> LoadedImage:
     ConfigurationError
         If the region does not lie in the image.
     """
-    page = _crop(load_image(source, None if region else PAGE_SIDE), region)
-    return page.part(without_rim(page.pixels))
+    page = _crop(load_image(source, None if region else MAX_PAGE_SIDE), region)
+    return page.part(content_box(page.pixels))
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,7 +137,7 @@ class _Layout:
 
 
 def _crop(image: LoadedImage, region: Box | None) -> LoadedImage:
-    """Return a region of an image, or all of it, with no side above `PAGE_SIDE`."""
+    """Return a region of an image, or all of it, with no side above `MAX_PAGE_SIDE`."""
     if region is not None:
         x0, y0, x1, y1 = region
         width, height = image.size
@@ -148,7 +148,7 @@ def _crop(image: LoadedImage, region: Box | None) -> LoadedImage:
             )
         image = image.part(region)
     height, width = image.pixels.shape[:2]
-    factor = max(height, width) / PAGE_SIDE
+    factor = max(height, width) / MAX_PAGE_SIDE
     if factor <= 1:
         return image
     goal = (max(1, round(width / factor)), max(1, round(height / factor)))
@@ -194,7 +194,7 @@ def _unruled(ink: Ink, lengths: tuple[float, float]) -> Ink:
     if min(ink.mask.shape) < 40:
         return ink
     pieces = find_pieces(ink.mask)
-    frames = find_frames(pieces, SMALLEST_CONTENT)
+    frames = find_frames(pieces, MIN_FRAME_CONTENT)
     mask = ink.mask & ~pieces.mask(frames) if frames else ink.mask
     mask = remove_lines(mask, lengths)
     if mask is ink.mask or not mask.any():
@@ -232,7 +232,7 @@ def _cut_wide(layout: _Layout, score: Scorer, expected: int | None) -> _Layout:
         wide = (right - left) / max(1.0, min(float(bottom - top), layout.height))
         alone = expected is not None and len(layout.found) == 1
         parts = None
-        if (0.95 < wide < MOST_DIGITS and attempts < MAX_CUTS) or (alone and expected != 1):
+        if (0.95 < wide < MAX_CUT_WIDTH and attempts < MAX_CUTS) or (alone and expected != 1):
             attempts += 1
             parts = cut_piece(
                 item.strength, layout.height, score, parts=expected if alone else None
@@ -246,7 +246,7 @@ def _cut_wide(layout: _Layout, score: Scorer, expected: int | None) -> _Layout:
 
 def _part(item: Located, strength: NDArray[np.float32]) -> Located:
     rows, columns = (np.flatnonzero((strength > 0).any(axis=axis)) for axis in (1, 0))
-    # The crop has a rim of one pixel around the box, where the page has room for it.
+    # The crop has a border of one pixel around the box, where the page has room for it.
     left, top = item.box[0] + int(columns[0]) - 1, item.box[1] + int(rows[0]) - 1
     box = (left, top, left + int(np.ptp(columns)) + 1, top + int(np.ptp(rows)) + 1)
     crop = strength[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]

@@ -10,11 +10,11 @@ from digitrec.inference.prediction import DigitPrediction, Reading
 
 __all__ = ["assemble"]
 
-LEAST_AMONG_DIGITS = 0.2
+MIN_CONFIDENCE_IN_ROW = 0.2
 """Least confidence of a piece of their size among digits."""
-LEAST_SURE = 0.6
+MIN_ACCEPTED_SHARE = 0.6
 """Share of a row that must be accepted for the others to profit."""
-LEAST_SHARE = 0.5
+MIN_DIGIT_SHARE = 0.5
 """A row of which fewer pieces are digits is words or drawing, and is left out whole."""
 
 
@@ -52,7 +52,7 @@ def assemble(
 
 def _drop_words(row: list[DigitPrediction]) -> list[DigitPrediction]:
     share = sum(p.accepted for p in row) / max(1, len(row))
-    if share >= LEAST_SHARE:
+    if share >= MIN_DIGIT_SHARE:
         return row
     return [
         replace(p, digit=None, accepted=False, reason="its row is mostly not digits")
@@ -65,14 +65,14 @@ def _drop_words(row: list[DigitPrediction]) -> list[DigitPrediction]:
 def _trust_neighbours(row: list[DigitPrediction]) -> list[DigitPrediction]:
     """Accept a doubtful piece in a row of digits: it is more likely to be one than elsewhere."""
     sure = [p for p in row if p.accepted and p.box is not None]
-    if len(sure) < 2 or len(sure) < LEAST_SURE * len(row):
+    if len(sure) < 2 or len(sure) < MIN_ACCEPTED_SHARE * len(row):
         return row
     height = float(np.median([p.box[3] - p.box[1] for p in sure if p.box is not None]))
     return [
         replace(p, digit=int(p.probabilities.argmax()), accepted=True, reason="")
         if not p.accepted
         and p.box is not None
-        and p.confidence >= LEAST_AMONG_DIGITS
+        and p.confidence >= MIN_CONFIDENCE_IN_ROW
         and 0.6 * height <= p.box[3] - p.box[1] <= 1.5 * height
         else p
         for p in row

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from digitrec.errors import ConfigurationError, ImageError
 from digitrec.inference.image_io import ImageSource, LoadedImage
-from digitrec.inference.locate import KERNEL, Located, load_look, locate_digit
+from digitrec.inference.locate import PAPER_WINDOW, Located, load_look, locate_digit
 from digitrec.inference.model import DigitModel
 from digitrec.inference.normalise import normalise_and_measure, normalise_digit
 from digitrec.inference.page import load_page, locate_digits
@@ -28,17 +28,17 @@ from digitrec.inference.rejection import (
 __all__ = ["Recognizer", "default_recognizer"]
 
 NO_INK = "no ink was found"
-SURE = 0.6
+MIN_FIRST_CONFIDENCE = 0.6
 """Confidence from which the first look at an image is believed."""
-LITTLE = 0.5
+MAX_SECOND_CLUTTER = 0.5
 """Most other ink, over the digit's, that a second look may leave in sight."""
-CROWD = 60
+MAX_REJECTED_PIECES = 60
 """Pieces of ink from which a page without digits is not looked at again."""
-CLEAR = 0.95
+MIN_SECOND_CONFIDENCE = 0.95
 """Confidence that a second look, at other assumptions on the paper, must reach."""
-SIDE_OF_A_BOX = 0.5
+MIN_BOX_SIDE = 0.5
 """Least length, over the image's side, of lines that a second look leaves out."""
-BLOCK = 8
+BATCH_SIZE = 8
 """Images of one digit that are held and classified at one time."""
 
 
@@ -119,7 +119,7 @@ class Recognizer:
         """
         predictions: list[DigitPrediction] = []
         remaining = iter(images)
-        while block := list(itertools.islice(remaining, BLOCK)):
+        while block := list(itertools.islice(remaining, BATCH_SIZE)):
             loaded = [i if isinstance(i, LoadedImage) else load_look(i) for i in block]
             found = [locate_digit(image) for image in loaded]
             judged = iter(self.judge([item for item in found if item is not None]))
@@ -131,21 +131,21 @@ class Recognizer:
         self, image: LoadedImage, found: Located | None, first: DigitPrediction
     ) -> DigitPrediction:
         """Return the first answer, or a clear one at other assumptions if that is in doubt."""
-        if first.confidence >= SURE:
+        if first.confidence >= MIN_FIRST_CONFIDENCE:
             return first
         # Look again, but believe only what is clear.
         dark = found.dark_on_light if found else True
         others = []
-        if found is not None and found.fill > SIDE_OF_A_BOX:
+        if found is not None and found.fill > MIN_BOX_SIDE:
             # A box that the digit touches.
-            others.append(locate_digit(image, dark_on_light=dark, least_line=SIDE_OF_A_BOX))
+            others.append(locate_digit(image, dark_on_light=dark, least_line=MIN_BOX_SIDE))
         if found is None or not found.alone:
             # A shadow for ink, or paper for ink.
-            others.append(locate_digit(image, kernel=KERNEL / 2, dark_on_light=dark))
+            others.append(locate_digit(image, kernel=PAPER_WINDOW / 2, dark_on_light=dark))
             others.append(locate_digit(image, dark_on_light=not dark))
-        again = self.judge([o for o in others if o is not None and o.clutter < LITTLE])
+        again = self.judge([o for o in others if o is not None and o.clutter < MAX_SECOND_CLUTTER])
         best = max(again, key=lambda p: p.confidence, default=first)
-        if best.accepted and best.confidence >= CLEAR:
+        if best.accepted and best.confidence >= MIN_SECOND_CONFIDENCE:
             return best
         return first
 
@@ -209,10 +209,10 @@ class Recognizer:
         loaded = load_page(image, region)
         look = functools.partial(self._read_page, loaded, rotation=rotation, expected=expected)
         reading, dark_on_light = look(None)
-        if not reading.digits and len(reading.rejected) < CROWD:
+        if not reading.digits and len(reading.rejected) < MAX_REJECTED_PIECES:
             # Paper taken for ink gives nothing: look again, but believe only what is clear.
             other, _ = look(not dark_on_light)
-            if other.digits and min(p.confidence for p in other.digits) >= SURE:
+            if other.digits and min(p.confidence for p in other.digits) >= MIN_FIRST_CONFIDENCE:
                 return other
         return reading
 

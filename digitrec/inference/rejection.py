@@ -12,7 +12,7 @@ __all__ = ["DEFAULT_THRESHOLD", "refuse_by_probability", "refuse_by_shape"]
 DEFAULT_THRESHOLD = 0.5
 """Least confidence to accept a digit. The risk–coverage curve of other choices is part of
 ``python -m benchmarks.real_images``."""
-LEAST_MARGIN = 0.3
+MIN_MARGIN = 0.3
 """Least lead of the best digit over the next, for models without a class "not a digit"."""
 MIN_FILL = 0.03
 MAX_PIECES = 12
@@ -41,7 +41,7 @@ def refuse_by_shape(found: Located, unevenness: float = 1.0) -> str:
     if found.clutter > MAX_CLUTTER:
         return "there is far more ink around than in any one place"
     if unevenness > MAX_UNEVENNESS:
-        return "the ink is no stroke of one pen"
+        return "stroke width varies too much for handwriting"
     height, width = inked.shape
     if min(height, width) > 0.35 * max(height, width) and inked.mean() > MAX_INK_SHARE:
         return "the ink is a filled area, not strokes"
@@ -68,6 +68,6 @@ def refuse_by_probability(
         return f"confidence {confidence:.2f} is below the threshold {threshold:.2f}"
     if not trained:
         second, first = np.partition(probabilities, -2)[-2:]
-        if first - second < LEAST_MARGIN:
+        if first - second < MIN_MARGIN:
             return "two digits are about as likely as each other"
     return ""

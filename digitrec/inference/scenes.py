@@ -149,11 +149,11 @@ def _rulings(
         for y in range(int(rng.uniform(0, step)), shape[0], step):
             lines[y : y + thickness] = 1
     if "squared" in traits:
-        rim = max(2, round(size * 0.06))
-        for y in (rim, shape[0] - rim - thickness):
-            lines[y : y + thickness, rim:-rim] = 1
-        for x in (rim, shape[1] - rim - thickness):
-            lines[rim:-rim, x : x + thickness] = 1
+        inset = max(2, round(size * 0.06))
+        for y in (inset, shape[0] - inset - thickness):
+            lines[y : y + thickness, inset:-inset] = 1
+        for x in (inset, shape[1] - inset - thickness):
+            lines[inset:-inset, x : x + thickness] = 1
     return lines
 
 

@@ -234,7 +234,7 @@ def _recipe_key() -> str:
 
     here = Path(__file__)
     features = Path(preprocessing.__file__).parent
-    files = [here, *(here.with_name(f"{n}.py") for n in ("classifier", "levels", "normalise"))]
+    files = [here, *(here.with_name(f"{n}.py") for n in ("classifier", "thresholds", "normalise"))]
     files += [here.with_name(f"{n}.py") for n in ("strokes", "synthesis")]
     files += [features / f"{n}.py" for n in ("deskew", "gradients", "scaling", "components")]
     digest = hashlib.sha256(repr(sorted(library_versions().items())).encode())

@@ -10,8 +10,8 @@ from PIL import Image, ImageDraw
 
 from digitrec.inference.components import find_frames, find_pieces, union_box
 from digitrec.inference.lines import group_lines, page_slope
-from digitrec.inference.rulings import remove_lines
-from digitrec.inference.touching import cut_piece, find_seams
+from digitrec.inference.ruled_lines import remove_lines
+from digitrec.inference.splitting import cut_piece, find_seams
 
 
 def test_pieces_have_boxes_areas_and_borders():

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from digitrec.inference.rim import without_rim
+from digitrec.inference.border import content_box
 
 
 def paper(height: int, width: int, level: int = 230) -> np.ndarray:
@@ -26,8 +26,8 @@ def surround(pixels: np.ndarray, rows: int, columns: int, level: int) -> np.ndar
 @pytest.mark.parametrize("level", [0, 120])
 def test_bars_and_frames_are_left_out(rows, columns, level):
     image = surround(paper(90, 120), rows, columns, level)
-    left, top, right, bottom = without_rim(image)
-    # At the edge of a rim one more pixel may go, for it may be a mixture.
+    left, top, right, bottom = content_box(image)
+    # At the edge of a border one more pixel may go, for it may be a mixture.
     for found, true in zip(
         (left, top, right, bottom),
         (columns, rows, columns + 120, rows + 90),
@@ -39,19 +39,19 @@ def test_bars_and_frames_are_left_out(rows, columns, level):
 
 def test_a_frame_goes_with_the_margin_around_it():
     image = surround(surround(paper(90, 120), 2, 2, 30), 12, 12, 230)
-    assert without_rim(image) == pytest.approx((14, 14, 134, 104), abs=2)
+    assert content_box(image) == pytest.approx((14, 14, 134, 104), abs=2)
 
 
 def test_a_photo_on_a_white_page():
     image = surround(paper(90, 120, level=180), 25, 25, 255)
-    assert without_rim(image) == pytest.approx((25, 25, 145, 115), abs=1)
+    assert content_box(image) == pytest.approx((25, 25, 145, 115), abs=1)
 
 
 def test_lines_at_two_sides():
     image = paper(90, 120)
     image[-3:] = 30
     image[:, :3] = 30
-    assert without_rim(image) == pytest.approx((3, 0, 120, 87), abs=1)
+    assert content_box(image) == pytest.approx((3, 0, 120, 87), abs=1)
 
 
 @pytest.mark.parametrize("kind", ["plain", "ruled", "seven", "eleven", "one"])
@@ -69,7 +69,7 @@ def test_what_is_no_rim_stays(kind):
         image[:, :10] = image[:, -10:] = 30
     elif kind == "one":
         image[:] = 30
-    assert without_rim(image) == (0, 0, 120, 90)
+    assert content_box(image) == (0, 0, 120, 90)
 
 
 @settings(deadline=None)
@@ -82,6 +82,6 @@ def test_what_is_no_rim_stays(kind):
     )
 )
 def test_something_is_always_left(pixels):
-    left, top, right, bottom = without_rim(pixels)
+    left, top, right, bottom = content_box(pixels)
     assert 0 <= left < right <= pixels.shape[1]
     assert 0 <= top < bottom <= pixels.shape[0]

@@ -1,4 +1,4 @@
-"""The plain rim of an image: bars above and below, a frame along its edges, a margin around it."""
+"""The plain border of an image: bars at its ends, a frame along its edges, a margin around it."""
 
 from __future__ import annotations
 
@@ -7,33 +7,33 @@ from numpy.typing import NDArray
 
 from digitrec.inference.prediction import Box
 
-__all__ = ["without_rim"]
+__all__ = ["content_box"]
 
-DEEPEST = 0.4
-"""Most of the image's side that a rim takes at one end."""
+MAX_DEPTH = 0.4
+"""Most of the image's side that a border takes at one end."""
 _TOLERANCE = 16
-"""Most by which a channel of a rim's pixel is off its usual value."""
-_PLAIN = 0.97
-"""Least share of a rim's row that has its colour."""
-_STEP = 24
-"""Least step in some channel where a rim ends; a gradient of the light has none."""
-_ENDED = 0.5
-"""Share of a row of its colour below which a rim has ended."""
-_MOST_INSIDE = 0.3
-"""Greatest share of the inside that has a rim's colour, unless the rim goes all around."""
-_MOST_RIMS = 3
-"""Rims within each other: paper, a frame on it, and its blurred edge."""
-_LEAST_SIDE = 12
-_CONTENT = 20
-"""Least range of grey levels inside a rim; without it the rim may be all that there is to see."""
+"""Most by which a channel of a border's pixel is off its usual value."""
+_MIN_PLAIN = 0.97
+"""Least share of a border's row that has its colour."""
+_MIN_STEP = 24
+"""Least step in some channel where a border ends; a gradient of the light has none."""
+_MAX_ENDED = 0.5
+"""Share of a row of its colour below which a border has ended."""
+_MAX_INSIDE = 0.3
+"""Greatest share of the inside that has a border's colour, unless the border goes all around."""
+_MAX_BORDERS = 3
+"""Borders within each other: paper, a frame on it, and its blurred edge."""
+_MIN_SIDE = 12
+_MIN_CONTENT = 20
+"""Least range of grey levels inside a border, 0–255; with less, the border may be all there is."""
 
 
-def without_rim(pixels: NDArray[np.uint8]) -> Box:
-    """Return the box of what lies inside an image's rim: of all of it where there is none.
+def content_box(pixels: NDArray[np.uint8]) -> Box:
+    """Return the box of what lies inside an image's border: of all of it where there is none.
 
-    A rim has one colour along a whole side, ends at once, and has fellows at other sides: a digit
-    cut out with no margin may end in a straight stroke, but hardly at two sides with something
-    else in between. A margin around a frame comes off with the frame.
+    A border has one colour along a whole side, ends at once, and is found on other sides too: a
+    digit cut out with no margin may end in a straight stroke, but hardly at two sides with
+    something else in between. A margin around a frame comes off with the frame.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ def without_rim(pixels: NDArray[np.uint8]) -> Box:
         Left, top, right, bottom; right and bottom exclusive.
     """
     left, top, right, bottom = 0, 0, pixels.shape[1], pixels.shape[0]
-    for _ in range(_MOST_RIMS):
+    for _ in range(_MAX_BORDERS):
         inner = _inside(pixels[top:bottom, left:right])
         if inner is None:
             break
@@ -55,22 +55,22 @@ def without_rim(pixels: NDArray[np.uint8]) -> Box:
 
 def _inside(pixels: NDArray[np.uint8]) -> Box | None:
     height, width = pixels.shape[:2]
-    if min(height, width) < _LEAST_SIDE:
+    if min(height, width) < _MIN_SIDE:
         return None
     turned = pixels.swapaxes(0, 1)
     sides = turned, pixels, turned[::-1], pixels[::-1]
     depths = [_depth(side) for side in sides]
     if not all(depths):
-        # Paper beside a line or a digit is no rim: there is more of it inside.
+        # Paper beside a line or a digit is no border: there is more of it inside.
         within = _cut(pixels, depths)
         depths = [
-            0 if depth and _share(within, side[0]).mean() > _MOST_INSIDE else depth
+            0 if depth and _share(within, side[0]).mean() > _MAX_INSIDE else depth
             for depth, side in zip(depths, sides, strict=True)
         ]
     if sum(depth > 0 for depth in depths) < 2:
         return None
     within = _cut(pixels, depths)[..., 1]
-    if int(within.max()) - int(within.min()) < _CONTENT:
+    if int(within.max()) - int(within.min()) < _MIN_CONTENT:
         return None
     return depths[0], depths[1], width - depths[2], height - depths[3]
 
@@ -81,21 +81,21 @@ def _cut(pixels: NDArray[np.uint8], depths: list[int]) -> NDArray[np.uint8]:
 
 
 def _depth(pixels: NDArray[np.uint8]) -> int:
-    """Return how many rows from the top on are rim; 0 where there is none."""
+    """Return how many rows from the top on are border; 0 where there is none."""
     side = len(pixels)
-    if _share(pixels[:1], pixels[0])[0] < _PLAIN:
+    if _share(pixels[:1], pixels[0])[0] < _MIN_PLAIN:
         return 0
-    shares = _share(pixels[: max(3, int(DEEPEST * side))], pixels[0])
-    other = np.flatnonzero(shares < _PLAIN)
+    shares = _share(pixels[: max(3, int(MAX_DEPTH * side))], pixels[0])
+    other = np.flatnonzero(shares < _MIN_PLAIN)
     if not other.size:
         return 0
-    # Between a rim and the rest may lie a row or two of both, blurred.
+    # Between a border and the rest may lie a row or two of both, blurred.
     start = int(other[0])
-    ended = np.flatnonzero(shares[start : start + 2 + side // 100] < _ENDED)
+    ended = np.flatnonzero(shares[start : start + 2 + side // 100] < _MAX_ENDED)
     if not ended.size:
         return 0
     last, next_ = (np.median(pixels[row], axis=0) for row in (start - 1, start + int(ended[0])))
-    if np.abs(next_ - last).max() < _STEP:
+    if np.abs(next_ - last).max() < _MIN_STEP:
         return 0
     return start + int(ended[0]) + (side >= 60)
 

@@ -1,4 +1,4 @@
-"""Rulings, the borders of cells and other straight lines among the ink."""
+"""Ruled lines, the borders of cells and other straight lines among the ink."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ __all__ = ["remove_lines"]
 
 BoolImage = NDArray[np.bool_]
 
-MOST_SLOPE = 0.14
+MAX_SLOPE = 0.14
 """Greatest slope of a line, about 8 degrees off level or upright."""
-MOST_SLOPES = 4
+MAX_SLOPES = 4
 """Slopes that are looked for in turn: in a photograph parallel lines are so no more."""
-THIN = 0.025
+MAX_THICKNESS = 0.025
 """Greatest thickness of a slanted or shorter line over its length; strokes are thicker."""
-SHORTER = 0.85
+MIN_THIN_LENGTH = 0.85
 """Length of a line that is thin over that of any line."""
-_SAMPLE = 4000
+_MAX_SAMPLE = 4000
 
 
 def remove_lines(mask: BoolImage, least_lengths: tuple[float, float]) -> BoolImage:
-    """Return a mask without straight, nearly level or upright lines, such as rulings and cells.
+    """Return a mask without straight, nearly level or upright lines, such as those of cells.
 
     A pixel belongs to a line where an unbroken run of at least that length passes through it
     and the ink across the run is no thicker than the line. Strokes that cross a line are kept
@@ -41,8 +41,8 @@ def remove_lines(mask: BoolImage, least_lengths: tuple[float, float]) -> BoolIma
         length = max(8, int(least)) | 1
         work, found = (mask, lines) if axis == 1 else (mask.T, lines.T)
         found |= _runs(work, length)
-        length = int(SHORTER * length) | 1
-        for _ in range(MOST_SLOPES):
+        length = int(MIN_THIN_LENGTH * length) | 1
+        for _ in range(MAX_SLOPES):
             rest = work & ~found
             slope = _steepest_crowd(rest, length)
             if slope is None:
@@ -50,7 +50,7 @@ def remove_lines(mask: BoolImage, least_lengths: tuple[float, float]) -> BoolIma
             rise = np.rint(slope * np.arange(rest.shape[1])).astype(np.int64)
             down = rise.max() - rise
             level = _shear(rest, down, len(rest) + int(down.max()))
-            slanted = _runs(level, length, max(3.0, THIN * length))
+            slanted = _runs(level, length, max(3.0, MAX_THICKNESS * length))
             if not slanted.any():
                 break
             found |= _shear(slanted, -down, len(rest))
@@ -63,13 +63,13 @@ def _steepest_crowd(mask: BoolImage, length: int) -> float | None:
     inked = np.flatnonzero(mask)
     if len(inked) < length:
         return None
-    some = inked[:: -(-len(inked) // _SAMPLE)]
+    some = inked[:: -(-len(inked) // _MAX_SAMPLE)]
     y, x = np.divmod(some, width)
     share = len(some) / len(inked)
 
     def crowds(slopes: NDArray[np.float64], rows: float) -> NDArray[np.int64]:
         """Count the ink of the fullest band, some rows high, at each slope."""
-        band = ((y - slopes[:, None] * x + MOST_SLOPE * 2 * width) / rows).astype(np.int64)
+        band = ((y - slopes[:, None] * x + MAX_SLOPE * 2 * width) / rows).astype(np.int64)
         bands = int(band.max()) + 2
         band += np.arange(len(slopes))[:, None] * bands
         counts = np.bincount(band.reshape(-1), minlength=len(slopes) * bands)
@@ -77,7 +77,7 @@ def _steepest_crowd(mask: BoolImage, length: int) -> float | None:
         return (counts[:, :-1] + counts[:, 1:]).max(axis=1)
 
     step = 3 / width
-    slopes = np.arange(-MOST_SLOPE, MOST_SLOPE + step, step)
+    slopes = np.arange(-MAX_SLOPE, MAX_SLOPE + step, step)
     counts = crowds(slopes, 3)
     best = int(counts.argmax())
     if counts[best] < 0.8 * length * share:
@@ -100,7 +100,7 @@ def _runs(mask: BoolImage, length: int, most_thickness: float = np.inf) -> BoolI
     inked = np.flatnonzero(mask.any(axis=0))
     if not inked.size or inked[-1] - inked[0] + 1 < length:
         return line
-    # A ruling is seldom level to the pixel, so each row is looked at along with its neighbours;
+    # A ruled line is seldom level to the pixel: each row is looked at along with its neighbours;
     # where these have less ink than a run needs, it holds no line.
     counts = np.convolve(np.count_nonzero(mask, axis=1), np.ones(3, np.int64))[1:-1]
     rows = np.flatnonzero(counts >= 0.9 * length)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from digitrec.inference.levels import median, otsu_threshold, quantile
+from digitrec.inference.thresholds import median, otsu_threshold, quantile
 
 
 @given(

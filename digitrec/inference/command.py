@@ -8,7 +8,7 @@ import io
 import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,23 +27,34 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif")
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one image: a text and its digits, or an error.
+    """What became of one image: a digit, a reading, or an error.
 
     Attributes
     ----------
     path : Path
-    text : str
-        The digit or digits; empty where there are none.
-    digits : list of DigitPrediction
-        The digit, or the digits in reading order, then what was rejected.
+    result : DigitPrediction, Reading or None
+        None where the image could not be read.
     error : str
         Why the image could not be read; empty where it could.
     """
 
     path: Path
-    text: str
-    digits: list[DigitPrediction]
+    result: DigitPrediction | Reading | None
     error: str = ""
+
+    @property
+    def text(self) -> str:
+        """The digit or digits; empty where there are none."""
+        if isinstance(self.result, Reading):
+            return self.result.text
+        return "" if self.result is None or self.result.digit is None else str(self.result.digit)
+
+    @property
+    def digits(self) -> list[DigitPrediction]:
+        """The digit, or the digits in reading order, then what was rejected."""
+        if isinstance(self.result, Reading):
+            return [*self.result.digits, *self.result.rejected]
+        return [] if self.result is None else [self.result]
 
 
 def predict_paths(
@@ -130,20 +141,15 @@ def expand_paths(paths: Sequence[str]) -> list[Path]:
 def recognise(recognizer: Recognizer, path: Path, *, read: bool) -> Outcome:
     """Recognise one file; an error of digitrec becomes part of the outcome."""
     try:
-        if read:
-            reading: Reading = recognizer.read(path)
-            return Outcome(path, reading.text, [*reading.digits, *reading.rejected])
-        prediction = recognizer.predict_digit(path)
-        text = "" if prediction.digit is None else str(prediction.digit)
-        return Outcome(path, text, [prediction])
+        return Outcome(path, recognizer.read(path) if read else recognizer.predict_digit(path))
     except DigitrecError as error:
-        return Outcome(path, "", [], str(error))
+        return Outcome(path, None, str(error))
 
 
 def render(outcomes: Sequence[Outcome], format: str, *, read: bool) -> str:
     """Return the results as text, JSON or CSV."""
     if format == "json":
-        return json.dumps([_as_dict(outcome, read) for outcome in outcomes], indent=2) + "\n"
+        return json.dumps([_as_dict(outcome) for outcome in outcomes], indent=2) + "\n"
     if format == "csv":
         return _render_csv(outcomes, read)
     return "".join(_render_text(outcome, read) for outcome in outcomes if not outcome.error)
@@ -155,7 +161,8 @@ def _render_text(outcome: Outcome, read: bool) -> str:
         return "".join(f"{outcome.path}: {line}\n" for line in lines)
     prediction = outcome.digits[0]
     if prediction.digit is None:
-        return f"{outcome.path}: no digit ({prediction.reason})\n"
+        guess = "" if prediction.guess is None else f"; best guess {prediction.guess}"
+        return f"{outcome.path}: no digit ({prediction.reason}{guess})\n"
     return f"{outcome.path}: {prediction.digit} ({prediction.confidence:.1%})\n"
 
 
@@ -170,39 +177,20 @@ def _render_csv(outcomes: Sequence[Outcome], read: bool) -> str:
             text = o.text.replace("\n", "|")
             writer.writerow([o.path, text, len(accepted), least, o.error])
     else:
-        writer.writerow(["path", "digit", "confidence", "reason", "error"])
+        writer.writerow(["path", "digit", "guess", "confidence", "reason", "error"])
         for o in outcomes:
-            known = [(f"{p.confidence:.4f}", p.reason) for p in o.digits] or [("", "")]
+            known = [
+                ("" if p.guess is None else p.guess, f"{p.confidence:.4f}", p.reason)
+                for p in o.digits
+            ] or [("", "", "")]
             writer.writerow([o.path, o.text, *known[0], o.error])
     return file.getvalue()
 
 
-def _as_dict(outcome: Outcome, read: bool) -> dict[str, Any]:
-    facts: dict[str, Any] = {"path": str(outcome.path)}
-    if outcome.error:
-        return {**facts, "error": outcome.error}
-    entries = [_prediction_dict(p) for p in outcome.digits]
-    if not read:
-        return {**facts, **entries[0]}
-    lines = outcome.text.split("\n") if outcome.text else []
-    return {
-        **facts,
-        "text": outcome.text,
-        "lines": lines,
-        "digits": [e for e in entries if e["accepted"]],
-        "rejected": [e for e in entries if not e["accepted"]],
-    }
-
-
-def _prediction_dict(prediction: DigitPrediction) -> dict[str, Any]:
-    return {
-        "digit": prediction.digit,
-        "confidence": round(prediction.confidence, 4),
-        "accepted": prediction.accepted,
-        "reason": prediction.reason,
-        "box": prediction.box,
-        "probabilities": [round(float(p), 4) for p in prediction.probabilities],
-    }
+def _as_dict(outcome: Outcome) -> dict[str, Any]:
+    if outcome.error or outcome.result is None:
+        return {"path": str(outcome.path), "error": outcome.error}
+    return {"path": str(outcome.path), **outcome.result.to_dict()}
 
 
 def _write_overlay(outcome: Outcome, folder: Path, files: Sequence[Path]) -> Outcome:
@@ -217,7 +205,7 @@ def _write_overlay(outcome: Outcome, folder: Path, files: Sequence[Path]) -> Out
             picture.save(temporary)
     except OSError as error:
         reason = f"cannot write the overlay {target}: {error.strerror}"
-        return Outcome(path, outcome.text, outcome.digits, reason)
+        return replace(outcome, error=reason)
     return outcome
 
 

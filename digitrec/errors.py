@@ -12,6 +12,7 @@ __all__ = [
     "MissingExtraError",
     "ModelFileError",
     "ModelFileWarning",
+    "PixelError",
     "check_choice",
 ]
 
@@ -30,6 +31,10 @@ class DatasetError(DigitrecError):
 
 class ImageError(DigitrecError, ValueError):
     """An image cannot be read: wrong format, damaged, or over a limit."""
+
+
+class PixelError(ImageError):
+    """Pixel values or shapes mean something that digitrec does not know, or cannot tell."""
 
 
 class ModelFileError(DigitrecError):

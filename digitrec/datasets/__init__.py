@@ -2,6 +2,7 @@
 
 from digitrec.datasets._dataset import Dataset, DatasetSpec, fingerprint_arrays
 from digitrec.datasets.kaggle_csv import KaggleTable, read_kaggle_csv
+from digitrec.datasets.labels import digit_of_name, digits_of_names
 from digitrec.datasets.qmnist import load_writer_groups
 from digitrec.datasets.registry import DATASETS, load_dataset, load_default_dataset
 
@@ -10,6 +11,8 @@ __all__ = [
     "Dataset",
     "DatasetSpec",
     "KaggleTable",
+    "digit_of_name",
+    "digits_of_names",
     "fingerprint_arrays",
     "load_dataset",
     "load_default_dataset",

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from digitrec.datasets.labels import DIGIT_NAMES
 from digitrec.errors import DatasetError
 
 __all__ = [
@@ -28,9 +29,6 @@ __all__ = [
     "read_idx",
     "read_images_and_labels",
 ]
-
-#: Names of the ten digit classes.
-DIGIT_NAMES = tuple(str(digit) for digit in range(10))
 
 #: The four files of the MNIST family, in the order train images, train labels, test images,
 #: test labels.

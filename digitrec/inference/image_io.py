@@ -16,6 +16,7 @@ from PIL import Image
 
 from digitrec.errors import ImageError
 from digitrec.inference.prediction import Box
+from digitrec.pixels import bring_to_8_bits, find_orientation, flatten, to_uint8
 
 __all__ = [
     "FORMATS",
@@ -188,9 +189,9 @@ def _from_pil(image: Image.Image, goal: _Goal, full: tuple[int, int] | None = No
     _check_size(size)
     try:
         image.load()
-        orientation = _orientation(image)
+        orientation = find_orientation(image)
         if goal.max_side is not None and max(image.size) > goal.max_side:
-            image = _reduce(_to_8_bits(image), max(image.size) // goal.max_side)
+            image = _reduce(bring_to_8_bits(image), max(image.size) // goal.max_side)
         rgb = _to_rgb(image)
         if orientation in _QUARTER_TURNS:
             size = size[1], size[0]
@@ -224,24 +225,12 @@ def _upright(
     return LoadedImage(pixels, scale, size)
 
 
-_ORIENTATIONS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-_QUARTER_TURNS = tuple(_ORIENTATIONS[value] for value in (5, 6, 7, 8))
-
-
-def _orientation(image: Image.Image) -> Image.Transpose | None:
-    try:
-        return _ORIENTATIONS.get(image.getexif().get(0x0112, 1))
-    except Exception:
-        # Damaged EXIF says nothing about the pixels, which may be well.
-        return None
+_QUARTER_TURNS = (
+    Image.Transpose.TRANSPOSE,
+    Image.Transpose.ROTATE_270,
+    Image.Transpose.TRANSVERSE,
+    Image.Transpose.ROTATE_90,
+)
 
 
 def _reduce(image: Image.Image, factor: int) -> Image.Image:
@@ -252,26 +241,9 @@ def _reduce(image: Image.Image, factor: int) -> Image.Image:
     return image.reduce(factor)
 
 
-def _to_8_bits(image: Image.Image) -> Image.Image:
-    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
-        values = np.asarray(image)
-        return _array_to_pil(values.astype(np.int64) if image.mode != "F" else values)
-    return image
-
-
 def _to_rgb(image: Image.Image) -> Image.Image:
-    image = _to_8_bits(image)
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        alpha = np.asarray(image.getchannel("A"), dtype=np.float32) / 255
-        if alpha.min() < 1:
-            grey = np.asarray(image.convert("RGB").convert("L"), dtype=np.float32)
-            light = (grey * alpha).sum() > 127 * max(alpha.sum(), 1e-6)
-            background = Image.new("RGBA", image.size, "black" if light else "white")
-            image = Image.alpha_composite(background, image)
-    if image.mode != "RGB":
-        image = image.convert("RGB")
-    return image
+    image = flatten(bring_to_8_bits(image))
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _array_to_pil(array: NDArray[Any]) -> Image.Image:
@@ -290,31 +262,9 @@ def _array_to_pil(array: NDArray[Any]) -> Image.Image:
         raise ImageError(f"an array of shape {array.shape}: {_too_large()}")
     modes = {2: "LA", 3: "RGB", 4: "RGBA"}
     mode = "L" if array.ndim == 2 else modes[array.shape[2]]
-    pixels = np.ascontiguousarray(_to_bytes(array))
+    pixels = np.ascontiguousarray(to_uint8(array, what="array values")[0])
     size = (array.shape[1], array.shape[0])
     return Image.frombytes(mode, size, pixels.tobytes())
-
-
-def _to_bytes(array: NDArray[Any]) -> NDArray[np.uint8]:
-    if array.dtype == np.uint8:
-        return array
-    if array.dtype == np.bool_:
-        return array.astype(np.uint8) * np.uint8(255)
-    if array.dtype.kind not in "uif":
-        raise ImageError(f"an array of dtype {array.dtype} is no image; give integers or floats")
-    low, high = float(array.min()), float(array.max())
-    if not np.isfinite([low, high]).all():
-        raise ImageError("the array has values that are not finite")
-    floats = array.dtype.kind == "f"
-    if low < 0 or high > (255 if floats else 65535):
-        allowed = "0–1 or 0–255" if floats else "0–255 or 0–65535"
-        raise ImageError(f"array values span {low:g} to {high:g}; they must lie in {allowed}")
-    factor = 1.0
-    if floats and high <= 1:
-        factor = 255.0
-    elif high > 255:
-        factor = 1 / 257
-    return np.rint(array * factor).astype(np.uint8)
 
 
 def _too_large() -> str:

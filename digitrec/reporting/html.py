@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import base64
 import itertools
+import re
 from collections.abc import Mapping, Sequence
-from html import escape
+from html import escape, unescape
 from importlib import resources
 from typing import Any
 
@@ -14,7 +15,13 @@ from digitrec.reporting.markdown import anchor
 __all__ = ["render_html"]
 
 
-def render_html(markdown: str, images: Mapping[str, bytes]) -> str:
+def render_html(
+    markdown: str,
+    images: Mapping[str, bytes],
+    *,
+    graphics: Mapping[str, str] | None = None,
+    section: str = "",
+) -> str:
     """Return Markdown as an HTML page that loads nothing.
 
     Raw HTML in the Markdown is shown as text. Pictures are embedded; one that is not among
@@ -26,6 +33,12 @@ def render_html(markdown: str, images: Mapping[str, bytes]) -> str:
         The page, which starts with a heading of level 1.
     images : mapping of str to bytes
         PNG files by the stem under which ``figures/<stem>.png`` names them.
+    graphics : mapping of str to str, optional
+        HTML by stem that is shown in place of the picture: a chart as SVG, a table. It is taken
+        as it is, so text in it must be escaped.
+    section : str
+        HTML with a heading of level 2 and an id, placed before the first heading of level 2; see
+        `digitrec.reporting.explorer`. Taken as it is too.
     """
     from markdown_it import MarkdownIt
 
@@ -34,7 +47,10 @@ def render_html(markdown: str, images: Mapping[str, bytes]) -> str:
     parser.add_render_rule("table_open", _table_open)
     parser.add_render_rule("table_close", _table_close)
     tokens = parser.parse(markdown)
+    tokens = _with_graphics(tokens, graphics or {})
     headings = _mark_headings(tokens)
+    if section:
+        tokens, headings = _with_section(tokens, headings, section)
     body = parser.renderer.render(tokens, parser.options, {})
     title = headings[0][2] if headings else "Report"
     links = "".join(
@@ -42,15 +58,61 @@ def render_html(markdown: str, images: Mapping[str, bytes]) -> str:
         for level, slug, text in headings
         if level == 2
     )
-    parts = {name: _asset(name) for name in ("report.css", "report.js")}
+    names = ("report", "explorer") if section else ("report",)
+    styles = "\n".join(_asset(f"{name}.css") for name in names)
+    scripts = "\n".join(f"<script>\n{_asset(f'{name}.js')}</script>" for name in names)
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta name="color-scheme" content="light dark">\n'
-        f"<title>{escape(title)}</title>\n<style>\n{parts['report.css']}</style>\n</head>\n<body>\n"
+        f"<title>{escape(title)}</title>\n<style>\n{styles}</style>\n</head>\n<body>\n"
         f'<nav aria-label="Contents"><ul>{links}</ul></nav>\n<main>\n{body}</main>\n'
-        f"<script>\n{parts['report.js']}</script>\n</body>\n</html>\n"
+        f"{scripts}\n</body>\n</html>\n"
     )
+
+
+def _with_graphics(tokens: Sequence[Any], graphics: Mapping[str, str]) -> list[Any]:
+    """Put HTML in place of the paragraphs that consist of one picture for which there is some."""
+    from markdown_it.token import Token
+
+    kept: list[Any] = []
+    skip = 0
+    for place, token in enumerate(tokens):
+        if skip:
+            skip -= 1
+            continue
+        inline = tokens[place + 1] if token.type == "paragraph_open" else None
+        if inline is not None and [child.type for child in inline.children] == ["image"]:
+            html = graphics.get(_stem(inline.children[0]))
+            if html is not None:
+                kept.append(Token("html_block", "", 0, content=html))
+                skip = 2
+                continue
+        kept.append(token)
+    return kept
+
+
+def _with_section(
+    tokens: list[Any], headings: list[tuple[int, str, str]], section: str
+) -> tuple[list[Any], list[tuple[int, str, str]]]:
+    """Put a section before the first heading of level 2, and its heading among the others."""
+    from markdown_it.token import Token
+
+    place = next(
+        (i for i, token in enumerate(tokens) if token.type == "heading_open" and token.tag == "h2"),
+        len(tokens),
+    )
+    found = re.search(r"<h2[^>]* id=\"([^\"]+)\"[^>]*>(.*?)</h2>", section)
+    entry = [(2, unescape(found[1]), unescape(found[2]))] if found else []
+    before = sum(1 for token in tokens[:place] if token.type == "heading_open")
+    return (
+        [*tokens[:place], Token("html_block", "", 0, content=section), *tokens[place:]],
+        [*headings[:before], *entry, *headings[before:]],
+    )
+
+
+def _stem(image: Any) -> str:
+    return str(image.attrs["src"]).removeprefix("figures/").removesuffix(".png")
 
 
 def _mark_headings(tokens: Sequence[Any]) -> list[tuple[int, str, str]]:
@@ -73,7 +135,7 @@ def _image_rule(images: Mapping[str, bytes]) -> Any:
     def render(self: Any, tokens: Sequence[Any], index: int, options: Any, env: Any) -> str:
         token = tokens[index]
         alt = escape(self.renderInlineAsText(token.children, options, env))
-        stem = str(token.attrs["src"]).removeprefix("figures/").removesuffix(".png")
+        stem = _stem(token)
         if stem not in images:
             return f"<em>{alt}</em>"
         content = images[stem]
@@ -89,7 +151,11 @@ def _image_rule(images: Mapping[str, bytes]) -> Any:
 
 
 def _table_open(self: Any, tokens: Sequence[Any], index: int, options: Any, env: Any) -> str:
-    return '<div class="table" role="region" aria-label="Table" tabindex="0"><table>\n'
+    heads = itertools.takewhile(lambda token: token.type != "thead_close", tokens[index:])
+    is_accuracy = any(token.content.startswith("validation accuracy") for token in heads)
+    mark = " data-accuracy" if is_accuracy and not env.get("accuracy") else ""
+    env["accuracy"] = env.get("accuracy") or is_accuracy
+    return f'<div class="table" role="region" aria-label="Table" tabindex="0"><table{mark}>\n'
 
 
 def _table_close(self: Any, tokens: Sequence[Any], index: int, options: Any, env: Any) -> str:

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from digitrec._files import atomic_path, write_text
 from digitrec.evaluation.result import Result, Run
+from digitrec.reporting.charts import chart_html
 from digitrec.reporting.context import Predictions, ReportContext
+from digitrec.reporting.explorer import build_explorer
 from digitrec.reporting.html import render_html
 from digitrec.reporting.section import FigureSpec, Section
 from digitrec.reporting.sections import SECTIONS
@@ -76,13 +78,27 @@ def write_report(
         run=run, predictions=predictions or {}, dataset=dataset, location=_location(report_dir)
     )
     report = render_report(context)
-    images = {figure.name: render_png(figure.draw()) for figure in report.figures}
+    explorer = build_explorer(context)
+    images, graphics = {}, {}
+    for figure in report.figures:
+        drawn = figure.draw()
+        images[figure.name] = render_png(drawn)
+        if chart := chart_html(drawn, figure.name, figure.alt):
+            graphics[figure.name] = chart
+    if explorer is not None:
+        graphics |= explorer.graphics
     folder = report_dir / "figures"
     for name, content in images.items():
         with atomic_path(folder / f"{name}.png") as temporary:
             temporary.write_bytes(content)
     write_text(report_dir / "results.csv", render_csv(run.results))
-    write_text(report_dir / "report.html", render_html(report.markdown, images))
+    page = render_html(
+        report.markdown,
+        images,
+        graphics=graphics,
+        section="" if explorer is None else explorer.section,
+    )
+    write_text(report_dir / "report.html", page)
     write_text(report_dir / "report.md", report.markdown)
     for path in folder.glob("*.png"):
         if path.stem not in images:

@@ -31,31 +31,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.xdist_group("browser"))
 
 
-def _find_chromium() -> str | None:
-    names = ("chromium", "chromium-browser", "google-chrome")
-    return os.environ.get("DIGITREC_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
-
-
-# Not for the whole session: Playwright keeps an event loop running, beside which no other test
-# of the same process could run one.
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """A headless Chromium that makes no requests of its own."""
-    api = pytest.importorskip(
-        "playwright.sync_api", reason="the extra 'browser' (playwright) is not installed"
-    )
-    executable = _find_chromium()
-    if executable is None:
-        pytest.skip("no Chromium was found; install it or set DIGITREC_CHROMIUM")
-    with api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=executable,
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
-        )
-        yield browser
-        browser.close()
-
-
 @contextlib.contextmanager
 def _running_service(models: list[Path], folder: Path, **environment: str) -> Iterator[str]:
     with socket.socket() as probe:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import typer
 
+from digitrec._console import replace_unknown_characters
 from digitrec.errors import ConfigurationError, DigitrecError, check_choice
 
 __all__ = ["choose", "parse_size", "parse_timeouts", "run_app", "split_names"]
@@ -117,6 +118,7 @@ def parse_timeouts(
 
 def run_app(command: typer.Typer | Callable[..., None]) -> None:
     """Run a command, as `typer.run` does; bad input ends it with a line and exit code 2."""
+    replace_unknown_characters()
     if isinstance(command, typer.Typer):
         app = command
     else:

@@ -16,6 +16,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from digitrec._console import replace_unknown_characters
 from digitrec.errors import DigitrecError
 from digitrec.evaluation.result import read_run
 
@@ -131,6 +132,7 @@ def _summary(changes: list[ModelChange], losses: list[ModelChange], alpha: float
 
 def main() -> None:
     """Run the command; bad input ends with one line and exit code 2."""
+    replace_unknown_characters()
     try:
         app()
     except (DigitrecError, OSError) as error:

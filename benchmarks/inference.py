@@ -23,6 +23,7 @@ from tabulate import tabulate
 from threadpoolctl import threadpool_limits
 
 from benchmarks._inference_figure import inference_figure
+from benchmarks._options import run_app
 from digitrec._environment import available_cores, describe_hardware, library_versions
 from digitrec._files import write_json, write_text
 from digitrec.datasets import load_dataset
@@ -333,4 +334,4 @@ def _onnx_versions() -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_app(main)

@@ -8,8 +8,6 @@ both give the same numbers, and writes ``reports/preprocessing/``.
 from __future__ import annotations
 
 import multiprocessing
-import resource
-import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
@@ -25,6 +23,7 @@ from tabulate import tabulate
 from benchmarks._options import run_app
 from digitrec._environment import available_cores, describe_hardware, library_versions
 from digitrec._files import write_json, write_text
+from digitrec._platform import peak_memory_bytes
 from digitrec.datasets import load_dataset
 from digitrec.preprocessing import (
     FEATURES,
@@ -91,10 +90,11 @@ def _fixed_features(X: NDArray[np.uint8], name: str, n_jobs: int) -> dict[str, f
     started = time.perf_counter()
     FEATURES[name].build_fitted(_SHAPE).fit_transform(features)
     fitted_seconds = time.perf_counter() - started
-    # The kernel counts in KiB, except on macOS.
-    unit = 1 if sys.platform == "darwin" else 1024
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-    return {"seconds": seconds, "fitted_seconds": fitted_seconds, "peak_memory_bytes": peak}
+    return {
+        "seconds": seconds,
+        "fitted_seconds": fitted_seconds,
+        "peak_memory_bytes": peak_memory_bytes(),
+    }
 
 
 def _in_fresh_process(function: Callable[..., Any], *arguments: Any) -> Any:

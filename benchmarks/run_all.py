@@ -17,6 +17,7 @@ import typer
 from rich.console import Console
 
 from benchmarks._options import choose, parse_size, parse_timeouts, split_names
+from digitrec._console import replace_unknown_characters
 from digitrec.errors import DigitrecError, check_choice
 from digitrec.evaluation.result import Run, read_run
 
@@ -325,6 +326,7 @@ def _find_data(run: Run, view: ProgressView) -> Dataset | None:
 
 def main() -> None:
     """Run the command; errors of the user end with one line and exit code 2."""
+    replace_unknown_characters()
     # A batch system's polite end is an interruption like Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     console = Console(stderr=True)

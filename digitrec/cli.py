@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from digitrec._console import replace_unknown_characters
 from digitrec.errors import DigitrecError
 
 if TYPE_CHECKING:
@@ -101,8 +102,10 @@ def train(
     """Train one model on a dataset and save it."""
     from digitrec.datasets import load_dataset
     from digitrec.models import parse_overrides
+    from digitrec.persistence import check_model_path
     from digitrec.training import save_training, train_model, with_all_rows
 
+    check_model_path(output)
     overrides = parse_overrides(set_ or [])
     if stray := sorted(set(overrides) - {model}):
         raise DigitrecError(f"--set names {', '.join(stray)}, but the model is {model!r}")
@@ -264,6 +267,7 @@ def _fail(message: str, code: int) -> NoReturn:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; errors that the user can mend end with one line and exit code 2."""
+    replace_unknown_characters()
     try:
         app(arguments, standalone_mode=True)
     except DigitrecError as error:

@@ -9,6 +9,7 @@ __all__ = [
     "DatasetError",
     "DigitrecError",
     "ImageError",
+    "ImageTooLargeError",
     "MissingExtraError",
     "ModelFileError",
     "ModelFileWarning",
@@ -35,6 +36,10 @@ class ImageError(DigitrecError, ValueError):
 
 class PixelError(ImageError):
     """Pixel values or shapes mean something that digitrec does not know, or cannot tell."""
+
+
+class ImageTooLargeError(ImageError):
+    """An image has more bytes or pixels than are read."""
 
 
 class ModelFileError(DigitrecError):

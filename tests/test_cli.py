@@ -1,4 +1,6 @@
 import json
+import os
+import re
 import subprocess
 import sys
 
@@ -9,12 +11,14 @@ from digitrec.datasets import DATASETS
 from digitrec.models import MODELS
 
 
-def digitrec(*arguments, cwd=None):
+def digitrec(*arguments, cwd=None, encoding=None):
     return subprocess.run(
         [sys.executable, "-m", "digitrec.cli", *map(str, arguments)],
         capture_output=True,
         text=True,
+        encoding=encoding,
         cwd=cwd,
+        env={**os.environ, **({"PYTHONIOENCODING": encoding} if encoding else {})},
         check=False,
     )
 
@@ -56,6 +60,8 @@ def test_evaluate_prints_and_writes_the_same_report(model, tmp_path):
         (("train", "--dataset", "digits", "--model", "forest"), "unknown model 'forest'"),
         (("train", "--dataset", "digits", "--set", "svm.depth=1"), "no parameter 'depth'"),
         (("train", "--dataset", "digits", "--set", "knn.p=1"), "--set names knn"),
+        (("train", "--dataset", "digits", "--output", "m.json"), "name the model file m.joblib"),
+        (("train", "--dataset", "digits", "--output", "."), "is a folder"),
         (("evaluate", "--model", "none.joblib"), "no model file at none.joblib"),
         (("submit", "a.csv", "b.csv", "--model", "none.joblib"), "no model file at none.joblib"),
     ],
@@ -90,3 +96,21 @@ def test_help_answers_without_heavy_imports():
         [sys.executable, "-c", script], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "cp437", "cp932", "cp1252", "utf-8"])
+def test_a_console_of_any_encoding_shows_what_it_can(encoding):
+    refused = digitrec("train", "--dataset", "√–数", encoding=encoding)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    known = "√–数".encode(encoding, errors="replace").decode(encoding)
+    assert re.match(f"error: .*{re.escape(known)}", refused.stderr)
+    assert "Traceback" not in refused.stderr
+
+
+def test_a_result_is_shown_on_a_console_that_lacks_its_characters(tmp_path):
+    path = tmp_path / "lda.joblib"
+    done = digitrec(
+        *("train", "--dataset", "digits", "--model", "lda", "--output", path), encoding="cp437"
+    )
+    assert (done.returncode, path.exists()) == (0, True)
+    assert re.search(r"95 % interval [\d.]+\?[\d.]+ %", done.stdout)

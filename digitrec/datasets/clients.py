@@ -6,9 +6,7 @@ that covers all it does.
 
 from __future__ import annotations
 
-import os
 import shutil
-import signal
 import subprocess
 import sys
 import tarfile
@@ -18,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from digitrec._platform import end_process_tree
 from digitrec.datasets.idx import IDX_FILES, idx_bytes
 from digitrec.datasets.mirrors import READ_TIMEOUT, SourceError
 
@@ -118,19 +117,11 @@ def run_client(command: Sequence[str], timeout: float, folder: Path | None = Non
         raise SourceError(f"not finished within {timeout:g} s") from error
     finally:
         if process.poll() is None:
-            _end(process)
+            end_process_tree(process)
+            process.communicate()
     if process.returncode != 0:
         lines = errors.strip().splitlines() or [f"exit code {process.returncode}"]
         raise SourceError(f"failed: {lines[0]}")
-
-
-def _end(process: subprocess.Popen[str]) -> None:
-    """End a process and, where the system has process groups, its children."""
-    if hasattr(os, "killpg"):
-        os.killpg(process.pid, signal.SIGKILL)
-    else:
-        process.kill()
-    process.communicate()
 
 
 def write_idx_files(X: np.ndarray, y: np.ndarray, n_train: int, folder: Path) -> None:

@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import signal
 from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, Executor, Future, wait
-from multiprocessing import forkserver
 from typing import Any, ParamSpec, TypeVar
 
 from pebble import CONSTS, ProcessExpired, ProcessPool
 
 from digitrec._optional import import_optional
+from digitrec._platform import KILLED_EXIT_CODES, signal_name
 from digitrec.errors import ConfigurationError, check_choice
 from digitrec.evaluation.isolation import OUT_OF_MEMORY_EXIT, THREAD_VARIABLES, prepare_process
 from digitrec.evaluation.job import Job
@@ -157,6 +156,8 @@ def process_context() -> Any:
     """
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
+    from multiprocessing import forkserver
+
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["digitrec.evaluation.worker"])
     before = {name: os.environ.get(name) for name in THREAD_VARIABLES}
@@ -228,13 +229,13 @@ def _expired(job: Job, error: ProcessExpired) -> Result:
     if error.exitcode == OUT_OF_MEMORY_EXIT:
         limit = (job.limits.max_memory or 0) / 1e9
         return failed_result(job, "out_of_memory", f"took more than its limit of {limit:.3g} GB")
-    if error.exitcode in (-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT):
+    if error.exitcode in KILLED_EXIT_CODES:
         # Somebody ended it, which says nothing about the job: the next run tries again.
-        name = signal.Signals(-error.exitcode).name
+        name = signal_name(error.exitcode)
         reason = f"its process was killed by {name}, by someone or by the system short of memory"
         return failed_result(job, "interrupted", reason)
     if error.exitcode < 0:
-        name = signal.Signals(-error.exitcode).name
+        name = signal_name(error.exitcode)
         return failed_result(job, "error", f"its process crashed with {name}")
     return failed_result(job, "error", f"its process ended with exit code {error.exitcode}")
 

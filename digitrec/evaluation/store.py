@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from digitrec._files import atomic_path, sha256_file, write_json
+from digitrec._platform import try_lock
 from digitrec.errors import DigitrecError
 from digitrec.evaluation.result import SCHEMA, Result
 
@@ -82,7 +83,7 @@ class JobStore:
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / ".lock").open("w") as file:
-            if not _try_lock(file.fileno()):
+            if not try_lock(file.fileno()):
                 raise DigitrecError(
                     f"another run is writing to {self.folder}; wait for it or choose another "
                     "--output-dir"
@@ -231,16 +232,3 @@ def _parse(content: dict[str, Any]) -> tuple[Result, Limits]:
     limits = Limits(**content.pop("limits"))
     names = {field.name for field in dataclasses.fields(Result)}
     return Result(**{name: value for name, value in content.items() if name in names}), limits
-
-
-def _try_lock(descriptor: int) -> bool:
-    """Lock an open file for this process; the system unlocks it however the process ends."""
-    try:
-        import fcntl
-    except ImportError:  # No such lock on Windows: two runs at once are the user's to avoid.
-        return True
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True

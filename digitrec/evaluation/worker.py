@@ -5,16 +5,13 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import functools
-import sys
 import time
 import warnings
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import joblib
 import numpy as np
-import psutil
 from numpy.typing import NDArray
 from sklearn.base import ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
@@ -23,6 +20,7 @@ from threadpoolctl import threadpool_limits
 
 from digitrec._environment import describe_hardware, library_versions
 from digitrec._files import atomic_path
+from digitrec._platform import peak_memory_bytes
 from digitrec.datasets import Dataset
 from digitrec.errors import DatasetError
 from digitrec.evaluation.job import Job, describe_parameters
@@ -149,7 +147,7 @@ def _run(job: Job, store: JobStore, stage: Callable[[str], None]) -> Result:
         latency_p50_ms=float(np.percentile(latencies, 50)),
         latency_p99_ms=float(np.percentile(latencies, 99)),
         model_bytes=model_bytes,
-        peak_memory_bytes=peak_memory(),
+        peak_memory_bytes=peak_memory_bytes(),
         curves=curves,
     )
     store.write_result(
@@ -220,22 +218,6 @@ def training_curves(model: Any) -> dict[str, list[float]]:
         if values is not None and len(values) and np.all(np.isfinite(values)):
             curves[name] = [float(value) for value in values]
     return curves
-
-
-def peak_memory() -> int:
-    """Return the peak resident memory of this process in bytes."""
-    status = Path("/proc/self/status")
-    if status.exists():
-        # Not ru_maxrss: Linux hands that of the parent down to the processes it starts.
-        for line in status.read_text(encoding="utf-8").splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) * 1024
-    if sys.platform == "win32":
-        return int(psutil.Process().memory_info().peak_wset)
-    import resource
-
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def _fit(job: Job, X: NDArray, y: NDArray) -> tuple[ClassifierMixin, float]:

@@ -14,24 +14,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
-from digitrec.errors import ImageError
+from digitrec._image_limits import IMAGE_FORMATS, current_limits
+from digitrec.errors import ImageError, ImageTooLargeError
 from digitrec.inference.prediction import Box
 from digitrec.pixels import bring_to_8_bits, find_orientation, flatten, to_uint8
 
-__all__ = [
-    "FORMATS",
-    "MAX_BYTES",
-    "MAX_PIXELS",
-    "ImageSource",
-    "LoadedImage",
-    "load_image",
-    "read_image",
-]
-
-FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "DIB", "TIFF", "GIF")
-"""Names of the formats Pillow may open; JPEG includes MPO, the JPEG of many phones."""
-MAX_BYTES = 10_000_000
-MAX_PIXELS = 25_000_000
+__all__ = ["ImageSource", "LoadedImage", "load_image", "read_image"]
 
 ImageSource = str | os.PathLike[str] | bytes | bytearray | memoryview | NDArray[Any] | Image.Image
 """What `read_image` takes."""
@@ -87,7 +75,7 @@ def read_image(source: ImageSource) -> NDArray[np.uint8]:
     Parameters
     ----------
     source : path, bytes, ndarray or PIL image
-        A PNG, JPEG, WebP, BMP, TIFF or GIF file of at most `MAX_BYTES` bytes; or an array of
+        A PNG, JPEG, WebP, BMP, TIFF or GIF file of at most 10 MiB; or an array of
         shape (height, width), (height, width, 1 to 4) or (784,), of booleans, integers or
         floats in 0–1, 0–255 or (integers) 0–65535.
 
@@ -98,7 +86,9 @@ def read_image(source: ImageSource) -> NDArray[np.uint8]:
     Raises
     ------
     ImageError
-        If the source is none of these, is damaged, or has more than `MAX_PIXELS` pixels.
+        If the source is none of these or is damaged.
+    ImageTooLargeError
+        If it has more than 25 megapixels, or the file more than 10 MiB.
     """
     return load_image(source).pixels
 
@@ -144,7 +134,7 @@ class _Goal:
 def _read_file(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
+            content = file.read(current_limits().max_bytes + 1)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise ImageError(f"cannot read {str(path)!r}: {reason}") from error
@@ -152,12 +142,16 @@ def _read_file(path: Path) -> bytes:
 
 
 def _from_bytes(content: bytes, name: str, goal: _Goal) -> LoadedImage:
-    if len(content) > MAX_BYTES:
-        raise ImageError(f"{name} is larger than {MAX_BYTES // 10**6} MB; give a smaller image")
+    max_bytes = current_limits().max_bytes
+    if len(content) > max_bytes:
+        raise ImageTooLargeError(
+            f"{name} has more than {max_bytes / 2**20:g} MiB, the most that is read; "
+            "give a smaller image"
+        )
     if not content:
         raise ImageError(f"{name} is empty")
     try:
-        with Image.open(io.BytesIO(content), formats=FORMATS) as image:
+        with Image.open(io.BytesIO(content), formats=IMAGE_FORMATS) as image:
             if image.format not in ("JPEG", "MPO"):
                 return _from_pil(image, goal)
             # The decoder itself can halve up to three times, for a fraction of the work.
@@ -175,7 +169,7 @@ def _from_bytes(content: bytes, name: str, goal: _Goal) -> LoadedImage:
     except ImageError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise ImageError(f"{name}: {_too_large()}") from error
+        raise ImageTooLargeError(f"{name}: {_too_large()}") from error
     except Exception as error:
         # Decoders meet damaged data with errors of many kinds, not only OSError.
         raise ImageError(
@@ -211,8 +205,8 @@ def _check_size(size: tuple[int, int]) -> None:
     width, height = size
     if width < 1 or height < 1:
         raise ImageError(f"the image has no pixels: {width} x {height}")
-    if width * height > MAX_PIXELS:
-        raise ImageError(f"{width} x {height} pixels: {_too_large()}")
+    if width * height > current_limits().max_pixels:
+        raise ImageTooLargeError(f"{width} x {height} pixels: {_too_large()}")
 
 
 def _upright(
@@ -258,8 +252,8 @@ def _array_to_pil(array: NDArray[Any]) -> Image.Image:
         )
     if array.size == 0:
         raise ImageError(f"an array of shape {array.shape} has no pixels")
-    if array.shape[0] * array.shape[1] > MAX_PIXELS:
-        raise ImageError(f"an array of shape {array.shape}: {_too_large()}")
+    if array.shape[0] * array.shape[1] > current_limits().max_pixels:
+        raise ImageTooLargeError(f"an array of shape {array.shape}: {_too_large()}")
     modes = {2: "LA", 3: "RGB", 4: "RGBA"}
     mode = "L" if array.ndim == 2 else modes[array.shape[2]]
     pixels = np.ascontiguousarray(to_uint8(array, what="array values")[0])
@@ -268,4 +262,5 @@ def _array_to_pil(array: NDArray[Any]) -> Image.Image:
 
 
 def _too_large() -> str:
-    return f"at most {MAX_PIXELS // 10**6} megapixels are read; give a smaller image"
+    limit = current_limits().max_pixels / 1e6
+    return f"at most {limit:g} megapixels are read; give a smaller image"

@@ -3,7 +3,7 @@
 from digitrec.persistence.export import Export, Parity, compare_models, export_model
 from digitrec.persistence.metadata import FORMAT, metadata_path, read_metadata, write_metadata
 from digitrec.persistence.model_card import render_model_card, write_model_card
-from digitrec.persistence.model_file import load_model, save_model
+from digitrec.persistence.model_file import check_model_path, load_model, save_model
 from digitrec.persistence.onnx_graph import build_onnx
 from digitrec.persistence.onnx_model import OnnxClassifier
 
@@ -13,6 +13,7 @@ __all__ = [
     "OnnxClassifier",
     "Parity",
     "build_onnx",
+    "check_model_path",
     "compare_models",
     "export_model",
     "load_model",

@@ -17,22 +17,34 @@ __all__ = ["FORMAT", "metadata_path", "read_metadata", "write_metadata"]
 
 FORMAT = 1
 
-# These stand beside the joblib file of the same stem, whose metadata are `<stem>.json`.
-_FULL_NAME_SUFFIXES = (".onnx", ".skops")
+# Of these, earlier versions wrote the metadata under the full name, too.
+_ALWAYS_FULL_NAME = (".onnx", ".skops")
 
 
 def metadata_path(path: str | os.PathLike[str]) -> Path:
     """Return the path of the JSON file that belongs to a model file.
 
+    It is the model's whole name with ``.json`` added, so that no two models share it.
+
     Examples
     --------
-    >>> metadata_path("best_model.joblib").name, metadata_path("best_model.onnx").name
-    ('best_model.json', 'best_model.onnx.json')
+    >>> metadata_path("best_model.joblib").name, metadata_path("svm.v1").name
+    ('best_model.joblib.json', 'svm.v1.json')
     """
     path = Path(path)
-    if path.suffix in _FULL_NAME_SUFFIXES:
-        return path.with_name(f"{path.name}.json")
-    return path.with_suffix(".json")
+    return path.with_name(f"{path.name}.json")
+
+
+def _find_metadata(path: Path) -> Path:
+    """Return the metadata file that is there; digitrec 0.1 wrote ``<stem>.json`` for joblib files.
+
+    The jobs of a comparison still do: their result vouches for their model.
+    """
+    own = metadata_path(path)
+    old = path.with_suffix(".json")
+    if path.suffix not in _ALWAYS_FULL_NAME and not own.exists() and old != path and old.exists():
+        return old
+    return own
 
 
 def write_metadata(
@@ -86,7 +98,7 @@ def read_metadata(path: str | os.PathLike[str]) -> dict[str, Any]:
     ModelFileError
         If the metadata are missing, damaged or of a newer format.
     """
-    source = metadata_path(path)
+    source = _find_metadata(Path(path))
     if not source.exists():
         raise ModelFileError(
             f"{source} is missing, so {Path(path).name} cannot be checked; "

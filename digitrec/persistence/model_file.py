@@ -16,13 +16,61 @@ from sklearn.exceptions import InconsistentVersionWarning
 
 from digitrec._files import atomic_path
 from digitrec.errors import ConfigurationError, DigitrecError, ModelFileError, ModelFileWarning
-from digitrec.persistence.metadata import read_metadata, write_metadata
+from digitrec.persistence.metadata import metadata_path, read_metadata, write_metadata
 from digitrec.persistence.onnx_model import load_onnx
 from digitrec.persistence.skops_file import load_skops
 
-__all__ = ["load_model", "save_model"]
+__all__ = ["check_model_path", "load_model", "save_model"]
 
 _LOADERS: dict[str, Callable[[BinaryIO], Any]] = {".onnx": load_onnx, ".skops": load_skops}
+
+
+def check_model_path(path: str | os.PathLike[str]) -> Path:
+    """Refuse a path that `save_model` could not write to; call it before a long training.
+
+    Parameters
+    ----------
+    path : path-like
+        The joblib file to write.
+
+    Returns
+    -------
+    pathlib.Path
+        `path`.
+
+    Raises
+    ------
+    ConfigurationError
+        If the name is that of metadata or of another format, or if the file or its folder
+        cannot be one.
+
+    Examples
+    --------
+    >>> check_model_path("model.joblib").name
+    'model.joblib'
+    """
+    path = Path(path)
+    suffix = path.suffix.lower()
+    if suffix == ".json":
+        raise ConfigurationError(
+            f"{path.name!r} is the name of a JSON file, which stands beside a model and describes "
+            f"it; name the model file {path.stem}.joblib"
+        )
+    if suffix in _LOADERS:
+        raise ConfigurationError(
+            f"{path.name!r} would be a joblib file; name it .joblib, then run: "
+            f"digitrec export --format {suffix[1:]}"
+        )
+    if not path.name or path.is_dir():
+        raise ConfigurationError(f"{str(path)!r} is a folder; give the path of a file")
+    if metadata_path(path).is_dir():
+        raise ConfigurationError(f"{str(metadata_path(path))!r}, for the metadata, is a folder")
+    parent = next(folder for folder in path.absolute().parents if folder.exists())
+    if not parent.is_dir():
+        raise ConfigurationError(f"cannot write {str(path)!r}: {str(parent)!r} is not a folder")
+    if not os.access(parent, os.W_OK):
+        raise ConfigurationError(f"cannot write {str(path)!r}: no permission in {str(parent)!r}")
+    return path
 
 
 def save_model(
@@ -35,7 +83,7 @@ def save_model(
     model : estimator
         Fitted, from raw pixels to labels.
     path : path-like
-        The joblib file to write; its metadata go beside it with the suffix ``.json``.
+        The joblib file to write; its metadata go beside it under its name with ``.json`` added.
     metadata : mapping, optional
         As `write_metadata` takes it.
 
@@ -47,14 +95,9 @@ def save_model(
     Raises
     ------
     ConfigurationError
-        If the suffix is that of another format.
+        As `check_model_path` raises it.
     """
-    path = Path(path)
-    if path.suffix in _LOADERS:
-        raise ConfigurationError(
-            f"{path.name!r} would be a joblib file; name it .joblib, then run: "
-            f"digitrec export --format {path.suffix[1:]}"
-        )
+    path = check_model_path(path)
     with atomic_path(path) as temporary:
         joblib.dump(model, temporary, compress=("zlib", 1))
     write_metadata(path, metadata)

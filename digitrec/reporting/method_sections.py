@@ -57,8 +57,8 @@ def loading_section(context: ReportContext) -> Content | None:
         "digitrec installed and nothing else.",
         code_block(python, "python"),
         "`digitrec.load_model` does the same, and checks the file against the checksum in "
-        "`best_model.json` first. A joblib file runs code when it is loaded: load only files "
-        "that you made or trust.",
+        "`best_model.joblib.json` first. A joblib file runs code when it is loaded: load only "
+        "files that you made or trust.",
     ]
     if tuple(shape) == (28, 28):
         parts += [

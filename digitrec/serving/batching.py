@@ -313,6 +313,13 @@ class EnginePool:
 
     def _take(self) -> list[_Waiting]:
         """Return the oldest waiting task, with those that can be recognised along with it."""
+        while batch := self._take_oldest():
+            # Nobody waits any more for what was cancelled.
+            if wanted := [waiting for waiting in batch if not waiting.future.done()]:
+                return wanted
+        return []
+
+    def _take_oldest(self) -> list[_Waiting]:
         queues = [queue for queue in (*self._rows.values(), *self._images.values()) if queue]
         if self._single and self._may_run_large():
             queues.append(self._single)
@@ -328,7 +335,7 @@ class EnginePool:
         self._n_waiting -= len(batch)
         if queue is not self._single:
             self._metrics.observe_batch(kind, len(batch))
-        return [waiting for waiting in batch if not waiting.future.done()] or self._take()
+        return batch
 
 
 def _batch_message(batch: list[_Waiting]) -> bytes:

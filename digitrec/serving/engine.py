@@ -21,7 +21,8 @@ from typing import Any, BinaryIO
 import numpy as np
 from PIL import Image
 
-from digitrec.errors import DigitrecError, ImageError
+from digitrec._image_limits import image_limits
+from digitrec.errors import DigitrecError, ImageError, ImageTooLargeError
 from digitrec.inference import DigitPrediction, Reading, Recognizer
 from digitrec.inference.image_io import LoadedImage
 from digitrec.inference.locate import load_look
@@ -79,6 +80,10 @@ class Engine:
 
     def answer(self, task: Task | list[Task]) -> Answer | list[Answer]:
         """Return the answer to a task; a list of answers for a list and for kind "row"."""
+        with image_limits(self.settings.image_limits):
+            return self._answer(task)
+
+    def _answer(self, task: Task | list[Task]) -> Answer | list[Answer]:
         try:
             if isinstance(task, list):
                 return self._small_images(task)
@@ -169,11 +174,10 @@ class Engine:
                 if isinstance(outcome, DigitPrediction):
                     entries.append(_prediction_fields(outcome, task.options))
                     digits.append(outcome.digit)
-                elif request.single or not isinstance(outcome, RequestError | ImageError):
+                elif request.single:
                     raise outcome
                 else:
-                    code = getattr(outcome, "code", "unreadable_image")
-                    entries.append({"error": str(outcome), "code": code})
+                    entries.append(_problem(outcome))
         else:
             predictions = recognizer.predict_rows(request.values)
             entries = [_prediction_fields(prediction, task.options) for prediction in predictions]
@@ -197,8 +201,7 @@ class Engine:
             except (RequestError, ImageError) as error:
                 if request.single:
                     raise
-                code = getattr(error, "code", "unreadable_image")
-                readings.append({"error": str(error), "code": code})
+                readings.append(_problem(error))
                 continue
             readings.append(_reading_fields(reading, task.options))
             digits.extend(prediction.digit for prediction in reading.digits)
@@ -208,17 +211,40 @@ class Engine:
 
 def _refusal(error: Exception) -> Answer:
     """Return what a client may know about an error."""
-    if isinstance(error, RequestError):
-        return error_answer(error.status, error.code, error.message)
-    if isinstance(error, ImageError):
-        return error_answer(422, "unreadable_image", str(error))
-    if isinstance(error, MemoryError):
-        return error_answer(413, "image_too_large", "the request needs too much memory")
+    if (known := _client_error(error)) is not None:
+        return error_answer(known.status, known.code, known.message)
     if isinstance(error, DigitrecError):
         _log.error("%s", error)
         return error_answer(500, "model_unusable", "the model cannot be used; see the log")
     _log.error("unexpected error", exc_info=error)
     return error_answer(500, "internal_error", "internal error; see the server's log")
+
+
+def _client_error(error: Exception) -> RequestError | None:
+    """Return an error that the request caused, with its status; None for any other."""
+    if isinstance(error, RequestError):
+        return error
+    if isinstance(error, ImageTooLargeError):
+        return RequestError(413, "image_too_large", str(error))
+    if isinstance(error, ImageError):
+        return RequestError(422, "unreadable_image", str(error))
+    if isinstance(error, MemoryError):
+        return RequestError(413, "image_too_large", "the request needs too much memory")
+    return None
+
+
+def _problem(error: Exception) -> dict[str, Any]:
+    """Return what stands in the place of an answer to one image of several.
+
+    Raises
+    ------
+    Exception
+        `error` itself, where the image is not to blame.
+    """
+    known = _client_error(error)
+    if known is None:
+        raise error
+    return {"error": known.message, "code": known.code}
 
 
 def _json_answer(

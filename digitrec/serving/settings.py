@@ -6,13 +6,12 @@ import os
 from dataclasses import dataclass, field
 
 from digitrec._environment import available_cores
+from digitrec._image_limits import IMAGE_FORMATS, ImageLimits
 from digitrec.errors import ConfigurationError
 
-__all__ = ["API_KEY_VARIABLE", "IMAGE_FORMATS", "Settings"]
+__all__ = ["API_KEY_VARIABLE", "Settings"]
 
 API_KEY_VARIABLE = "DIGITREC_API_KEY"
-IMAGE_FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
-"""Formats that are decoded, by Pillow's names; everything else is refused from its header."""
 
 _MIB = 2**20
 
@@ -28,11 +27,12 @@ class Settings:
     Attributes
     ----------
     max_body_bytes : int
-        Largest request body; more is refused while it arrives.
+        Largest request body, and so the largest file; more is refused while it arrives.
     max_buffered_bytes : int
         Largest sum of all bodies that are held at one time.
     max_pixels : int
-        Largest width times height, read from an image's header before it is decoded.
+        Largest width times height, read from an image's header before it is decoded. More than
+        the default costs time and memory in proportion.
     max_jpeg_scans : int
         Most scans of a progressive JPEG; each scan costs a pass over all pixels.
     max_images, max_rows : int
@@ -63,9 +63,9 @@ class Settings:
         Key that clients must send; by default the environment variable ``DIGITREC_API_KEY``.
     """
 
-    max_body_bytes: int = 10 * _MIB
+    max_body_bytes: int = ImageLimits.max_bytes
     max_buffered_bytes: int = 128 * _MIB
-    max_pixels: int = 25_000_000
+    max_pixels: int = ImageLimits.max_pixels
     max_jpeg_scans: int = 64
     max_images: int = 64
     max_rows: int = 4096
@@ -87,7 +87,6 @@ class Settings:
     def __post_init__(self) -> None:
         for name in (
             "max_body_bytes",
-            "max_pixels",
             "queue_size",
             "max_row_batch",
             "max_image_batch",
@@ -95,6 +94,7 @@ class Settings:
         ):
             if getattr(self, name) <= 0:
                 raise ConfigurationError(f"{name} must be positive; got {getattr(self, name)!r}")
+        _ = self.image_limits  # refuses what it does not allow
         if self.engines is not None and self.engines < 1:
             raise ConfigurationError(f"engines must be at least 1; got {self.engines!r}")
         unknown = [name for name in self.image_formats if name not in IMAGE_FORMATS]
@@ -102,6 +102,11 @@ class Settings:
             raise ConfigurationError(
                 f"unknown image formats {unknown!r}; choose from: {', '.join(IMAGE_FORMATS)}"
             )
+
+    @property
+    def image_limits(self) -> ImageLimits:
+        """The limits under which images are read."""
+        return ImageLimits(max_bytes=self.max_body_bytes, max_pixels=self.max_pixels)
 
     def engines_per_worker(self, workers: int = 1) -> int:
         """Return the number of recognising processes of each of `workers` workers."""

@@ -63,7 +63,7 @@ def test_a_run_leaves_a_report_and_a_model(reports):
     assert all(result.ok for result in run.results)
     assert run.dataset["name"] == "digits"
     assert run.command.startswith("python -m benchmarks.run_all --models logistic_regression,lda")
-    for name in ("report.md", "report.html", "results.csv", "best_model.json"):
+    for name in ("report.md", "report.html", "results.csv", "best_model.joblib.json"):
         assert (digits / name).stat().st_size > 0
     with (digits / "results.csv").open() as file:
         assert len(list(csv.DictReader(file))) == 2
@@ -81,7 +81,7 @@ def test_the_winner_takes_raw_pixels(reports):
     model = load_model(folder / "digits" / "best_model.joblib")
     accuracy = np.mean(model.predict(dataset.X_test) == dataset.y_test)
     assert accuracy == pytest.approx(run.winning_result.test_accuracy)
-    metadata = json.loads((folder / "digits" / "best_model.json").read_text())
+    metadata = json.loads((folder / "digits" / "best_model.joblib.json").read_text())
     assert metadata["data_fingerprint"] == run.dataset["fingerprint"]
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from digitrec.evaluation.result import Result, Run
 from digitrec.evaluation.selection import save_winner, select_winner
-from digitrec.persistence import read_metadata
+from digitrec.persistence import metadata_path, read_metadata
 
 
 def make_result(model, validation, *, test=0.9, seed=0, fit=1.0, status="ok", features="raw"):
@@ -100,6 +100,6 @@ def test_a_winner_whose_metadata_do_not_fit_is_written_again(run, tmp_path):
     path.write_bytes(b"half")
     save_winner(run, source, path)
     assert path.read_bytes() == b"model"
-    path.with_suffix(".json").write_text("{")
+    metadata_path(path).write_text("{")
     save_winner(run, source, path)
-    assert json.loads(path.with_suffix(".json").read_text())["key"] == "raw-svm-0"
+    assert json.loads(metadata_path(path).read_text())["key"] == "raw-svm-0"

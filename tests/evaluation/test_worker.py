@@ -7,10 +7,11 @@ import pytest
 from sklearn.neural_network import MLPClassifier
 from threadpoolctl import threadpool_info
 
+from digitrec._platform import peak_memory_bytes
 from digitrec.errors import DatasetError
 from digitrec.evaluation.shared import SharedData
 from digitrec.evaluation.store import JobStore
-from digitrec.evaluation.worker import open_dataset, peak_memory, run_job, training_curves
+from digitrec.evaluation.worker import open_dataset, run_job, training_curves
 
 
 def run(job):
@@ -125,6 +126,6 @@ def test_other_data_under_the_same_name_are_refused(make_small_job, tmp_path):
 
 
 def test_peak_memory_grows_with_what_is_held():
-    before = peak_memory()
+    before = peak_memory_bytes()
     held = np.ones(before // 4)
-    assert peak_memory() > before + held.nbytes // 2
+    assert peak_memory_bytes() > before + held.nbytes // 2

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from digitrec.errors import ImageError
-from digitrec.inference.image_io import MAX_BYTES, load_image, read_image
+from digitrec._image_limits import ImageLimits, image_limits
+from digitrec.errors import ImageError, ImageTooLargeError
+from digitrec.inference.image_io import load_image, read_image
 
 GREY = np.arange(12 * 20, dtype=np.uint8).reshape(12, 20)
 
@@ -143,11 +144,26 @@ def test_arrays_that_are_no_images(array, message):
 
 def test_too_many_bytes_and_too_many_pixels(tmp_path: Path):
     big = tmp_path / "big.png"
-    big.write_bytes(b"\x89PNG" + b"0" * MAX_BYTES)
-    with pytest.raises(ImageError, match="10 MB"):
+    big.write_bytes(b"\x89PNG" + b"0" * ImageLimits.max_bytes)
+    with pytest.raises(ImageError, match="10 MiB"):
         read_image(big)
-    with pytest.raises(ImageError, match="25 megapixels"):
+    with pytest.raises(ImageTooLargeError, match="25 megapixels"):
         read_image(encode(Image.new("1", (6000, 6000)), "PNG"))
+
+
+@pytest.mark.parametrize("format", ["PNG", "JPEG", "TIFF", "array", "pil"])
+def test_one_limit_holds_for_every_source_and_can_be_set(format):
+    image = Image.new("L", (300, 200), 255)
+    source = {"array": np.asarray(image), "pil": image}.get(format)
+    source = encode(image, format) if source is None else source
+    with image_limits(ImageLimits(max_pixels=60_000)):
+        assert read_image(source).shape == (200, 300, 3)
+    with (
+        image_limits(ImageLimits(max_pixels=59_999)),
+        pytest.raises(ImageTooLargeError, match=r"0\.059999 megapixels"),
+    ):
+        read_image(source)
+    assert read_image(source).shape == (200, 300, 3)
 
 
 @pytest.mark.parametrize("source", [3, None, [[1, 2]], {}])

@@ -5,13 +5,16 @@ import sys
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
 
-from digitrec.errors import ModelFileError, ModelFileWarning
+from digitrec.errors import ConfigurationError, ModelFileError, ModelFileWarning
 from digitrec.persistence import (
+    check_model_path,
     load_model,
     metadata_path,
     read_metadata,
@@ -80,13 +83,13 @@ def test_foreign_class_is_a_typed_error(tmp_path):
 @pytest.mark.parametrize("content", ["", "[]", "{}", "{", '{"sha256": "x"}'])
 def test_damaged_metadata_are_refused(saved, content):
     metadata_path(saved).write_text(content)
-    with pytest.raises(ModelFileError, match=r"model\.json"):
+    with pytest.raises(ModelFileError, match=r"model\.joblib\.json"):
         load_model(saved)
 
 
 def test_missing_metadata_are_named(saved):
     metadata_path(saved).unlink()
-    with pytest.raises(ModelFileError, match=r"model\.json is missing"):
+    with pytest.raises(ModelFileError, match=r"model\.joblib\.json is missing"):
         load_model(saved)
 
 
@@ -113,3 +116,59 @@ def test_a_failed_save_keeps_the_old_file(saved, model_and_rows):
         save_model(lambda: None, saved)
     assert saved.read_bytes() == before
     assert not list(saved.parent.glob(".model-*"))
+
+
+NAMES = st.from_regex(r"[a-z]{1,3}(\.(v1|v2|json|joblib|onnx|pkl))*", fullmatch=True)
+
+
+@given(NAMES, NAMES)
+def test_metadata_share_no_path_with_a_model_or_with_another_models(first, second):
+    try:
+        models = [check_model_path(name) for name in (first, second)]
+    except ConfigurationError as error:
+        assert str(error).count("\n") == 0
+        return
+    metadata = [metadata_path(path) for path in models]
+    assert not set(models) & set(metadata)
+    assert (metadata[0] == metadata[1]) == (first == second)
+
+
+@pytest.mark.parametrize("name", ["model.json", "model.JSON", ".json/model.json", "a.joblib.json"])
+def test_a_model_is_not_written_under_the_name_of_metadata(name, model_and_rows, tmp_path):
+    with pytest.raises(ConfigurationError, match=r"name the model file .*\.joblib"):
+        save_model(model_and_rows[0], tmp_path / name)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_model_path_that_cannot_be_a_file_is_refused(tmp_path):
+    (tmp_path / "file").touch()
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "model.joblib.json").mkdir()
+    for name, message in (
+        ("folder", "is a folder"),
+        ("model.joblib", "is a folder"),
+        ("file/below/model.joblib", "is not a folder"),
+        ("model.ONNX", "digitrec export --format onnx"),
+    ):
+        with pytest.raises(ConfigurationError, match=message):
+            check_model_path(tmp_path / name)
+
+
+def test_models_of_one_stem_stand_beside_each_other(model_and_rows, tmp_path):
+    names = ("svm.v1", "svm.v2", "svm.joblib", "svm", "svm.pkl", "svm.joblib.gz")
+    for name in names:
+        save_model(model_and_rows[0], tmp_path / name, {"name": name})
+    for name in names:
+        load_model(tmp_path / name)
+        assert read_metadata(tmp_path / name)["name"] == name
+
+
+@pytest.mark.parametrize("name", ["model.joblib", "svm.v1", "model.pkl"])
+def test_metadata_of_the_first_version_are_still_read(name, model_and_rows, tmp_path):
+    path = save_model(model_and_rows[0], tmp_path / name, {"model": "old"})
+    metadata_path(path).rename(path.with_suffix(".json"))
+    load_model(path)
+    assert read_metadata(path)["model"] == "old"
+    save_model(model_and_rows[0], path, {"model": "new"})
+    load_model(path)
+    assert read_metadata(path)["model"] == "new"

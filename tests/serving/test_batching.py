@@ -164,3 +164,19 @@ def test_an_engine_that_cannot_start_says_why() -> None:
             await pool.start()
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize("make", [row, lambda: rows(0), lambda: Task("read", "m", b"x")])
+def test_any_number_of_cancelled_requests_in_a_row_are_passed_over(make) -> None:
+    async def use(pool: EnginePool, metrics: Metrics) -> None:
+        first = pool.submit(rows(WAIT))
+        abandoned = [pool.submit(make()) for _ in range(4000)]
+        last = pool.submit(row(0, 5))
+        for future in abandoned:
+            future.cancel()
+        assert (await first).status == 200
+        assert json.loads((await last).body)["digit"] == 5
+        assert pool._n_waiting == 0
+        assert sample(metrics, "digitrec_engine_restarts_total") == 0
+
+    with_pool(use, queue_size=5000)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from images_for_tests import png_header
 from PIL import Image
 
 from digitrec.serving.engine import Engine
@@ -84,3 +85,33 @@ def test_an_image_whose_detail_is_damaged_costs_only_itself(
     answers = engine.answer([task(file) for file in files])
     assert [answer.status for answer in answers][5] == 500
     assert sum(answer.status == 200 for answer in answers) == len(files) - 3
+
+
+@pytest.mark.parametrize("kind", ["predict", "read"])
+@pytest.mark.parametrize("limit", [1_000_000, 40_000_000])
+def test_the_limit_of_the_settings_is_the_one_that_holds(
+    digit_model_file: Path, encode: Any, kind: Any, limit: int
+) -> None:
+    engine = Engine(Start({"m": digit_model_file}, Settings(max_pixels=limit)))
+    side = int(limit**0.5) - 1
+    blank = encode(Image.new("1", (side, side), 1))
+    assert engine.answer(Task(kind, "m", blank, "image/png")).status == 200
+    for size in ((limit // 1000 + 1, 1000), (60_000, 60_000), (2**31 - 1, 2**31 - 1)):
+        answer = engine.answer(Task(kind, "m", png_header(*size), "image/png"))
+        assert (answer.status, answer.code) == (413, "image_too_large")
+        assert f"{limit / 1e6:g} megapixels" in json.loads(answer.body)["error"]
+
+
+@pytest.mark.parametrize("kind", ["predict", "read"])
+def test_a_large_image_of_several_is_named_as_alone(
+    engine: Engine, drawing: Image.Image, encode: Any, kind: Any
+) -> None:
+    parts = b"".join(
+        b'--b\r\nContent-Disposition: form-data; name="f"; filename="f"\r\n\r\n' + file + b"\r\n"
+        for file in (png_header(60_000, 60_000), encode(drawing))
+    )
+    task = Task(kind, "m", parts + b"--b--\r\n", "multipart/form-data; boundary=b")
+    answer = json.loads(engine.answer(task).body)
+    entries = answer["predictions" if kind == "predict" else "readings"]
+    assert entries[0]["code"] == "image_too_large"
+    assert "error" not in entries[1]

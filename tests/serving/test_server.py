@@ -15,6 +15,8 @@ from typing import Any
 import psutil
 import pytest
 
+from digitrec.persistence import metadata_path
+
 ROWS = "application/octet-stream"
 
 
@@ -39,7 +41,7 @@ def serve_and_fail(models: list[str], tmp_path: Path) -> str:
 
 
 def test_a_tampered_model_is_not_served(digit_model_file: Path, tmp_path: Path) -> None:
-    for file in (digit_model_file, digit_model_file.with_suffix(".json")):
+    for file in (digit_model_file, metadata_path(digit_model_file)):
         shutil.copy(file, tmp_path)
     copy = tmp_path / digit_model_file.name
     with copy.open("r+b") as file:
@@ -104,7 +106,7 @@ def test_several_models_are_offered(
     start_server: Any, digit_model_file: Path, tmp_path: Path, digits: Any
 ) -> None:
     (tmp_path / "jobs").mkdir()
-    for suffix in (".joblib", ".json"):
+    for suffix in (".joblib", ".joblib.json"):
         source = digit_model_file.with_suffix(suffix)
         shutil.copy(source, tmp_path / f"best_model{suffix}")
         shutil.copy(source, tmp_path / "jobs" / f"mlp-0123456789ab{suffix}")

@@ -1,5 +1,7 @@
 """Put the results of the saved MNIST run, and what other experiments found, into the README.
 
+The list of all reports beside that run is written anew too.
+
 Run: ``python -m benchmarks.readme``, after ``python -m benchmarks.run_all``.
 """
 
@@ -17,6 +19,7 @@ from benchmarks._options import run_app
 from digitrec._files import write_text
 from digitrec.errors import DigitrecError
 from digitrec.evaluation.result import Run, read_run
+from digitrec.reporting import write_index
 from digitrec.reporting.context import ReportContext
 from digitrec.reporting.markdown import code, percent, seconds, table
 
@@ -183,6 +186,7 @@ def main(
     """Put the results of a saved run into the README."""
     results = render_block(report_dir)
     write_text(readme, insert_results(readme.read_text(encoding="utf-8"), results))
+    write_index(report_dir.parent)
     typer.echo(f"{readme} shows the results of {report_dir}")
 
 

@@ -125,3 +125,12 @@ def test_results_are_those_of_the_saved_runs(monkeypatch, published):
     assert insert_results(README, block) == README
     # Every experiment that the README counts on has its results here.
     assert block.count("[report]") == 4
+
+
+def test_the_list_of_reports_is_complete():
+    pages = [*ROOT.glob("reports/*/report.md"), *ROOT.glob("reports/*/*/report.md")]
+    listed = (ROOT / "reports" / "README.md").read_text(encoding="utf-8")
+    paths = [page.relative_to(ROOT / "reports").as_posix() for page in pages]
+    missing = [path for path in paths if f"({path})" not in listed]
+    assert len(pages) > 5
+    assert not missing, "run python -m benchmarks.readme"

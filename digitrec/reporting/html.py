@@ -12,7 +12,7 @@ from typing import Any
 
 from digitrec.reporting.markdown import anchor
 
-__all__ = ["render_html"]
+__all__ = ["read_asset", "render_html"]
 
 
 def render_html(
@@ -59,8 +59,8 @@ def render_html(
         if level == 2
     )
     names = ("report", "explorer") if section else ("report",)
-    styles = "\n".join(_asset(f"{name}.css") for name in names)
-    scripts = "\n".join(f"<script>\n{_asset(f'{name}.js')}</script>" for name in names)
+    styles = "\n".join(read_asset(f"{name}.css") for name in names)
+    scripts = "\n".join(f"<script>\n{read_asset(f'{name}.js')}</script>" for name in names)
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
@@ -162,6 +162,6 @@ def _table_close(self: Any, tokens: Sequence[Any], index: int, options: Any, env
     return "</table></div>\n"
 
 
-def _asset(name: str) -> str:
+def read_asset(name: str) -> str:
     """Return a file that lies beside this module."""
     return (resources.files("digitrec.reporting") / "assets" / name).read_text(encoding="utf-8")

@@ -1,72 +1,199 @@
-"""The page that lists every run in a folder of reports."""
+"""The pages that list every report in a folder, for readers of Markdown and for browsers."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from html import escape as escape_html
 from pathlib import Path
 
 from digitrec._files import write_text
 from digitrec.errors import DigitrecError
 from digitrec.evaluation.result import Run, read_run
 from digitrec.reporting.context import ReportContext
+from digitrec.reporting.html import read_asset
 from digitrec.reporting.markdown import MISSING, code, escape, percent, seconds, table
 from digitrec.reporting.names import dataset_title, model_title
 
-__all__ = ["render_index", "write_index"]
+__all__ = ["Page", "find_pages", "find_runs", "render_cards", "render_index", "write_index"]
+
+MARKDOWN_MARK = "<!-- list of reports, written by digitrec -->"
+HTML_MARK = '<meta name="generator" content="digitrec">'
+# First line of the pages that were written before they carried a mark.
+_EARLIER_START = "# Reports\n\n"
+MAX_SUMMARY_LENGTH = 260  # characters; the sentence that exceeds it is left out
 
 
-def render_index(runs: Mapping[str, Run], pages: Mapping[str, str] | None = None) -> str:
-    """Return the Markdown page that lists runs.
+@dataclass(frozen=True)
+class Page:
+    """A report, as a list of reports shows it.
+
+    Attributes
+    ----------
+    title : str
+        Its first heading.
+    summary : str
+        Its first sentences, as plain text.
+    figure : str
+        Path of its first figure, relative to the page's folder; empty without one.
+    """
+
+    title: str
+    summary: str = ""
+    figure: str = ""
+
+
+def render_index(runs: Mapping[str, Run], pages: Mapping[str, Page] | None = None) -> str:
+    """Return the Markdown page that lists reports.
 
     Parameters
     ----------
     runs : mapping of str to Run
-        By folder name.
-    pages : mapping of str to str, optional
-        Titles of other pages in the folder, by file name.
+        By folder, relative to that of the page.
+    pages : mapping of str to Page, optional
+        Other reports, by the path of their Markdown file.
     """
-    parts = ["# Reports"]
+    parts = ["# Reports", MARKDOWN_MARK]
     if runs:
         rows = [_row(folder, run) for folder, run in runs.items()]
-        headers = ["dataset", "training images", "test images", "models", "winner"]
+        headers = ["dataset", "folder", "training images", "test images", "models", "winner"]
         headers += ["test error, %", "95 % interval of accuracy, %", "run, s", "made"]
-        parts.append(table(headers, rows, "lrrrlrrrl"))
+        parts.append(table(headers, rows, "llrrrlrrrl"))
         parts.append(
             "The winner is the model with the best validation accuracy; the test images chose "
-            "nothing. `report.html` beside each report is the same in one file."
+            "nothing. `report.html` beside each report lets you explore the test images; "
+            "`index.html` shows all reports as cards."
         )
     else:
         parts.append("No runs yet. Make one with `python -m benchmarks.run_all`.")
     if pages:
         parts.append("Other measurements:")
-        parts.append("\n".join(f"- [{escape(title)}]({name})" for name, title in pages.items()))
+        lines = [
+            f"- [{escape(page.title)}]({path})" + f": {escape(page.summary)}" * bool(page.summary)
+            for path, page in pages.items()
+        ]
+        parts.append("\n".join(lines))
     return "\n\n".join(parts) + "\n"
 
 
-def write_index(output_dir: Path) -> Path:
-    """Write ``README.md`` over all runs found in ``<output_dir>/*/results.json``.
+def render_cards(
+    runs: Mapping[str, Run], pages: Mapping[str, Page], has_html: Sequence[str] = ()
+) -> str:
+    """Return the HTML page that shows reports as cards with their main figure.
 
-    Folders whose results cannot be read are left out.
+    Parameters
+    ----------
+    runs : mapping of str to Run
+        By folder, relative to that of the page.
+    pages : mapping of str to Page
+        Reports, those of runs included, by the path of their Markdown file.
+    has_html : sequence of str
+        Paths of `pages` beside which lies a ``.html`` of the same name.
+    """
+    cards = []
+    for path, page in pages.items():
+        folder = path.rpartition("/")[0]
+        title = page.title
+        if folder in runs:
+            title = _run_title(folder, runs[folder])
+        target = path.removesuffix(".md") + ".html" if path in has_html else path
+        figure = ""
+        if page.figure:
+            source = f"{folder}/{page.figure}" if folder else page.figure
+            figure = f'<img src="{escape_html(source)}" alt="" loading="lazy">'
+        cards.append(
+            f'<li><a href="{escape_html(target)}"><h2>{escape_html(title)}</h2></a>'
+            f"<p>{escape_html(page.summary)}</p>{figure}</li>"
+        )
+    body = f'<ul class="cards">{"".join(cards)}</ul>' if cards else "<p>No reports yet.</p>"
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f'<meta name="color-scheme" content="light dark">\n{HTML_MARK}\n'
+        f"<title>Reports</title>\n<style>\n{read_asset('report.css')}"
+        f"{read_asset('index.css')}</style>\n</head>\n<body>\n<main>\n<h1>Reports</h1>\n{body}\n"
+        "</main>\n</body>\n</html>\n"
+    )
+
+
+def find_runs(folder: Path) -> dict[str, Run]:
+    """Return the runs up to two folders below a folder; those that cannot be read are left out.
+
+    Returns
+    -------
+    dict of str to Run
+        By folder, relative to `folder`; those nearer first.
+    """
+    runs = {}
+    for path in _find(folder, "results.json"):
+        if path.parent == folder:
+            continue
+        try:
+            runs[path.parent.relative_to(folder).as_posix()] = read_run(path)
+        except DigitrecError:
+            continue
+    return runs
+
+
+def find_pages(folder: Path) -> dict[str, Page]:
+    """Return the Markdown pages of a folder, and the ``report.md`` up to two folders below it.
+
+    Returns
+    -------
+    dict of str to Page
+        By path, relative to `folder`.
+    """
+    own = sorted(path for path in folder.glob("*.md") if not _is_list(path))
+    return {
+        path.relative_to(folder).as_posix(): _read_page(path)
+        for path in [*own, *_find(folder, "report.md")]
+    }
+
+
+def write_index(output_dir: Path) -> Path:
+    """Write ``README.md`` and ``index.html`` over all reports in a folder.
+
+    A file of one of these names that digitrec has not written stays as it is: the list goes to
+    ``REPORTS.md`` or ``reports.html`` instead.
 
     Returns
     -------
     pathlib.Path
-        The page.
+        The Markdown page.
     """
     output_dir = Path(output_dir)
-    runs = {}
-    for path in sorted(output_dir.glob("*/results.json")):
-        try:
-            runs[path.parent.name] = read_run(path)
-        except DigitrecError:
-            continue
-    pages = {
-        path.name: _title(path)
-        for path in sorted(output_dir.glob("*.md"))
-        if path.name != "README.md"
-    }
-    write_text(output_dir / "README.md", render_index(runs, pages))
-    return output_dir / "README.md"
+    runs, pages = find_runs(output_dir), find_pages(output_dir)
+    others = {path: page for path, page in pages.items() if path.rpartition("/")[0] not in runs}
+    has_html = [path for path in pages if (output_dir / path).with_suffix(".html").exists()]
+    target = output_dir / "README.md"
+    if target.exists() and not _is_list(target):
+        target = output_dir / "REPORTS.md"
+    write_text(target, render_index(runs, others))
+    cards = output_dir / "index.html"
+    if cards.exists() and HTML_MARK not in cards.read_text(encoding="utf-8", errors="replace"):
+        cards = output_dir / "reports.html"
+    write_text(cards, render_cards(runs, pages, has_html))
+    return target
+
+
+def _find(folder: Path, name: str) -> list[Path]:
+    found = [*sorted(folder.glob(f"*/{name}")), *sorted(folder.glob(f"*/*/{name}"))]
+    return [
+        path
+        for path in found
+        if not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    ]
+
+
+def _is_list(path: Path) -> bool:
+    text = path.read_text(encoding="utf-8", errors="replace")
+    return MARKDOWN_MARK in text or (path.name == "README.md" and text.startswith(_EARLIER_START))
+
+
+def _run_title(folder: str, run: Run) -> str:
+    title = dataset_title(run.dataset["name"])
+    return title if "/" not in folder else f"{title}, {folder.partition('/')[0]}"
 
 
 def _row(folder: str, run: Run) -> list[str]:
@@ -76,18 +203,43 @@ def _row(folder: str, run: Run) -> list[str]:
     if run.dataset.get("warnings"):
         link += " (with a warning)"
     counts = [f"{run.dataset['n_train']:,}", f"{run.dataset['n_test']:,}"]
-    n_models = str(len({row.model for row in context.ok_rows}))
+    head = [link, code(folder), *counts, str(len({row.model for row in context.ok_rows}))]
     tail = [seconds(run.total_seconds), escape(run.created_at[:10])]
     if best is None or best.test_accuracy_low is None or best.test_accuracy_high is None:
-        return [link, *counts, n_models, MISSING, MISSING, MISSING, *tail]
+        return [*head, MISSING, MISSING, MISSING, *tail]
     interval = f"{percent(best.test_accuracy_low)}–{percent(best.test_accuracy_high)}"
     winner = f"{escape(model_title(best.model))} on {code(best.features)}"
-    return [link, *counts, n_models, winner, percent(best.test_error), interval, *tail]
+    return [*head, winner, percent(best.test_error), interval, *tail]
 
 
-def _title(path: Path) -> str:
-    """Return the first heading of a Markdown page, else its stem."""
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-        if line.startswith("# "):
-            return line[2:].strip()
-    return path.stem
+def _read_page(path: Path) -> Page:
+    """Return the first heading, the first sentences and the first figure of a Markdown page."""
+    text = path.read_text(encoding="utf-8", errors="replace")
+    title = re.search(r"^# +(.+)$", text, re.MULTILINE)
+    figure = re.search(r"^!\[[^\n]*\]\((?!https?:)([^)\n]+)\)", text, re.MULTILINE)
+    summary = ""
+    for block in re.split(r"\n\s*\n", text[title.end() if title else 0 :]):
+        block = block.strip()
+        if block and block[0] not in "#|!>-<`":
+            summary = _plain(block)
+            break
+    name = _plain(title[1]) if title else path.stem
+    exists = figure is not None and (path.parent / figure[1]).exists()
+    return Page(name, _shortened(summary), figure[1] if figure is not None and exists else "")
+
+
+def _plain(markdown: str) -> str:
+    """Return Markdown of one paragraph as plain text."""
+    text = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", " ".join(markdown.split()))
+    text = re.sub(r"(\*\*|`)(.+?)\1", r"\2", text)
+    return re.sub(r"\\([\\`*_\[\]<>|~#$&!])", r"\1", text)
+
+
+def _shortened(text: str) -> str:
+    """Return as many whole sentences as `MAX_SUMMARY_LENGTH` has room for, at least one."""
+    kept = ""
+    for sentence in re.split(r"(?<=[.!?]) +", text):
+        if kept and len(kept) + len(sentence) > MAX_SUMMARY_LENGTH:
+            break
+        kept = f"{kept} {sentence}".strip()
+    return kept

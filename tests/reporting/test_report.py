@@ -90,5 +90,41 @@ def test_the_index_lists_runs_and_other_pages(written, run):
     assert r"[Beside \| others](peers.md)" in page
 
 
+def test_the_index_lists_reports_of_other_kinds_and_in_inner_folders(run, tmp_path):
+    write_report(run, tmp_path / "cnn" / "digits")
+    write_run(run, tmp_path / "cnn" / "digits" / "results.json")
+    (tmp_path / "cnn" / "README.md").write_text("# Reports\n\nolder\n", encoding="utf-8")
+    other = tmp_path / "speed"
+    other.mkdir()
+    (other / "results.json").write_text('{"timings": []}', encoding="utf-8")
+    (other / "a.png").write_bytes(b"png")
+    text = "# How *fast*\n\n| a |\n|---|\n\n**Fast** at <2 s. " + "More. " * 60
+    (other / "report.md").write_text(text + "\n\n![a](a.png)\n", encoding="utf-8")
+    hidden = tmp_path / ".venv" / "x"
+    hidden.mkdir(parents=True)
+    (hidden / "report.md").write_text("# Hidden", encoding="utf-8")
+    page = write_index(tmp_path).read_text(encoding="utf-8")
+    assert "(cnn/digits/report.md)" in page
+    assert "(speed/report.md)" in page
+    assert "Hidden" not in page
+    assert write_index(tmp_path).read_text(encoding="utf-8") == page
+    cards = (tmp_path / "index.html").read_text(encoding="utf-8")
+    assert 'href="cnn/digits/report.html"' in cards
+    assert 'src="cnn/digits/figures/error.png"' in cards
+    assert 'href="speed/report.md"' in cards
+    assert 'src="speed/a.png"' in cards
+    assert "Fast at &lt;2 s." in cards
+
+
+def test_files_of_others_are_not_replaced(written, tmp_path):
+    for name in ("README.md", "index.html"):
+        (tmp_path / name).write_text("# My project\n", encoding="utf-8")
+    for _ in range(2):
+        assert write_index(tmp_path).name == "REPORTS.md"
+    for name in ("README.md", "index.html"):
+        assert (tmp_path / name).read_text(encoding="utf-8") == "# My project\n"
+    assert (tmp_path / "reports.html").exists()
+
+
 def test_an_index_without_runs_says_how_to_make_one(tmp_path):
     assert "python -m benchmarks.run_all" in write_index(tmp_path).read_text(encoding="utf-8")

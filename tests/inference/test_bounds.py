@@ -1,0 +1,50 @@
+"""Pages of noise: as many pieces of ink as an image can hold."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from digitrec.inference import components
+from digitrec.inference.components import find_pieces
+from digitrec.inference.locate import MAX_CANDIDATES, locate_digit
+from digitrec.inference.page import locate_digits
+
+
+@settings(max_examples=100, deadline=None)
+@given(hnp.arrays(bool, hnp.array_shapes(min_dims=2, max_dims=2, max_side=30)))
+def test_boxes_of_many_pieces_are_those_of_few(mask):
+    few = find_pieces(mask)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(components, "_MANY_PIECES", -1)
+        many = find_pieces(mask)
+    np.testing.assert_array_equal(many.boxes, few.boxes)
+
+
+def noise(kind: str, cell: int) -> np.ndarray:
+    rng = np.random.default_rng(cell)
+    shape = (1500 // cell, 1500 // cell)
+    values = {
+        "even": lambda: rng.integers(0, 256, shape),
+        "binary": lambda: 255 * rng.integers(0, 2, shape),
+        "specks": lambda: np.where(rng.random(shape) < 0.08, 0, 255),
+        "normal": lambda: rng.normal(128, 40, shape).clip(0, 255),
+    }[kind]()
+    return np.kron(values.astype(np.uint8), np.ones((cell, cell), np.uint8))
+
+
+@pytest.mark.parametrize("kind", ["even", "binary", "specks", "normal"])
+@pytest.mark.parametrize("cell", [1, 3, 12])
+def test_a_digit_in_noise_has_a_bounded_number_of_pieces(kind, cell):
+    found = locate_digit(noise(kind, cell))
+    assert found is None or found.pieces <= MAX_CANDIDATES + 1
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.sampled_from(["even", "binary", "specks", "normal"]), st.integers(1, 40))
+def test_a_page_of_noise_has_a_bounded_number_of_candidates(kind, cell):
+    page = locate_digits(noise(kind, cell))
+    assert sum(map(len, page.lines)) <= 200

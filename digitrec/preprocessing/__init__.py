@@ -9,6 +9,7 @@ from digitrec.preprocessing.augmentation import (
     elastic_distortion,
     stroke_thickness,
 )
+from digitrec.preprocessing.background import RemoveBackground
 from digitrec.preprocessing.components import PrincipalComponents
 from digitrec.preprocessing.convolution_filters import ConvolutionFilters
 from digitrec.preprocessing.deskew import Deskew
@@ -36,6 +37,7 @@ __all__ = [
     "OrientedGradients",
     "PixelScaler",
     "PrincipalComponents",
+    "RemoveBackground",
     "affine_jitter",
     "augment",
     "augment_rows",

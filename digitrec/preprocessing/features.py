@@ -10,6 +10,7 @@ import numpy as np
 from sklearn.pipeline import Pipeline
 
 from digitrec.errors import ConfigurationError, check_choice
+from digitrec.preprocessing.background import RemoveBackground
 from digitrec.preprocessing.components import PrincipalComponents
 from digitrec.preprocessing.deskew import Deskew
 from digitrec.preprocessing.gradients import OrientedGradients
@@ -151,6 +152,11 @@ def _gradients(image_shape: ImageShape, n_jobs: int | None) -> Steps:
     return [*_deskewed(image_shape, n_jobs), ("gradients", gradients)]
 
 
+def _robust(image_shape: ImageShape, n_jobs: int | None) -> Steps:
+    scale, *others = _gradients(image_shape, n_jobs)
+    return [scale, ("remove_background", RemoveBackground(image_shape, n_jobs=n_jobs)), *others]
+
+
 def _nothing(n_components: int) -> Steps:
     return []
 
@@ -182,6 +188,17 @@ _SPECS = (
             "and reduced to principal components."
         ),
         fixed_steps=_gradients,
+        fitted_steps=_components,
+        n_components=100,
+    ),
+    FeatureSpec(
+        name="robust",
+        title="gradients without background",
+        summary=(
+            "As `gradients`, from images whose background, inverted bands and impulse noise are "
+            "removed first: for images taken in uneven light or damaged."
+        ),
+        fixed_steps=_robust,
         fitted_steps=_components,
         n_components=100,
     ),

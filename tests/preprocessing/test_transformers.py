@@ -17,6 +17,7 @@ from digitrec.preprocessing import (
     OrientedGradients,
     PixelScaler,
     PrincipalComponents,
+    RemoveBackground,
 )
 
 TRANSFORMERS = [
@@ -24,6 +25,7 @@ TRANSFORMERS = [
     Deskew(),
     Deskew(n_jobs=2),
     OrientedGradients(),
+    RemoveBackground(),
     ConvolutionFilters(n_filters=4),
     PrincipalComponents(),
     GlobalScaler(),
@@ -42,7 +44,7 @@ SINGLE_PRECISION = dict.fromkeys(
 @parametrize_with_checks(
     TRANSFORMERS,
     expected_failed_checks=lambda estimator: (
-        SINGLE_PRECISION if isinstance(estimator, PrincipalComponents) else {}
+        SINGLE_PRECISION if isinstance(estimator, (PrincipalComponents, ConvolutionFilters)) else {}
     ),
     xfail_strict=False,
 )

@@ -55,6 +55,9 @@ MIXED_SHARE = 0.02
 MIN_BORDER_PIXELS = 16
 """Fewest border pixels (5x5) that tell paper from ink."""
 
+BLOCK_VALUES = 1 << 20
+"""Values that are scaled at one time: 25 million at once would need 400 MB."""
+
 _REMEDY = "give 0 (background) to 255 (ink), or 0 to 1"
 
 
@@ -174,7 +177,7 @@ def scale_dataset(
         if (low, high) == (0, 255):
             pixels = _round(array)
         else:
-            pixels = _round((array - np.float64(low)) * (255 / (high - low)))
+            pixels = _linear(array, low, 255 / (high - low))
         scaled.append(_mend_binary_images(pixels, notes, what))
     return scaled, tuple(dict.fromkeys(notes))
 
@@ -332,22 +335,31 @@ def _real_numbers(values: ArrayLike, what: str) -> NDArray[Any]:
             f"{what} have the dtype {array.dtype}; give booleans, integers or floats, "
             "0 (background) to 255 (ink)"
         )
-    if array.dtype.kind == "f" and array.size:
+    is_float = array.dtype.kind == "f" and array.size > 0
+    # The extremes show whether there is any, without another array of that size.
+    if is_float and not np.isfinite((array.min(), array.max())).all():
         bad = ~np.isfinite(array)
-        if bad.any():
-            raise PixelError(
-                f"{what} are not finite: {int(bad.sum()):,} of {array.size:,} values are NaN or "
-                "infinite; fill them in, or leave those images out"
-            )
+        raise PixelError(
+            f"{what} are not finite: {int(bad.sum()):,} of {array.size:,} values are NaN or "
+            "infinite; fill them in, or leave those images out"
+        )
     return array
 
 
 def _round(array: NDArray[Any]) -> NDArray[np.uint8]:
     if array.dtype == np.uint8:
         return array
-    if array.dtype.kind == "f":
-        return np.rint(array).clip(0, 255).astype(np.uint8)
-    return array.astype(np.uint8)
+    return _linear(array, 0, 1) if array.dtype.kind == "f" else array.astype(np.uint8)
+
+
+def _linear(array: NDArray[Any], low: float, factor: float) -> NDArray[np.uint8]:
+    """Return ``(array - low) * factor``, rounded and cut to 0–255, a block of values at a time."""
+    flat = array.reshape(-1)
+    pixels = np.empty(flat.shape, np.uint8)
+    for start in range(0, flat.size, BLOCK_VALUES):
+        block = (flat[start : start + BLOCK_VALUES] - np.float64(low)) * factor
+        pixels[start : start + BLOCK_VALUES] = np.rint(block).clip(0, 255)
+    return pixels.reshape(array.shape)
 
 
 def _scale(array: NDArray[Any], what: str) -> tuple[NDArray[np.uint8], str | None]:
@@ -357,9 +369,9 @@ def _scale(array: NDArray[Any], what: str) -> tuple[NDArray[np.uint8], str | Non
     if array.dtype.kind == "f":
         if low >= -UNIT_TOLERANCE and high <= 1 + UNIT_TOLERANCE:
             note = f"{what} were scaled from 0–1 to 0–255" if high > 0 else None
-            return _round(array * np.float64(255)), note
+            return _linear(array, 0, 255), note
         if _is_signed_unit(low, high):
-            return _round((array + np.float64(1)) * 127.5), f"{what} were scaled from -1–1 to 0–255"
+            return _linear(array, -1, 127.5), f"{what} were scaled from -1–1 to 0–255"
         tolerance = BYTE_TOLERANCE if high > UNCLEAR_SCALE else UNIT_TOLERANCE
         if low < -tolerance or high > 255 + tolerance:
             raise PixelError(f"{found}{_standardised(low, high)}; {_REMEDY}")
@@ -368,7 +380,7 @@ def _scale(array: NDArray[Any], what: str) -> tuple[NDArray[np.uint8], str | Non
         return _round(array), None
     if low < 0:
         if (low, high) == (-1, 1) and not (array == 0).any():
-            return _round((array + 1) * 127.5), f"{what} were scaled from -1 and 1 to 0–255"
+            return _linear(array, -1, 127.5), f"{what} were scaled from -1 and 1 to 0–255"
         hint = "; they seem to be bytes: give X.view(np.uint8)" if array.dtype == np.int8 else ""
         raise PixelError(f"{found}{hint}; {_REMEDY}")
     if high == 1 and low == 0:
@@ -384,7 +396,7 @@ def _scale(array: NDArray[Any], what: str) -> tuple[NDArray[np.uint8], str | Non
     if not least < high <= DEPTHS[-1]:
         raise PixelError(f"{found}; {_REMEDY}")
     depth = next(depth for depth in depths if high <= depth)
-    return _round(array * (255 / depth)), f"{what} were scaled from 0–{depth:,} to 0–255"
+    return _linear(array, 0, 255 / depth), f"{what} were scaled from 0–{depth:,} to 0–255"
 
 
 def _is_signed_unit(low: float, high: float) -> bool:

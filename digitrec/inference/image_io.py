@@ -15,11 +15,19 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
 from digitrec._image_limits import IMAGE_FORMATS, current_limits
-from digitrec.errors import ImageError, ImageTooLargeError
+from digitrec.errors import ImageError, ImageTooLargeError, PixelError
 from digitrec.inference.prediction import Box
 from digitrec.pixels import bring_to_8_bits, find_orientation, flatten, to_uint8
 
 __all__ = ["ImageSource", "LoadedImage", "load_image", "read_image"]
+
+MIN_IMAGE_SIDE = 8
+"""Fewer rows of 784 pixels are not taken for a picture."""
+MIN_STRIPS = 6
+"""Rows with ink of a 28x28 digit; a pen in a picture crosses fewer strips of 28 columns between
+their ends."""
+MAX_FRAMELESS = 0.05
+"""Share of 28x28 digits that may reach the left or right border."""
 
 ImageSource = str | os.PathLike[str] | bytes | bytearray | memoryview | NDArray[Any] | Image.Image
 """What `read_image` takes."""
@@ -241,24 +249,65 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 
 
 def _array_to_pil(array: NDArray[Any]) -> Image.Image:
-    if array.shape == (784,):
+    _refuse_rows(array)
+    shape = array.shape
+    if shape == (784,):
         array = array.reshape(28, 28)
-    if array.ndim == 3 and array.shape[2] == 1:
+    elif array.ndim == 3 and shape[2] == 1:
         array = array[:, :, 0]
-    if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (2, 3, 4)):
-        raise ImageError(
-            f"an array of shape {array.shape} is no image; give (height, width), "
-            "(height, width, channels) or (784,)"
-        )
+    elif array.ndim == 3 and shape[0] == 1 and shape[2] not in _MODES:
+        array = array[0]
+    if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in _MODES):
+        raise ImageError(f"an array of shape {shape} is no image; {_shape_remedy(shape)}")
     if array.size == 0:
-        raise ImageError(f"an array of shape {array.shape} has no pixels")
+        raise ImageError(f"an array of shape {shape} has no pixels")
     if array.shape[0] * array.shape[1] > current_limits().max_pixels:
-        raise ImageTooLargeError(f"an array of shape {array.shape}: {_too_large()}")
-    modes = {2: "LA", 3: "RGB", 4: "RGBA"}
-    mode = "L" if array.ndim == 2 else modes[array.shape[2]]
+        raise ImageTooLargeError(f"an array of shape {shape}: {_too_large()}")
+    mode = "L" if array.ndim == 2 else _MODES[array.shape[2]]
     pixels = np.ascontiguousarray(to_uint8(array, what="array values")[0])
-    size = (array.shape[1], array.shape[0])
-    return Image.frombytes(mode, size, pixels.tobytes())
+    # Shares memory with the array where Pillow can, unlike `frombytes`.
+    return Image.frombuffer(mode, pixels.shape[1::-1], pixels, "raw", mode, 0, 1)
+
+
+_MODES = {2: "LA", 3: "RGB", 4: "RGBA"}
+
+
+def _shape_remedy(shape: tuple[int, ...]) -> str:
+    """Return what to give instead of an array of three or more axes."""
+    if len(shape) == 3 and shape[0] in (3, 4):
+        return (
+            "give (height, width, channels): np.moveaxis(image, 0, -1); "
+            "several images one by one, to predict_digits"
+        )
+    if len(shape) in (3, 4) and shape[0] > 0:
+        return "give one image, (height, width) or (height, width, channels), such as images[0]"
+    return "give (height, width), (height, width, channels) or (784,)"
+
+
+def _refuse_rows(array: NDArray[Any]) -> None:
+    """Refuse images in rows, as datasets have them: as a picture they would be a pattern."""
+    if array.ndim == 2 and 784 in array.shape and min(array.shape) > 0:
+        rows = array if array.shape[1] == 784 else array.T
+        if len(rows) < MIN_IMAGE_SIDE or _are_framed_digits(rows):
+            raise PixelError(
+                f"an array of shape {array.shape} looks like rows of 784 pixels, one image each; "
+                "give them to predict_rows, as (n, 784), or one image as (28, 28)"
+            )
+
+
+def _are_framed_digits(rows: NDArray[Any]) -> bool:
+    """Tell whether rows of 784 values are 28x28 digits with a blank border, not a picture.
+
+    In a picture 784 pixels wide, ink that crosses many of the 28 strips of 28 columns is found
+    on the strips' ends too.
+    """
+    images = rows.reshape(len(rows), 28, 28)
+    inked = images != images[0, 0, 0]
+    with_ink = inked.any(axis=(1, 2))
+    if not with_ink.any() or inked[:, :, (0, -1)].any(axis=(1, 2)).mean() > MAX_FRAMELESS:
+        return False
+    strips = inked[with_ink].any(axis=2).sum(axis=1)
+    return bool(np.median(strips) >= MIN_STRIPS)
 
 
 def _too_large() -> str:

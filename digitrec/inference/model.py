@@ -11,12 +11,13 @@ import numpy as np
 import sklearn
 from numpy.typing import NDArray
 
+from digitrec.datasets.labels import digits_of_names
 from digitrec.errors import ConfigurationError
 from digitrec.persistence import load_model, read_metadata
 
 __all__ = ["DigitModel"]
 
-_DIGITS = tuple(str(digit) for digit in range(10))
+_NOT_A_DIGIT = 10
 _SCORE_SLOPE = 3.0
 
 
@@ -44,13 +45,19 @@ class DigitModel:
         self.name = name
         if not callable(getattr(pipeline, "predict", None)):
             raise ConfigurationError(f"{name} is not a fitted model: it cannot predict")
-        names = _label_names(metadata, pipeline)
+        labels, names = _labels_and_names(metadata, pipeline)
+        digits = digits_of_names(names)
         self.knows_non_digits = len(names) == 11
-        if tuple(names[:10]) != _DIGITS or len(names) not in (10, 11):
+        if set(digits) - {None} != set(range(10)) or len(names) not in (10, 11):
+            shown = ", ".join(name[:20] for name in names[:12])
             raise ConfigurationError(
-                f"{name} does not recognise digits: its classes are {', '.join(names[:12])}; "
+                f"{name} does not recognise digits: its classes are {shown}; "
                 "give a model trained on digits, such as reports/mnist/best_model.joblib"
             )
+        self._columns = {
+            label: _NOT_A_DIGIT if digit is None else digit
+            for label, digit in zip(labels, digits, strict=True)
+        }
         n_features = getattr(pipeline, "n_features_in_", 784)
         if n_features != 784:
             raise ConfigurationError(
@@ -80,22 +87,51 @@ class DigitModel:
             values = np.asarray(self.pipeline.predict_proba(rows), dtype=np.float64)
         elif hasattr(self.pipeline, "decision_function"):
             scores = np.asarray(self.pipeline.decision_function(rows), dtype=np.float64)
+            if scores.shape[1] != len(self._columns):
+                scores = _scores_of_classes(scores)
             powers = np.exp(_SCORE_SLOPE * (scores - scores.max(axis=1, keepdims=True)))
             values = powers / powers.sum(axis=1, keepdims=True)
         else:
-            labels = np.asarray(self.pipeline.predict(rows)).astype(int)
+            chosen = [
+                self._columns[label] for label in np.asarray(self.pipeline.predict(rows)).tolist()
+            ]
             out = np.zeros((len(rows), 11))
-            out[np.arange(len(rows)), labels] = 1.0
+            out[np.arange(len(rows)), chosen] = 1.0
             return out
-        classes = np.asarray(getattr(self.pipeline, "classes_", np.arange(values.shape[1])))
+        classes = getattr(self.pipeline, "classes_", None)
+        labels = list(self._columns) if classes is None else np.asarray(classes).tolist()
         out = np.zeros((len(rows), 11))
-        out[:, classes.astype(int)] = values
+        out[:, [self._columns[label] for label in labels]] = values
         return out
 
 
-def _label_names(metadata: Mapping[str, Any], pipeline: Any) -> Sequence[str]:
+def _scores_of_classes(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Combine one-vs-one scores, as ``SVC(decision_function_shape="ovo")`` has them, per class.
+
+    Votes, with the sums of the scores to decide between equal ones: the same as "ovr" gives.
+    """
+    n_classes = round((1 + np.sqrt(1 + 8 * scores.shape[1])) / 2)
+    first, second = np.triu_indices(n_classes, 1)
+    if len(first) != scores.shape[1]:
+        raise ConfigurationError(f"the model gives {scores.shape[1]} scores an image for 10 digits")
+    votes = np.zeros((len(scores), n_classes))
+    sums = np.zeros((len(scores), n_classes))
+    for column, (i, j) in enumerate(zip(first, second, strict=True)):
+        score = scores[:, column]
+        votes[:, i] += score >= 0
+        votes[:, j] += score < 0
+        sums[:, i] += score
+        sums[:, j] -= score
+    return votes + sums / (3 * (np.abs(sums) + 1))
+
+
+def _labels_and_names(
+    metadata: Mapping[str, Any], pipeline: Any
+) -> tuple[list[Any], Sequence[str]]:
+    """Return the labels that a pipeline answers with, and what they are called."""
     names = metadata.get("label_names")
-    if isinstance(names, list | tuple) and names:
-        return [str(name) for name in names]
-    classes = getattr(pipeline, "classes_", range(10))
-    return [str(label) for label in classes]
+    labels = np.asarray(getattr(pipeline, "classes_", range(10)))
+    if isinstance(names, list | tuple) and names and labels.dtype.kind in "biuf":
+        # Labels of digitrec's models count the names; a model need not know all of them.
+        return list(range(len(names))), [str(name) for name in names]
+    return labels.tolist(), [str(label) for label in labels]

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from digitrec.errors import ConfigurationError, ImageError
+from digitrec.errors import ConfigurationError
 from digitrec.inference.image_io import ImageSource, LoadedImage
 from digitrec.inference.locate import PAPER_WINDOW, Located, load_look, locate_digit
 from digitrec.inference.model import DigitModel
@@ -24,6 +24,7 @@ from digitrec.inference.rejection import (
     refuse_by_probability,
     refuse_by_shape,
 )
+from digitrec.pixels import to_rows, to_uint8
 
 __all__ = ["Recognizer", "default_recognizer"]
 
@@ -154,20 +155,19 @@ class Recognizer:
 
         Parameters
         ----------
-        X : array-like, shape (n, 784) or (n, 28, 28)
-            Values 0 (background) to 255 (ink).
+        X : array-like, shape (n, 784) or (n, 28, 28), or of one image: (784,) or (28, 28)
+            Values 0 (background) to 255 (ink); booleans and 0 to 1 are scaled, each image by
+            itself. Further axes of length 1 do no harm.
+
+        Raises
+        ------
+        PixelError
+            If the shape, the type or the scale of the values is another one.
         """
-        rows = np.asarray(X)
-        if rows.ndim == 3 and rows.shape[1:] == (28, 28):
-            rows = rows.reshape(len(rows), 784)
-        if rows.ndim != 2 or rows.shape[1] != 784:
-            raise ImageError(f"rows must have shape (n, 784), not {rows.shape}")
-        if rows.dtype.kind not in "uifb" or not np.isfinite(rows).all():
-            raise ImageError("rows must be finite numbers from 0 to 255")
-        if rows.size and (rows.min() < 0 or rows.max() > 255):
-            raise ImageError("rows must be numbers from 0 to 255")
+        rows, _ = to_rows(X, what="rows")
+        rows, _ = to_uint8(rows, what="rows", per_image=True)
         joint = self.model.probabilities(rows)
-        images = np.rint(rows).astype(np.uint8).reshape(-1, 28, 28)
+        images = rows.reshape(-1, 28, 28)
         return [
             self._decide(row, image, None, "" if image.any() else NO_INK)
             for row, image in zip(joint, images, strict=True)

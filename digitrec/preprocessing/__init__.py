@@ -13,6 +13,7 @@ from digitrec.preprocessing.background import RemoveBackground
 from digitrec.preprocessing.components import PrincipalComponents
 from digitrec.preprocessing.convolution_filters import ConvolutionFilters
 from digitrec.preprocessing.deskew import Deskew
+from digitrec.preprocessing.edges import EdgeMaps
 from digitrec.preprocessing.features import (
     DEFAULT_FEATURES,
     FEATURES,
@@ -30,6 +31,7 @@ __all__ = [
     "Augmentation",
     "ConvolutionFilters",
     "Deskew",
+    "EdgeMaps",
     "FeatureSpec",
     "FeatureStore",
     "FixedFeatures",

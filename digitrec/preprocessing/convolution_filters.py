@@ -17,7 +17,7 @@ from digitrec.errors import ConfigurationError
 from digitrec.preprocessing._images import map_rows, resolve_image_shape
 from digitrec.preprocessing.gradients import pool_maps
 
-__all__ = ["ConvolutionFilters"]
+__all__ = ["ConvolutionFilters", "filter_maps"]
 
 # What the filters are learned from: patches of this many images, of which so many are kept.
 _IMAGES = 1000
@@ -196,14 +196,39 @@ def _filtered(
     features = []
     for start in range(0, len(X), _BLOCK):
         images = X[start : start + _BLOCK].reshape(-1, *shape)
-        patches = _patches(images, side)
-        # Filters have mean 0, so that the mean of a patch counts in its contrast only.
-        maps = filters @ patches
-        patches -= patches.mean(axis=0)
-        maps -= threshold * _norms(patches)
-        np.maximum(maps, 0, out=maps)
-        features.append(pool_maps(maps.reshape(-1, *images.shape), grids, floor, power))
+        maps = filter_maps(images, filters, side, threshold)
+        features.append(pool_maps(maps, grids, floor, power))
     return np.concatenate(features)
+
+
+def filter_maps(
+    images: NDArray[np.float32], filters: NDArray[np.float32], side: int, threshold: np.float32
+) -> NDArray[np.float32]:
+    """Return how far the patch around each pixel is like each filter, times its contrast.
+
+    Parameters
+    ----------
+    images : ndarray of float32, shape (n_images, height, width)
+        Values 0–1.
+    filters : ndarray of float32, shape (n_filters, side * side)
+        Of mean 0 and norm 1.
+    side : int
+        Pixels per side of a filter.
+    threshold : float32
+        Least cosine that counts.
+
+    Returns
+    -------
+    ndarray of float32, shape (n_filters, n_images, height, width)
+        Not negative.
+    """
+    patches = _patches(images, side)
+    # Filters have mean 0, so that the mean of a patch counts in its contrast only.
+    maps = filters @ patches
+    patches -= patches.mean(axis=0)
+    maps -= threshold * _norms(patches)
+    np.maximum(maps, 0, out=maps)
+    return maps.reshape(-1, *images.shape)
 
 
 def _patches(images: NDArray[np.float32], side: int) -> NDArray[np.float32]:

@@ -13,6 +13,7 @@ from digitrec.errors import ConfigurationError, check_choice
 from digitrec.preprocessing.background import RemoveBackground
 from digitrec.preprocessing.components import PrincipalComponents
 from digitrec.preprocessing.deskew import Deskew
+from digitrec.preprocessing.edges import EdgeMaps
 from digitrec.preprocessing.gradients import OrientedGradients
 from digitrec.preprocessing.scaling import GlobalScaler, PixelScaler
 
@@ -152,6 +153,10 @@ def _gradients(image_shape: ImageShape, n_jobs: int | None) -> Steps:
     return [*_deskewed(image_shape, n_jobs), ("gradients", gradients)]
 
 
+def _edges(image_shape: ImageShape, n_jobs: int | None) -> Steps:
+    return [*_deskewed(image_shape, n_jobs), ("edges", EdgeMaps(image_shape, n_jobs=n_jobs))]
+
+
 def _robust(image_shape: ImageShape, n_jobs: int | None) -> Steps:
     scale, *others = _gradients(image_shape, n_jobs)
     return [scale, ("remove_background", RemoveBackground(image_shape, n_jobs=n_jobs)), *others]
@@ -192,6 +197,17 @@ _SPECS = (
         n_components=100,
     ),
     FeatureSpec(
+        name="edges",
+        title="edges and their bends",
+        summary=(
+            "Deskewed images as maps of edges, ridges and bending edges pooled on two grids, "
+            "normalised, and reduced to principal components."
+        ),
+        fixed_steps=_edges,
+        fitted_steps=_components,
+        n_components=150,
+    ),
+    FeatureSpec(
         name="robust",
         title="gradients without background",
         summary=(
@@ -207,4 +223,4 @@ _SPECS = (
 FEATURES: dict[str, FeatureSpec] = {spec.name: spec for spec in _SPECS}
 """Every feature set, by name."""
 
-DEFAULT_FEATURES = "gradients"
+DEFAULT_FEATURES = "edges"

@@ -14,7 +14,14 @@ from sklearn.utils.validation import validate_data
 from digitrec.errors import ConfigurationError
 from digitrec.preprocessing._images import map_rows, resolve_image_shape
 
-__all__ = ["OrientedGradients", "pool_maps"]
+__all__ = [
+    "OrientedGradients",
+    "compressed_gradient",
+    "direction_maps",
+    "normalise_cells",
+    "pool_cells",
+    "pool_maps",
+]
 
 
 class OrientedGradients(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -135,7 +142,7 @@ def _oriented_gradients(
     power: float,
 ) -> NDArray[np.float32]:
     height, width = shape
-    maps = _direction_maps(X.reshape(-1, height, width), n_directions)
+    maps = direction_maps(X.reshape(-1, height, width), n_directions)
     return pool_maps(maps, grids, floor, power)
 
 
@@ -156,36 +163,73 @@ def pool_maps(
     ndarray of float32, shape (n_images, n_maps * sum(g * g for g in grids))
         Ordered by grid, then map, row and column of the cell.
     """
+    pooled = pool_cells(maps, grids)
+    features, start = [], 0
+    for size in grids:
+        cells = pooled[:, :, start : start + size, start : start + size]
+        features.append(normalise_cells(cells, floor, power).reshape(len(pooled), -1))
+        start += size
+    return features[0] if len(features) == 1 else np.concatenate(features, axis=1)
+
+
+def pool_cells(maps: NDArray[np.float32], grids: tuple[int, ...]) -> NDArray[np.float32]:
+    """Pool maps of images with triangular windows on grids.
+
+    Parameters
+    ----------
+    maps : ndarray of float32, shape (n_maps, n_images, height, width)
+        Any values.
+    grids : tuple of int
+        Cells per side of each grid.
+
+    Returns
+    -------
+    ndarray of float32, shape (n_images, n_maps, sum(grids), sum(grids))
+        The cells of each grid are a square on the diagonal.
+    """
     n_maps, n_images, height, width = maps.shape
     down = np.concatenate([pooling_windows(height, g) for g in grids])
     across = np.concatenate([pooling_windows(width, g) for g in grids])
     # Columns first: that product runs over all maps at once, and leaves less for the next.
     pooled = np.matmul(down, (maps.reshape(-1, width) @ across.T).reshape(-1, height, len(across)))
-    pooled = pooled.reshape(n_maps, n_images, len(down), len(across)).transpose(1, 0, 2, 3)
-    features, start = [], 0
-    for size in grids:
-        cells = pooled[:, :, start : start + size, start : start + size]
-        features.append(_normalise(cells, floor, power).reshape(n_images, -1))
-        start += size
-    return np.concatenate(features, axis=1)
+    return pooled.reshape(n_maps, n_images, len(down), len(across)).transpose(1, 0, 2, 3)
 
 
-def _direction_maps(images: NDArray[np.float32], n_directions: int) -> NDArray[np.float32]:
-    """Return maps ``(n_directions, n, height, width)`` of the gradient towards each direction."""
-    n, height, width = images.shape
-    framed = np.zeros((n, height + 2, width + 2), dtype=np.float32)
-    framed[:, 1:-1, 1:-1] = images
-    gx = framed[:, 1:-1, 2:] - framed[:, 1:-1, :-2]
-    gy = framed[:, 2:, 1:-1] - framed[:, :-2, 1:-1]
-    # Dividing a projection by the root of the magnitude divides its square by the magnitude.
+def compressed_gradient(
+    images: NDArray[np.float32],
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return the gradient of images, its length replaced by the root of its length.
+
+    Parameters
+    ----------
+    images : ndarray of float32, shape (..., height, width)
+        Framed by zeros for the differences at the border.
+
+    Returns
+    -------
+    gx, gy : ndarray of float32, shape (..., height, width)
+        Central differences, divided by the root of their magnitude.
+    """
+    *outer, height, width = images.shape
+    framed = np.zeros((*outer, height + 2, width + 2), dtype=np.float32)
+    framed[..., 1:-1, 1:-1] = images
+    gx = framed[..., 1:-1, 2:] - framed[..., 1:-1, :-2]
+    gy = framed[..., 2:, 1:-1] - framed[..., :-2, 1:-1]
     root = gx * gx
-    scratch = gy * gy
-    root += scratch
+    root += gy * gy
     np.maximum(root, np.float32(1e-12), out=root)
     np.sqrt(np.sqrt(root, out=root), out=root)
     gx /= root
     gy /= root
-    maps = np.empty((n_directions, n, height, width), dtype=np.float32)
+    return gx, gy
+
+
+def direction_maps(images: NDArray[np.float32], n_directions: int) -> NDArray[np.float32]:
+    """Return maps ``(n_directions, n, height, width)`` of the gradient towards each direction."""
+    # The square of a projection of the compressed gradient is a square by the magnitude.
+    gx, gy = compressed_gradient(images)
+    root, scratch = np.empty_like(gx), np.empty_like(gx)
+    maps = np.empty((n_directions, *images.shape), dtype=np.float32)
     half = n_directions // 2
     for k in range(half):
         angle = np.pi * k / half
@@ -198,7 +242,7 @@ def _direction_maps(images: NDArray[np.float32], n_directions: int) -> NDArray[n
     return maps
 
 
-def _normalise(cells: NDArray[np.float32], floor: float, power: float) -> NDArray[np.float32]:
+def normalise_cells(cells: NDArray[np.float32], floor: float, power: float) -> NDArray[np.float32]:
     """Divide cells ``(n, directions, rows, columns)`` by the norm of the cells around them."""
     energy = np.einsum("ndij,ndij->nij", cells, cells)
     around = neighbourhood(cells.shape[-1])

@@ -149,6 +149,6 @@ def _key(name: str, image_shape: tuple[int, int]) -> str:
 @functools.cache
 def _code_version() -> str:
     digest = hashlib.sha256()
-    for name in ("_images", "deskew", "gradients", "scaling"):
+    for name in ("_images", "convolution_filters", "deskew", "edges", "gradients", "scaling"):
         digest.update(Path(__file__).with_name(f"{name}.py").read_bytes())
     return digest.hexdigest()

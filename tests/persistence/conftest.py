@@ -9,7 +9,7 @@ from sklearn.base import clone
 from digitrec.datasets import load_dataset
 from digitrec.models import MODELS
 from digitrec.persistence import save_model
-from digitrec.preprocessing import FEATURES, build_features, join_pipelines
+from digitrec.preprocessing import DEFAULT_FEATURES, FEATURES, build_features, join_pipelines
 
 # Few trees and passes: the form of a model does not depend on their number.
 _NETWORK = {"n_epochs": 9, "n_components": 20, "hidden_layer_sizes": (32,)}
@@ -36,7 +36,7 @@ def fitted(small_digits):
     """Return a function: name of a model, labels kept, names for them -> fitted Pipeline."""
 
     @functools.cache
-    def fit(name, n_classes=10, label_names=None, features="gradients"):
+    def fit(name, n_classes=10, label_names=None, features=DEFAULT_FEATURES):
         X, y = small_digits.X_train, small_digits.y_train
         X, y = X[y < n_classes], y[y < n_classes]
         if label_names is not None:

@@ -21,6 +21,7 @@ from digitrec.persistence.onnx_graph.transformers import add_steps
 from digitrec.preprocessing import (
     ConvolutionFilters,
     Deskew,
+    EdgeMaps,
     GlobalScaler,
     OrientedGradients,
     PixelScaler,
@@ -69,7 +70,7 @@ def test_two_classes_with_names(name, fitted, small_digits):
     assert candidate.classes_.tolist() == ["one", "zero"]
 
 
-@pytest.mark.parametrize("features", ["raw", "deskewed"])
+@pytest.mark.parametrize("features", ["raw", "deskewed", "gradients"])
 def test_other_features(features, fitted, small_digits):
     model = fitted("logistic_regression", features=features)
     candidate = OnnxClassifier(build_onnx(model).SerializeToString())
@@ -126,8 +127,24 @@ def test_convolution_filters_are_the_same(images, side, grids):
     np.testing.assert_allclose(_run(pipeline, images), pipeline.transform(images), atol=1e-3)
 
 
-def test_blank_images_have_no_gradients():
-    pipeline = make_pipeline(Deskew((8, 8)), OrientedGradients((8, 8))).fit(np.zeros((1, 64)))
+@settings(max_examples=40, deadline=None)
+@given(
+    images=arrays(np.uint8, (2, 63), elements=st.integers(0, 255)),
+    grids=st.sampled_from([(3,), (4, 2)]),
+    second_grids=st.sampled_from([(), (3,), (4, 2)]),
+    power=st.sampled_from([0.7, 1.0]),
+)
+def test_edge_maps_are_the_same(images, grids, second_grids, power):
+    images[0, :40] = 0
+    edges = EdgeMaps((9, 7), grids=grids, second_grids=second_grids, power=power)
+    pipeline = make_pipeline(PixelScaler(), edges).fit(images)
+    # Projections at right angles to a gradient are differences that cancel.
+    np.testing.assert_allclose(_run(pipeline, images), pipeline.transform(images), atol=1e-3)
+
+
+@pytest.mark.parametrize("layer", [OrientedGradients((8, 8)), EdgeMaps((8, 8))])
+def test_blank_images_have_no_gradients(layer):
+    pipeline = make_pipeline(Deskew((8, 8)), layer).fit(np.zeros((1, 64)))
     assert not _run(pipeline, np.zeros((2, 64))).any()
 
 

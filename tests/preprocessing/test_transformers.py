@@ -6,18 +6,25 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy.ndimage import map_coordinates
+from sklearn.base import clone
+from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.naive_bayes import GaussianNB
+from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from digitrec.errors import ConfigurationError
 from digitrec.preprocessing import (
     ConvolutionFilters,
     Deskew,
+    EdgeMaps,
     GlobalScaler,
     OrientedGradients,
     PixelScaler,
     PrincipalComponents,
     RemoveBackground,
+    build_features,
 )
 
 TRANSFORMERS = [
@@ -25,6 +32,7 @@ TRANSFORMERS = [
     Deskew(),
     Deskew(n_jobs=2),
     OrientedGradients(),
+    EdgeMaps(),
     RemoveBackground(),
     ConvolutionFilters(n_filters=4),
     PrincipalComponents(),
@@ -115,12 +123,16 @@ def test_any_image_gives_finite_output_in_range(X):
     # Interpolation between pixels and zeros makes no new extremes.
     assert straight.max() <= max(0.0, X.max()) * 1.0001 + 1e-6
     assert straight.min() >= min(0.0, X.min()) * 1.0001 - 1e-6
-    features = OrientedGradients((5, 7), grids=(3, 2)).transform(X)
-    assert np.isfinite(features).all()
-    assert features.min() >= 0
+    for layer in (
+        OrientedGradients((5, 7), grids=(3, 2)),
+        EdgeMaps((5, 7), grids=(3, 2), second_grids=(3, 2)),
+    ):
+        features = layer.transform(X)
+        assert np.isfinite(features).all()
+        assert features.min() >= 0
 
 
-@pytest.mark.parametrize("transformer", [Deskew(), OrientedGradients(), PixelScaler()])
+@pytest.mark.parametrize("transformer", [Deskew(), OrientedGradients(), EdgeMaps(), PixelScaler()])
 @pytest.mark.parametrize("dtype", [np.uint8, np.int64, np.float32, np.float64])
 def test_dtypes_agree_and_input_is_left_alone(transformer, dtype):
     X = strokes(5, (28, 28)).astype(dtype)
@@ -131,7 +143,7 @@ def test_dtypes_agree_and_input_is_left_alone(transformer, dtype):
     np.testing.assert_array_equal(result, transformer.fit_transform(X.astype(np.uint8)))
 
 
-@pytest.mark.parametrize("transformer", [Deskew(), OrientedGradients()])
+@pytest.mark.parametrize("transformer", [Deskew(), OrientedGradients(), EdgeMaps()])
 def test_rows_do_not_depend_on_their_neighbours_or_threads(transformer):
     X = strokes(400, (28, 28))
     together = transformer.fit_transform(X)
@@ -141,12 +153,14 @@ def test_rows_do_not_depend_on_their_neighbours_or_threads(transformer):
     np.testing.assert_allclose(together, threaded, atol=1e-6)
 
 
-@pytest.mark.parametrize("transformer", [Deskew(), OrientedGradients()])
+@pytest.mark.parametrize("transformer", [Deskew(), OrientedGradients(), EdgeMaps()])
 def test_blank_images_stay_blank(transformer):
     assert not transformer.fit_transform(np.zeros((3, 784), dtype=np.uint8)).any()
 
 
-@pytest.mark.parametrize("transformer", [Deskew((28, 28)), OrientedGradients((28, 28))])
+@pytest.mark.parametrize(
+    "transformer", [Deskew((28, 28)), OrientedGradients((28, 28)), EdgeMaps((28, 28))]
+)
 def test_rows_of_another_size_are_named(transformer):
     with pytest.raises(ConfigurationError, match=r"785 values.*784"):
         transformer.fit(np.zeros((2, 785)))
@@ -211,12 +225,105 @@ def test_components_equal_those_of_scikit_learn():
     np.testing.assert_allclose(ours.transform(X), theirs.transform(X) * signs, atol=2e-2)
 
 
-def test_components_are_limited_by_rows_and_columns():
+def test_components_are_limited_by_columns_and_half_of_the_rows():
     X = np.random.default_rng(0).normal(size=(6, 30))
-    assert PrincipalComponents(100).fit_transform(X).shape == (6, 6)
-    assert PrincipalComponents(100).fit_transform(X[:, :4]).shape == (6, 4)
+    assert PrincipalComponents(100).fit_transform(X).shape == (6, 3)
+    assert PrincipalComponents(100).fit_transform(X[:, :2]).shape == (6, 2)
+    assert PrincipalComponents(100).fit_transform(X[:1]).shape == (1, 1)
     with pytest.raises(ConfigurationError, match="at least 1"):
         PrincipalComponents(0).fit(X)
+
+
+@pytest.mark.parametrize("rank", [0, 1, 5])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_no_component_is_without_variance(rank, dtype):
+    rng = np.random.default_rng(rank)
+    X = (3 + rng.normal(size=(200, rank)) @ rng.normal(size=(rank, 40))).astype(dtype)
+    model = PrincipalComponents(30).fit(X)
+    assert model.n_components_ == max(1, rank)
+    assert model.transform(X).shape == (200, max(1, rank))
+
+
+def test_components_of_some_rows_span_what_all_rows_span():
+    rng = np.random.default_rng(0)
+    X = (rng.normal(size=(3000, 6)) * [9, 8, 7, 6, 5, 4]) @ rng.normal(size=(6, 40))
+    some, all_rows = (PrincipalComponents(6, max_rows=m).fit(X) for m in (500, None))
+    cosines = np.linalg.svd(some.components_ @ all_rows.components_.T, compute_uv=False)
+    np.testing.assert_allclose(cosines, 1, atol=1e-4)
+    again = PrincipalComponents(6, max_rows=500).fit(X)
+    np.testing.assert_array_equal(some.components_, again.components_)
+    with pytest.raises(ConfigurationError, match="max_rows"):
+        PrincipalComponents(6, max_rows=0).fit(X)
+
+
+@pytest.mark.parametrize("n_rows", [12, 40, 98])
+@pytest.mark.parametrize("name", ["gradients", "edges"])
+def test_few_rows_leave_models_as_good_as_on_pixels(n_rows, name):
+    X, y = load_digits(n_class=2, return_X_y=True)
+    X = X * 15.9
+    few = np.concatenate([np.flatnonzero(y == c)[: n_rows // 2] for c in (0, 1)])
+    others = np.setdiff1d(np.arange(len(y)), few)
+    for model in (RandomForestClassifier(random_state=0), GaussianNB()):
+        pipeline = make_pipeline(build_features(name, (8, 8)), model).fit(X[few], y[few])
+        plain = clone(model).fit(X[few], y[few])
+        assert pipeline.score(X[others], y[others]) > plain.score(X[others], y[others]) - 0.05
+
+
+def _second_order_of(image, grid, floor=0.1):
+    """Second-order cells of one image, direction by direction, in float64."""
+    maps = []
+    for direction in _directions(image, 8):
+        small = _pooling(image.shape[0]) @ direction @ _pooling(image.shape[1]).T
+        signed = _directions(small, 8)
+        maps.append([signed[k] + signed[k + 4] for k in range(4)])
+    cells = []
+    for k in range(4):
+        for d in range(8):
+            m = maps[d][k]
+            wy = np.array([_window(m.shape[0], grid, i) for i in range(grid)])
+            wx = np.array([_window(m.shape[1], grid, i) for i in range(grid)])
+            cells.append(wy @ m @ wx.T)
+    cells = np.array(cells)
+    distance = np.abs(np.subtract.outer(np.arange(grid), np.arange(grid)))
+    around = np.maximum(1 - distance / 2, 0)
+    return np.sqrt(cells / np.sqrt(around @ (cells**2).sum(0) @ around + floor))
+
+
+def _directions(image, n):
+    padded = np.pad(image, 1)
+    gx = padded[1:-1, 2:] - padded[1:-1, :-2]
+    gy = padded[2:, 1:-1] - padded[:-2, 1:-1]
+    angles = 2 * np.pi * np.arange(n) / n
+    magnitude = np.maximum(np.hypot(gx, gy), 1e-6)
+    return [np.maximum(0, gx * np.cos(a) + gy * np.sin(a)) ** 2 / magnitude for a in angles]
+
+
+def _pooling(length):
+    half = (length + 1) // 2
+    return np.array([_window(length, half, i) for i in range(half)])
+
+
+@pytest.mark.parametrize("shape", [(28, 28), (20, 13)])
+def test_second_order_maps_match_a_per_image_reference(shape):
+    X = strokes(4, shape) / 255
+    got = EdgeMaps(shape, grids=(3,), second_grids=(3,)).fit_transform(X)[:, 16 * 9 :]
+    expected = [_second_order_of(image, 3).ravel() for image in X.reshape(-1, *shape)]
+    np.testing.assert_allclose(got, expected, atol=2e-3)
+
+
+def test_edge_filters_tell_the_sides_of_a_stroke_apart():
+    image = np.zeros((28, 28), dtype=np.float32)
+    image[:, 14:] = 1  # ink on the right: an edge towards direction 0
+    for turns, direction in ((0, 0), (3, 2), (2, 4), (1, 6)):
+        row = np.rot90(image, turns).reshape(1, -1)
+        cells = EdgeMaps(grids=(7,), second_grids=()).fit_transform(row).reshape(16, 7, 7)
+        assert cells[:, 3, 3].argmax() % 8 == direction
+
+
+@pytest.mark.parametrize("bad", [{"threshold": 1.0}, {"grids": ()}, {"second_grids": (0,)}])
+def test_bad_parameters_of_edge_maps_are_refused(bad):
+    with pytest.raises(ConfigurationError, match=r"threshold|grids"):
+        EdgeMaps(**bad).fit(np.zeros((2, 64)))
 
 
 def test_global_scaler_keeps_proportions():

@@ -6,6 +6,7 @@ Each function takes the graph, the fitted transformer and the name of its input,
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from digitrec.persistence.onnx_graph.graph import Graph
 from digitrec.preprocessing import (
     ConvolutionFilters,
     Deskew,
+    EdgeMaps,
     GlobalScaler,
     OrientedGradients,
     PixelScaler,
@@ -24,6 +26,12 @@ from digitrec.preprocessing import (
 )
 from digitrec.preprocessing._images import resolve_image_shape
 from digitrec.preprocessing.deskew import moment_weights
+from digitrec.preprocessing.edges import (
+    N_DIRECTIONS,
+    edge_filters,
+    fold_directions,
+    half_windows,
+)
 from digitrec.preprocessing.gradients import neighbourhood, pooling_windows
 
 __all__ = ["TRANSFORMERS", "add_steps", "form_of", "rbf_kernel", "with_norms"]
@@ -128,54 +136,105 @@ def _blend(g: Graph, taps: str, part: str, length: int, axis: int) -> str:
 
 def _orient(g: Graph, gradients: OrientedGradients, x: str) -> str:
     height, width = resolve_image_shape(gradients.image_shape, gradients.n_features_in_)
-    n_directions = gradients.n_directions
-    # Central differences of an image framed by zeros, as one small product each.
-    across, down = (np.eye(n, k=-1) - np.eye(n, k=1) for n in (width, height))
     images = g("Reshape", x, np.array([-1, height, width]))
+    maps = _direction_maps(g, images, gradients.n_directions, (height, width))
+    return _pooled(g, gradients, maps, gradients.n_directions, (height, width), gradients.grids)
+
+
+def _compressed_gradient(g: Graph, images: str, shape: tuple[int, int]) -> tuple[str, str]:
+    """Return the central differences of images by the root of their magnitude."""
+    # Differences of an image framed by zeros, as one small product each.
+    height, width = shape
+    across, down = (np.eye(n, k=-1) - np.eye(n, k=1) for n in (width, height))
     gx, gy = g("MatMul", images, across), g("MatMul", down.T, images)
     squared = g("Max", g("Add", g("Mul", gx, gx), g("Mul", gy, gy)), 1e-12)
     root = g("Sqrt", g("Sqrt", squared))
+    return g("Div", gx, root), g("Div", gy, root)
+
+
+def _direction_maps(g: Graph, images: str, n_directions: int, shape: tuple[int, int]) -> str:
+    """Return maps ``(rows, n_directions, height, width)`` of the gradient of images."""
+    n_pixels = shape[0] * shape[1]
     pair = g(
         "Concat",
         *(
-            g("Reshape", g("Div", d, root), np.array([-1, 1, height * width]))
-            for d in (gx, gy)
+            g("Reshape", d, np.array([-1, 1, n_pixels]))
+            for d in _compressed_gradient(g, images, shape)
         ),
         axis=1,
     )  # fmt: skip
     angles = 2 * np.pi * np.arange(n_directions // 2) / n_directions
     directions = np.stack([np.cos(angles), np.sin(angles)], axis=1)
     towards = g("Relu", g("MatMul", np.concatenate([directions, -directions]), pair))
-    maps = g("Reshape", g("Mul", towards, towards), np.array([-1, n_directions, height, width]))
-    return _pooled(g, gradients, maps, n_directions, (height, width))
+    return g("Reshape", g("Mul", towards, towards), np.array([-1, n_directions, *shape]))
+
+
+def _edge_maps(g: Graph, layer: EdgeMaps, x: str) -> str:
+    shape = resolve_image_shape(layer.image_shape, layer.n_features_in_)
+    filters = edge_filters()
+    maps = _filter_maps(g, x, filters, 3, layer.threshold, shape)
+    first = _pooled(g, layer, maps, len(filters), shape, layer.grids)
+    if not layer.second_grids:
+        return first
+    images = g("Reshape", x, np.array([-1, *shape]))
+    maps = _direction_maps(g, images, N_DIRECTIONS, shape)
+    down, across = (half_windows(length) for length in shape)
+    half = len(down), len(across)
+    halved = g("MatMul", down, g("MatMul", maps, across.T))
+    gx, gy = _compressed_gradient(g, halved, half)
+    products = g(
+        "Concat",
+        *(
+            g("Reshape", g("Mul", a, b), np.array([-1, 1, N_DIRECTIONS * half[0] * half[1]]))
+            for a, b in ((gx, gx), (gy, gy), (gx, gy))
+        ),
+        axis=1,
+    )  # fmt: skip
+    # Rounding may leave a square a little below zero.
+    folded = g("Relu", g("MatMul", fold_directions(), products))
+    n_maps = N_DIRECTIONS * len(fold_directions())
+    folded = g("Reshape", folded, np.array([-1, n_maps, *half]))
+    second = _pooled(g, layer, folded, n_maps, half, layer.second_grids)
+    return g("Concat", first, second, axis=1)
 
 
 def _convolve(g: Graph, layer: ConvolutionFilters, x: str) -> str:
     height, width = resolve_image_shape(layer.image_shape, layer.n_features_in_)
-    n_filters, side = layer.filters_.shape[0], layer.side
+    maps = _filter_maps(g, x, layer.filters_, layer.side, layer.threshold, (height, width))
+    return _pooled(g, layer, maps, len(layer.filters_), (height, width), layer.grids)
+
+
+def _filter_maps(
+    g: Graph,
+    x: str,
+    filters: np.ndarray,
+    side: int,
+    threshold: float,
+    shape: tuple[int, int],
+) -> str:
+    """Return maps ``(rows, filters, height, width)`` of what is like a filter in images."""
     # The deviations of a patch from its mean are further filters: their norm is the contrast.
     deviations = np.eye(side * side) - 1 / (side * side)
-    kernels = np.concatenate([layer.filters_, deviations]).reshape(-1, 1, side, side)
+    kernels = np.concatenate([filters, deviations]).reshape(-1, 1, side, side)
     before, after = side // 2, side - 1 - side // 2
-    images = g("Reshape", x, np.array([-1, 1, height, width]))
+    images = g("Reshape", x, np.array([-1, 1, *shape]))
     answers = g("Conv", images, kernels, pads=[before, before, after, after])
     cosines, patches = g.split(
-        "Split", answers, np.array([n_filters, side * side]), outputs=(None, None), axis=1
+        "Split", answers, np.array([len(filters), side * side]), outputs=(None, None), axis=1
     )
     contrast = g("Sqrt", g("ReduceSumSquare", patches, np.array([1]), keepdims=1))
-    maps = g("Relu", g("Sub", cosines, g("Mul", contrast, float(layer.threshold))))
-    return _pooled(g, layer, maps, n_filters, (height, width))
+    return g("Relu", g("Sub", cosines, g("Mul", contrast, float(threshold))))
 
 
 def _pooled(
     g: Graph,
-    layer: OrientedGradients | ConvolutionFilters,
+    layer: OrientedGradients | ConvolutionFilters | EdgeMaps,
     maps: str,
     n_maps: int,
     shape: tuple[int, int],
+    grids: Sequence[int],
 ) -> str:
     """Pool maps ``(rows, maps, height, width)`` on the grids and normalise the cells."""
-    grids = tuple(layer.grids)
     down, across = (
         np.concatenate([pooling_windows(length, size) for size in grids]) for length in shape
     )
@@ -190,7 +249,7 @@ def _pooled(
 
 def _normalised_cells(
     g: Graph,
-    layer: OrientedGradients | ConvolutionFilters,
+    layer: OrientedGradients | ConvolutionFilters | EdgeMaps,
     n_maps: int,
     pooled: str,
     start: int,
@@ -255,6 +314,7 @@ TRANSFORMERS: dict[Any, Any] = {
     Deskew: _deskew,
     OrientedGradients: _orient,
     ConvolutionFilters: _convolve,
+    EdgeMaps: _edge_maps,
     Nystroem: _nystroem,
 }
 """How each transformer becomes nodes."""

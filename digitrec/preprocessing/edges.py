@@ -1,0 +1,253 @@
+"""Edges, ridges and how edges bend, pooled on coarse grids."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils import Tags
+from sklearn.utils.validation import validate_data
+
+from digitrec.errors import ConfigurationError
+from digitrec.preprocessing._images import map_rows, resolve_image_shape
+from digitrec.preprocessing.convolution_filters import filter_maps
+from digitrec.preprocessing.gradients import (
+    compressed_gradient,
+    direction_maps,
+    normalise_cells,
+    pool_cells,
+    pool_maps,
+    pooling_windows,
+)
+
+__all__ = ["N_DIRECTIONS", "EdgeMaps", "edge_filters", "fold_directions", "half_windows"]
+
+N_DIRECTIONS = 8
+"""Directions of the filters and of the gradient, over the full circle."""
+
+# Width of the Gaussian whose derivatives the filters are, in pixels. Validation log loss of the
+# SVM on MNIST: 0.7 gives 0.0160, 0.8 gives 0.0152, 1.0 gives 0.0147.
+_SIGMA = 1.0
+
+# Images worked on at once: their maps stay in the processor's cache.
+_BLOCK = 32
+
+
+class EdgeMaps(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+    """Pool maps of edges, ridges and bending edges on coarse grids; nothing is learned.
+
+    First-order maps answer to 16 fixed filters of 3x3 pixels: in each of 8 directions, the
+    first derivative of a Gaussian plus or minus its second derivative (an edge with the stroke
+    on its one or its other side). A map is ``c * max(0, cosine - threshold)``, as in
+    `ConvolutionFilters`.
+
+    Second-order maps are directions of directions: the maps of 8 gradient directions (see
+    `OrientedGradients`) are pooled to half the size, and each of these is an image whose own
+    gradient has 4 directions, opposite ones taken together. They say where an edge begins,
+    ends and bends.
+
+    Both kinds are pooled with triangular windows, and each cell is divided by the norm of all
+    maps of its kind in the cells around it.
+
+    Parameters
+    ----------
+    image_shape : tuple of int, optional
+        ``(height, width)``. None infers a square (one line of pixels where the number of
+        columns is not a square number).
+    grids : sequence of int, default=(5,)
+        Cells per side of each grid for the first-order maps.
+    second_grids : sequence of int, default=(6,)
+        Cells per side of each grid for the second-order maps; empty leaves these out.
+    threshold : float, default=0.6
+        Least cosine between a patch and a filter that counts; at least 0 and below 1.
+    floor : float, default=0.1
+        Added to the squared norm of a neighbourhood; damps cells with little in them.
+    power : float, default=0.5
+        Exponent applied to the normalised cells.
+    n_jobs : int, optional
+        Threads; None means one.
+
+    Attributes
+    ----------
+    n_features_in_ : int
+        Pixels per image.
+
+    Notes
+    -----
+    Derivatives of a Gaussian as steerable filters: W. T. Freeman and E. H. Adelson, "The design
+    and use of steerable filters", IEEE TPAMI 13(9), 1991. Gradients of maps of gradients:
+    C. Huang, W. Geng, L. Jian and L. Chen, "HSOG: a novel local image descriptor based on
+    histograms of the second-order gradients", IEEE TIP 23(11), 2014.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> images = np.zeros((2, 784), dtype=np.float32)
+    >>> images[:, 300:320] = 1
+    >>> EdgeMaps((28, 28)).fit_transform(images).shape
+    (2, 1552)
+    """
+
+    def __init__(
+        self,
+        image_shape: tuple[int, int] | None = None,
+        *,
+        grids: Sequence[int] = (5,),
+        second_grids: Sequence[int] = (6,),
+        threshold: float = 0.6,
+        floor: float = 0.1,
+        power: float = 0.5,
+        n_jobs: int | None = None,
+    ) -> None:
+        self.image_shape = image_shape
+        self.grids = grids
+        self.second_grids = second_grids
+        self.threshold = threshold
+        self.floor = floor
+        self.power = power
+        self.n_jobs = n_jobs
+
+    @property
+    def _n_features_out(self) -> int:
+        first = 2 * N_DIRECTIONS * sum(g * g for g in self.grids)
+        second = N_DIRECTIONS * N_DIRECTIONS // 2 * sum(g * g for g in self.second_grids)
+        return first + second
+
+    def fit(self, X: ArrayLike, y: object = None) -> EdgeMaps:
+        """Check the parameters and the shape of the images; nothing is learned.
+
+        Parameters
+        ----------
+        X : array-like, shape (n_samples, height * width)
+            Images.
+        y : ignored
+
+        Raises
+        ------
+        ConfigurationError
+            If a parameter is out of range, or the rows are not of the image shape.
+        """
+        if not 0 <= self.threshold < 1:
+            raise ConfigurationError(
+                f"threshold must be at least 0 and below 1, not {self.threshold!r}"
+            )
+        if not self.grids or min(*self.grids, *self.second_grids, 1) < 1:
+            raise ConfigurationError(
+                "grids must hold at least one number of cells, all of them at least 1, "
+                f"not {self.grids!r} and {self.second_grids!r}"
+            )
+        images: NDArray = validate_data(self, X, dtype="numeric")
+        resolve_image_shape(self.image_shape, images.shape[1])
+        return self
+
+    def transform(self, X: ArrayLike) -> NDArray[np.float32]:
+        """Return the features of the images.
+
+        Parameters
+        ----------
+        X : array-like, shape (n_samples, height * width)
+            Images, any numeric type, values 0 (background) to 1 (ink).
+
+        Returns
+        -------
+        ndarray of float32, shape (n_samples, n_features)
+            First-order cells, then second-order ones; each kind ordered by grid, then map,
+            row and column of the cell.
+        """
+        images: NDArray = validate_data(self, X, dtype="numeric", reset=False)
+        shape = resolve_image_shape(self.image_shape, images.shape[1])
+        function = functools.partial(
+            _edge_maps,
+            shape=shape,
+            grids=tuple(self.grids),
+            second_grids=tuple(self.second_grids),
+            threshold=np.float32(self.threshold),
+            floor=float(self.floor),
+            power=float(self.power),
+        )
+        return map_rows(function, images, self._n_features_out, self.n_jobs)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.requires_fit = False
+        tags.transformer_tags.preserves_dtype = ["float32"]
+        return tags
+
+
+def _edge_maps(
+    X: NDArray[np.float32],
+    shape: tuple[int, int],
+    grids: tuple[int, ...],
+    second_grids: tuple[int, ...],
+    threshold: np.float32,
+    floor: float,
+    power: float,
+) -> NDArray[np.float32]:
+    blocks = []
+    for start in range(0, len(X), _BLOCK):
+        images = X[start : start + _BLOCK].reshape(-1, *shape)
+        maps = filter_maps(images, edge_filters(), 3, threshold)
+        blocks.append([pool_maps(maps, grids, floor, power)])
+        if second_grids:
+            blocks[-1].append(_second_order(images, second_grids, floor, power))
+    return np.block(blocks)
+
+
+def _second_order(
+    images: NDArray[np.float32], grids: tuple[int, ...], floor: float, power: float
+) -> NDArray[np.float32]:
+    height, width = images.shape[1:]
+    maps = direction_maps(images, N_DIRECTIONS)
+    down, across = half_windows(height), half_windows(width)
+    halved = np.matmul(down, (maps.reshape(-1, width) @ across.T).reshape(-1, height, len(across)))
+    gx, gy = compressed_gradient(halved)
+    products = np.stack([gx * gx, gy * gy, gx * gy])
+    products = products.reshape(3 * N_DIRECTIONS, len(images), len(down), len(across))
+    # The maps of the directions are sums of these products: pool first, there are fewer.
+    pooled = pool_cells(products, grids)
+    n_images, _, rows, columns = pooled.shape
+    folded = fold_directions() @ pooled.reshape(n_images, 3, -1)
+    np.maximum(folded, 0, out=folded)
+    folded = folded.reshape(n_images, -1, rows, columns)
+    features, start = [], 0
+    for size in grids:
+        cells = folded[:, :, start : start + size, start : start + size]
+        features.append(normalise_cells(cells, floor, power).reshape(n_images, -1))
+        start += size
+    return np.concatenate(features, axis=1)
+
+
+@functools.cache
+def edge_filters() -> NDArray[np.float32]:
+    """Return the filters, shape (16, 9), each of mean 0 and norm 1."""
+    y, x = np.mgrid[-1:2, -1:2]
+    gaussian = np.exp(-(x * x + y * y) / (2 * _SIGMA**2))
+    filters = []
+    for sign in (1, -1):
+        for angle in 2 * np.pi * np.arange(N_DIRECTIONS) / N_DIRECTIONS:
+            along = x * np.cos(angle) + y * np.sin(angle)
+            edge = _unit(along * gaussian)
+            ridge = _unit((1 - along**2 / _SIGMA**2) * gaussian)
+            filters.append(_unit(edge + sign * ridge).ravel())
+    return np.array(filters, dtype=np.float32)
+
+
+def _unit(kernel: NDArray) -> NDArray:
+    centred = kernel - kernel.mean()
+    return centred / np.linalg.norm(centred)
+
+
+@functools.cache
+def fold_directions() -> NDArray[np.float32]:
+    """Return what makes squared projections out of gx², gy² and gx·gy, shape (4, 3)."""
+    angles = 2 * np.pi * np.arange(N_DIRECTIONS // 2) / N_DIRECTIONS
+    cosine, sine = np.cos(angles), np.sin(angles)
+    return np.stack([cosine**2, sine**2, 2 * cosine * sine], axis=1).astype(np.float32)
+
+
+def half_windows(length: int) -> NDArray[np.float32]:
+    """Return the windows that pool an axis to half its length, rounded up."""
+    return pooling_windows(length, (length + 1) // 2)

@@ -99,7 +99,9 @@ def _ridge(random_state: int) -> ClassifierMixin:
 
 
 def _gaussian_nb(random_state: int) -> ClassifierMixin:
-    return GaussianNB()
+    # Variances of a few rows are too small by chance. Share of the largest variance added to
+    # all; validation error on MNIST: 8.8 % with next to none, 5.9 % with 0.01, 9.5 % with 0.1.
+    return GaussianNB(var_smoothing=0.01)
 
 
 def _decision_tree(random_state: int) -> ClassifierMixin:

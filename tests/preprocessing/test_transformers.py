@@ -10,11 +10,11 @@ from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 from sklearn.ensemble import RandomForestClassifier
-from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from digitrec.errors import ConfigurationError
+from digitrec.models import MODELS
 from digitrec.preprocessing import (
     ConvolutionFilters,
     Deskew,
@@ -256,14 +256,14 @@ def test_components_of_some_rows_span_what_all_rows_span():
         PrincipalComponents(6, max_rows=0).fit(X)
 
 
-@pytest.mark.parametrize("n_rows", [40, 98])
+@pytest.mark.parametrize("n_rows", [12, 40, 98])
 @pytest.mark.parametrize("name", ["gradients", "edges"])
 def test_few_rows_leave_models_as_good_as_on_pixels(n_rows, name):
     X, y = load_digits(n_class=2, return_X_y=True)
     X = X * 15.9
     few = np.concatenate([np.flatnonzero(y == c)[: n_rows // 2] for c in (0, 1)])
     others = np.setdiff1d(np.arange(len(y)), few)
-    for model in (RandomForestClassifier(random_state=0), GaussianNB()):
+    for model in (RandomForestClassifier(random_state=0), MODELS["gaussian_nb"].build()):
         pipeline = make_pipeline(build_features(name, (8, 8)), model).fit(X[few], y[few])
         plain = clone(model).fit(X[few], y[few])
         assert pipeline.score(X[others], y[others]) > plain.score(X[others], y[others]) - 0.05

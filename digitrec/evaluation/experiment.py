@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from digitrec._environment import available_cores
-from digitrec._files import cache_dir
+from digitrec._files import writable_cache_dir
 from digitrec.errors import check_choice
 from digitrec.evaluation.analyses import ANALYSES, AnalysisContext, run_analyses, selected_analyses
 from digitrec.evaluation.job import Job, Limits, make_job
@@ -106,7 +106,7 @@ class Experiment:
     @property
     def cache_folder(self) -> Path:
         """Folder of what jobs share."""
-        return self.cache if self.cache is not None else cache_dir("shared")
+        return self.cache if self.cache is not None else writable_cache_dir("shared")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 
 from digitrec._environment import available_cores, library_versions
-from digitrec._files import cache_dir
+from digitrec._files import cache_dir, writable_cache_dir
 from digitrec.datasets import Dataset, load_dataset, load_default_dataset
 from digitrec.errors import DigitrecError, ModelFileError
 from digitrec.inference.classifier import NOT_A_DIGIT, CalibratedNetworks
@@ -61,7 +61,7 @@ def default_model(*, report: Report | None = None) -> tuple[Pipeline, dict[str, 
             say(f"the cached recogniser was trained without {', '.join(new)}; training anew")
         except ModelFileError as error:
             say(f"the cached recogniser cannot be used ({error}); training anew")
-    return train_default_model(path, report=report)
+    return train_default_model(writable_cache_dir("models") / path.name, report=report)
 
 
 def default_model_path() -> Path:

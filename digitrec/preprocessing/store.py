@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from digitrec._environment import available_cores
-from digitrec._files import atomic_path, cache_dir, write_json
+from digitrec._files import atomic_path, writable_cache_dir, write_json
 from digitrec.errors import check_choice
 from digitrec.preprocessing.features import FEATURES
 
@@ -61,7 +61,7 @@ class FeatureStore:
     """
 
     def __init__(self, root: str | Path | None = None, *, n_jobs: int | None = None) -> None:
-        self.root = Path(root) if root is not None else cache_dir("features")
+        self.root = Path(root) if root is not None else writable_cache_dir("features")
         self.n_jobs = n_jobs
 
     def fixed(

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import json
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
@@ -14,6 +18,9 @@ from PIL import Image
 from python_multipart.exceptions import MultipartParseError
 from python_multipart.multipart import parse_options_header
 
+from digitrec.errors import PixelError
+from digitrec.pixels import to_rows, to_uint8
+from digitrec.serving.foreign import describe_foreign, number_type
 from digitrec.serving.messages import IMAGE_SIGNATURES, ROW_PIXELS, RequestError
 from digitrec.serving.settings import Settings
 
@@ -22,8 +29,8 @@ __all__ = [
     "Rows",
     "as_rows",
     "check_image",
+    "check_rows",
     "parse_body",
-    "parse_json",
 ]
 
 
@@ -31,11 +38,16 @@ __all__ = [
 _UNNAMED_TYPES = {"", "application/octet-stream", "application/x-www-form-urlencoded", "image/*"}
 
 
+_QUOTED = re.compile(rb'"(?:[^"\\]|\\.)*"')
+# filename, filename*=UTF-8''… (RFC 6266), and filename*0 … (RFC 2231).
+_FILE_NAME = re.compile(rb";\s*filename(\*\d*)?\*?\s*=", re.IGNORECASE)
+
+
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """Images that are already 28x28, light ink on black: shape (n, 784), 0–255."""
+    """Images that are already 28x28, light ink on black: uint8, shape (n, 784)."""
 
-    values: NDArray[np.uint8] | NDArray[np.float32]
+    values: NDArray[np.uint8]
     single: bool
 
 
@@ -69,13 +81,13 @@ def parse_body(content_type: str, body: bytes, settings: Settings) -> Rows | Ima
     kind, parameters = parse_options_header(content_type)
     media_type = kind.decode("latin-1").lower()
     if media_type == "application/json":
-        return parse_json(body, settings)
+        return _parse_json(body, settings)
     if media_type == "multipart/form-data":
         return _parse_multipart(parameters.get(b"boundary", b""), body, settings)
     if media_type in _UNNAMED_TYPES and not body.startswith(IMAGE_SIGNATURES):
         count, rest = divmod(len(body), ROW_PIXELS)
         if not rest:
-            return _limited(Rows(_bytes_to_rows(body), single=count == 1), count, settings)
+            return _parse_rows(body, count, settings)
     if media_type in _UNNAMED_TYPES or media_type.startswith("image/"):
         return Images([body], single=True)
     raise RequestError(
@@ -86,54 +98,119 @@ def parse_body(content_type: str, body: bytes, settings: Settings) -> Rows | Ima
     )
 
 
-def parse_json(body: bytes, settings: Settings) -> Rows:
-    """Return the rows of ``{"image": …}``, ``{"images": …}`` or a bare array."""
+def check_rows(body: bytes) -> None:
+    """Refuse bytes that cannot be pixels, one byte each.
+
+    Parameters
+    ----------
+    body : bytes
+        Of a length that is a multiple of 784.
+
+    Raises
+    ------
+    RequestError
+        With status 415 where they are text or another file, 422 where they are other numbers.
+    """
+    # Most rows of pixels begin with the background, so that this look costs nothing.
+    if any(body[:5]) and (foreign := describe_foreign(body)):
+        raise RequestError(415, "unsupported_type", f"the body is {foreign}")
+    if len(body) > ROW_PIXELS and (name := number_type(body)):
+        raise RequestError(
+            422,
+            "wrong_values",
+            f"the bytes seem to be numbers of the type {name}; send one byte a pixel, 0 "
+            "(background) to 255 (ink), or the numbers as JSON",
+        )
+
+
+def _parse_rows(body: bytes, count: int, settings: Settings) -> Rows:
+    check_rows(body)
+    _check_count(count, settings)
+    rows = np.frombuffer(body, dtype=np.uint8).reshape(-1, ROW_PIXELS)
+    return Rows(rows, single=count == 1)
+
+
+def _parse_json(body: bytes, settings: Settings) -> Rows | Images:
+    """Return what ``{"image": …}``, ``{"images": …}`` or a bare value holds.
+
+    A value is pixels, or the base64 of an image file as text, also as a data URL.
+    """
     try:
         value = json.loads(body)
     except (ValueError, RecursionError) as error:
         raise RequestError(400, "invalid_json", "the body is not valid JSON") from error
-    expects_single: bool | None = None
+    field = ""
     if isinstance(value, dict):
         keys = [key for key in ("image", "images") if key in value]
         if len(keys) != 1:
             raise RequestError(
                 422, "wrong_fields", "the JSON object must have one of the fields: image, images"
             )
-        expects_single = keys[0] == "image"
-        value = value[keys[0]]
-    rows, single = as_rows(value)
-    if expects_single is not None and expects_single != single:
-        wanted = "28x28 or 784 values" if expects_single else "a list of images"
-        raise RequestError(422, "wrong_shape", f"the field {keys[0]!r} must hold {wanted}")
-    return _limited(Rows(rows, single), len(rows), settings)
-
-
-def as_rows(value: Any) -> tuple[NDArray[np.float32], bool]:
-    """Return nested lists or an array as rows (n, 784), and whether it was one bare image."""
-    shapes = "28x28 or 784 values per image, or a list of such images"
-    try:
-        array = np.asarray(value)
-    except (ValueError, TypeError, OverflowError) as error:
-        raise RequestError(422, "wrong_shape", f"the pixels must be {shapes}") from error
-    if array.dtype.kind not in "uif":
-        raise RequestError(422, "wrong_values", "pixels must be numbers from 0 to 255")
-    single = array.shape in ((ROW_PIXELS,), (28, 28))
-    if single:
-        array = array.reshape(1, ROW_PIXELS)
-    elif array.ndim in (2, 3) and len(array) and array.shape[1:] in ((ROW_PIXELS,), (28, 28)):
-        array = array.reshape(len(array), ROW_PIXELS)
+        field = keys[0]
+        value = value[field]
+    if isinstance(value, str):
+        found: Rows | Images = Images([_decode_text(value)], single=True)
+    elif isinstance(value, list) and value and all(isinstance(item, str) for item in value):
+        if len(value) > settings.max_images:
+            raise _too_many_files(settings)
+        found = Images([_decode_text(text) for text in value], single=False)
     else:
-        raise RequestError(
-            422, "wrong_shape", f"the pixels have shape {array.shape}; expected {shapes}"
+        rows, single = as_rows(value)
+        _check_count(len(rows), settings)
+        found = Rows(rows, single)
+    if field and found.single != (field == "image"):
+        wanted = (
+            "one image: 28x28 or 784 values, or a file in base64"
+            if field == "image"
+            else "a list of images"
         )
-    # NaN fails both comparisons.
-    if not (array.min() >= 0 and array.max() <= 255):
-        raise RequestError(422, "wrong_values", "pixels must be numbers from 0 to 255")
-    if array.dtype.kind == "f" and 0 < array.max() <= 1:
-        raise RequestError(
-            422, "wrong_values", "the pixels look scaled to 0–1; send values from 0 to 255"
-        )
-    return array.astype(np.float32), single
+        raise RequestError(422, "wrong_shape", f"the field {field!r} must hold {wanted}")
+    return found
+
+
+def _decode_text(text: str) -> bytes:
+    """Return the file that stands in JSON as base64 or as a data URL."""
+    head, comma, data = text.partition(",")
+    is_url = text[:5].lower() == "data:"
+    if is_url and not (comma and head.lower().endswith(";base64")):
+        data = ""
+    # The alphabet of URLs is taken too, and padding that was left out.
+    encoded = "".join((data if is_url else text).split()).rstrip("=")
+    encoded = encoded.replace("-", "+").replace("_", "/")
+    file = b""
+    with contextlib.suppress(ValueError):
+        file = base64.b64decode(encoded + "=" * (-len(encoded) % 4), validate=True)
+    if file.startswith((*IMAGE_SIGNATURES, b"BM")):
+        return file
+    foreign = describe_foreign(file)
+    raise RequestError(
+        422,
+        "wrong_values",
+        f"the text {text[:40]!r} is no image in base64"
+        + (f" but {foreign}" if foreign else "")
+        + "; send the image file itself as the body or as the file of a form, its base64 as text, "
+        "or pixels as numbers from 0 to 255",
+    )
+
+
+def as_rows(value: Any) -> tuple[NDArray[np.uint8], bool]:
+    """Return nested lists or an array as rows (n, 784), and whether it was one bare image.
+
+    Raises
+    ------
+    RequestError
+        With status 422 where they are none; see `digitrec.pixels` for what is understood.
+    """
+    try:
+        rows, single = to_rows(value)
+    except PixelError as error:
+        raise RequestError(422, "wrong_shape", str(error)) from error
+    if not len(rows):
+        raise RequestError(422, "wrong_shape", "there are no images in the list")
+    try:
+        return to_uint8(rows, per_image=True)[0], single
+    except PixelError as error:
+        raise RequestError(422, "wrong_values", str(error)) from error
 
 
 def check_image(data: bytes, settings: Settings) -> None:
@@ -152,10 +229,10 @@ def check_image(data: bytes, settings: Settings) -> None:
     except Image.DecompressionBombError:
         return  # left to the reader, which says what the limit is
     except Exception as error:  # Pillow's plugins raise many types on damaged headers
+        foreign = describe_foreign(data)
         names = ", ".join(settings.image_formats)
-        raise RequestError(
-            415, "unsupported_image", f"this is not a readable image; allowed formats: {names}"
-        ) from error
+        message = f"this is {foreign}" if foreign else "this is not a readable image"
+        raise RequestError(415, "unsupported_image", f"{message}; images are {names}") from error
     # A start-of-scan marker cannot occur inside entropy-coded data, so this bounds the passes.
     if image_format in ("JPEG", "MPO") and data.count(b"\xff\xda") > settings.max_jpeg_scans:
         raise RequestError(
@@ -165,16 +242,17 @@ def check_image(data: bytes, settings: Settings) -> None:
         )
 
 
-def _bytes_to_rows(body: bytes) -> NDArray[np.uint8]:
-    return np.frombuffer(body, dtype=np.uint8).reshape(-1, ROW_PIXELS)
-
-
-def _limited(rows: Rows, count: int, settings: Settings) -> Rows:
+def _check_count(count: int, settings: Settings) -> None:
     if count > settings.max_rows:
         raise RequestError(
             413, "too_many_images", f"{count} images are over the limit of {settings.max_rows}"
         )
-    return rows
+
+
+def _too_many_files(settings: Settings) -> RequestError:
+    return RequestError(
+        413, "too_many_images", f"more than {settings.max_images} files in one request"
+    )
 
 
 def _parse_multipart(boundary: bytes, body: bytes, settings: Settings) -> Images:
@@ -183,11 +261,13 @@ def _parse_multipart(boundary: bytes, body: bytes, settings: Settings) -> Images
     files: list[bytearray] = []
     header_field = bytearray()
     header_value = bytearray()
+    headers: dict[bytes, bytes] = {}
     is_file = False
 
     def on_part_begin() -> None:
         nonlocal is_file
         is_file = False
+        headers.clear()
 
     def on_header_begin() -> None:
         header_field.clear()
@@ -200,17 +280,16 @@ def _parse_multipart(boundary: bytes, body: bytes, settings: Settings) -> Images
         header_value.extend(data[start:end])
 
     def on_header_end() -> None:
+        headers[bytes(header_field).lower()] = bytes(header_value)
+
+    def on_headers_finished() -> None:
         nonlocal is_file
-        if header_field.lower() == b"content-disposition":
-            _, options = parse_options_header(bytes(header_value))
-            # Parts without a file name are ordinary form fields; their content is ignored.
-            is_file = b"filename" in options
-            if is_file:
-                files.append(bytearray())
+        # Other parts are ordinary form fields; their content is ignored.
+        is_file = _is_file(headers)
+        if is_file:
+            files.append(bytearray())
         if len(files) > settings.max_images:
-            raise RequestError(
-                413, "too_many_images", f"more than {settings.max_images} files in one request"
-            )
+            raise _too_many_files(settings)
 
     def on_part_data(data: bytes, start: int, end: int) -> None:
         if is_file:
@@ -232,6 +311,7 @@ def _parse_multipart(boundary: bytes, body: bytes, settings: Settings) -> Images
                 "on_header_field": on_header_field,
                 "on_header_value": on_header_value,
                 "on_header_end": on_header_end,
+                "on_headers_finished": on_headers_finished,
                 "on_end": on_end,
             },
         )
@@ -241,6 +321,17 @@ def _parse_multipart(boundary: bytes, body: bytes, settings: Settings) -> Images
         raise RequestError(400, "invalid_multipart", "the multipart body is malformed") from error
     if not ended:
         raise RequestError(400, "invalid_multipart", "the multipart body is cut short")
-    if not files:
+    # Browsers send an empty file for a field that nobody filled in.
+    filled = [bytes(file) for file in files if file]
+    if not filled:
         raise RequestError(422, "no_file", "the form has no file; send an image as a file field")
-    return Images([bytes(file) for file in files], single=len(files) == 1)
+    return Images(filled, single=len(filled) == 1)
+
+
+def _is_file(headers: Mapping[bytes, bytes]) -> bool:
+    """Tell whether a part of a form is a file: by its name, in any spelling, or by its type."""
+    disposition = _QUOTED.sub(b'""', headers.get(b"content-disposition", b""))
+    kind = headers.get(b"content-type", b"").lower()
+    return bool(_FILE_NAME.search(disposition)) or kind.startswith(
+        (b"image/", b"application/octet-stream")
+    )

@@ -6,7 +6,6 @@ the process down costs that one request: the serving process ends the engine and
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import json
 import logging
@@ -23,7 +22,7 @@ from PIL import Image
 
 from digitrec._image_limits import image_limits
 from digitrec.errors import DigitrecError, ImageError, ImageTooLargeError
-from digitrec.inference import DigitPrediction, Reading, Recognizer
+from digitrec.inference import DigitPrediction, Recognizer
 from digitrec.inference.image_io import LoadedImage
 from digitrec.inference.locate import load_look
 from digitrec.serving import open_inference
@@ -117,7 +116,7 @@ class Engine:
             if isinstance(outcome, Exception):
                 answers[i] = _refusal(outcome)
                 continue
-            fields = _prediction_fields(outcome, tasks[i].options)
+            fields = outcome.to_dict(**tasks[i].options)
             answers[i] = _json_answer(
                 {"model": tasks[i].model, **fields}, started, (outcome.digit,)
             )
@@ -154,10 +153,9 @@ class Engine:
         started = time.perf_counter()
         rows = np.frombuffer(task.body, dtype=np.uint8).reshape(-1, ROW_PIXELS)
         predictions = recognizer.predict_rows(rows)
-        options = {**task.options, "normalised": False}
         return [
             _json_answer(
-                {"model": task.model, **_prediction_fields(prediction, options)},
+                {"model": task.model, **prediction.to_dict()},
                 started,
                 (prediction.digit,),
             )
@@ -172,7 +170,7 @@ class Engine:
         if isinstance(request, Images):
             for outcome in self._digits(recognizer, request.files):
                 if isinstance(outcome, DigitPrediction):
-                    entries.append(_prediction_fields(outcome, task.options))
+                    entries.append(outcome.to_dict(**task.options))
                     digits.append(outcome.digit)
                 elif request.single:
                     raise outcome
@@ -180,7 +178,7 @@ class Engine:
                     entries.append(_problem(outcome))
         else:
             predictions = recognizer.predict_rows(request.values)
-            entries = [_prediction_fields(prediction, task.options) for prediction in predictions]
+            entries = [prediction.to_dict(**task.options) for prediction in predictions]
             digits = [prediction.digit for prediction in predictions]
         fields = entries[0] if request.single else {"predictions": entries}
         return _json_answer({"model": task.model, **fields}, started, digits)
@@ -203,7 +201,7 @@ class Engine:
                     raise
                 readings.append(_problem(error))
                 continue
-            readings.append(_reading_fields(reading, task.options))
+            readings.append(reading.to_dict(**task.options))
             digits.extend(prediction.digit for prediction in reading.digits)
         fields = readings[0] if request.single else {"readings": readings}
         return _json_answer({"model": task.model, **fields}, started, digits)
@@ -253,33 +251,6 @@ def _json_answer(
     fields["milliseconds"] = round((time.perf_counter() - started) * 1000, 3)
     body = json.dumps(fields, separators=(",", ":"), allow_nan=False).encode()
     return Answer(body, digits=tuple(digits))
-
-
-def _prediction_fields(prediction: DigitPrediction, options: dict[str, Any]) -> dict[str, Any]:
-    fields: dict[str, Any] = {
-        "digit": prediction.digit,
-        "confidence": round(float(prediction.confidence), 6),
-        "accepted": prediction.accepted,
-        "reason": prediction.reason,
-        "probabilities": [round(value, 6) for value in prediction.probabilities.tolist()],
-        "box": None if prediction.box is None else [int(edge) for edge in prediction.box],
-    }
-    if options.get("normalised"):
-        pixels = prediction.normalised
-        fields["normalised"] = (
-            None if pixels is None else base64.b64encode(pixels.tobytes()).decode("ascii")
-        )
-    return fields
-
-
-def _reading_fields(reading: Reading, options: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "text": reading.text,
-        "lines": reading.lines,
-        "digits": [_prediction_fields(digit, options) for digit in reading.digits],
-        "rejected": [_prediction_fields(digit, options) for digit in reading.rejected],
-        "angle": round(float(reading.angle), 3),
-    }
 
 
 def _send(stream: BinaryIO, message: Any) -> None:

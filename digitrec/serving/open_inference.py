@@ -129,9 +129,6 @@ def _tensor_values(tensor: dict[str, Any], binary: bytes) -> NDArray[Any]:
         raise RequestError(
             400, "invalid_request", f"the input's data do not fill the shape {shape}"
         ) from error
-    # Clients of image models often send a channel axis of one.
-    if len(shape) == 4 and 1 in (shape[1], shape[3]):
-        values = values.reshape(shape[0], -1)
     return values
 
 

@@ -9,7 +9,6 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from digitrec.serving.batching import BusyError, EngineFailure, EnginePool
 from digitrec.serving.limits import BODY_KEY, busy_error, send_answer
 from digitrec.serving.messages import (
-    IMAGE_SIGNATURES,
     ROW_PIXELS,
     Answer,
     RequestError,
@@ -91,6 +90,6 @@ def _kind(content_type: str, body: bytes) -> Literal["row", "predict"]:
     single_row = (
         len(body) == ROW_PIXELS
         and content_type == "application/octet-stream"
-        and not body.startswith(IMAGE_SIGNATURES)
+        and not any(body[:5])  # the background; images, text and other files begin with something
     )
     return "row" if single_row else "predict"

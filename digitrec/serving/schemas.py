@@ -27,7 +27,12 @@ class Digit(BaseModel):
     digit: int | None = Field(
         description="0 to 9, or null where no digit was accepted.", ge=0, le=9
     )
-    confidence: float = Field(description="Calibrated probability that the digit is right.")
+    guess: int | None = Field(
+        description="The most probable digit, accepted or not; null where there is no ink.",
+        ge=0,
+        le=9,
+    )
+    confidence: float = Field(description="Calibrated probability that the guess is right.")
     accepted: bool = Field(description="Whether the digit is good enough to be believed.")
     reason: str = Field(description="Why not, where `accepted` is false.")
     probabilities: list[float] = Field(min_length=10, max_length=10)
@@ -63,6 +68,7 @@ class Prediction(Digit, _Answer):
                 {
                     "model": "default",
                     "digit": 7,
+                    "guess": 7,
                     "confidence": 0.9961,
                     "accepted": True,
                     "reason": "",
@@ -144,9 +150,9 @@ def image_request(*, rows: bool) -> dict[str, Any]:
     }
     if rows:
         pixels = {
-            "description": "28x28 or 784 values from 0 (paper) to 255 (ink), as in MNIST.",
-            "type": "array",
-            "items": {},
+            "description": "28x28 or 784 values from 0 (paper) to 255 (ink) as in MNIST, or from "
+            "0 to 1; or an image file in base64, also as a data URL.",
+            "anyOf": [{"type": "array", "items": {}}, {"type": "string"}],
         }
         content["application/json"] = {
             "schema": {

@@ -8,8 +8,7 @@ import numpy as np
 from tabulate import tabulate
 
 from benchmarks._frontier_candidates import candidates_for
-from digitrec.reporting.published import PUBLISHED
-from digitrec.reporting.style import (
+from digitrec.rendering.style import (
     BLUE,
     GREY,
     INK,
@@ -19,6 +18,7 @@ from digitrec.reporting.style import (
     plain_log_ticks,
     styled,
 )
+from digitrec.reporting.published import PUBLISHED
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from digitrec.reporting.style import BLUE, GREY, ORANGE, new_figure, plain_log_ticks, styled
+from digitrec.rendering.style import BLUE, GREY, ORANGE, new_figure, plain_log_ticks, styled
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

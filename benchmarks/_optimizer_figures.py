@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from digitrec.reporting.style import PALETTE, new_figure, plain_log_ticks, styled
+from digitrec.rendering.style import PALETTE, new_figure, plain_log_ticks, styled
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

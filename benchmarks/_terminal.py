@@ -10,15 +10,15 @@ from rich.table import Table
 from digitrec.evaluation.result import Run
 
 if TYPE_CHECKING:
-    from digitrec.reporting.context import Row
+    from digitrec.analyses import Row
 
 __all__ = ["accuracy_table", "choices_table"]
 
 
 def accuracy_table(run: Run) -> Table:
     """Return the models of a run with their accuracies and costs, the winner first."""
-    from digitrec.reporting.context import ReportContext
-    from digitrec.reporting.markdown import MISSING, number, percent, seconds
+    from digitrec.analyses import ReportContext
+    from digitrec.rendering.markdown import MISSING, number, percent, seconds
 
     context = ReportContext(run=run)
     table = Table(title=f"Accuracy on {escape(run.dataset['name'])}", title_justify="left")
@@ -47,8 +47,8 @@ def accuracy_table(run: Run) -> Table:
 
 def choices_table() -> Table:
     """Return the names that the options take, with a line on each."""
+    from digitrec.analyses import ANALYSES
     from digitrec.datasets import DATASETS
-    from digitrec.evaluation.analyses import ANALYSES
     from digitrec.models import DEFAULT_MODELS, MODELS
     from digitrec.preprocessing import DEFAULT_FEATURES, FEATURES
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from digitrec.evaluation.regression import ModelChange
+    from digitrec.evaluation.compare_runs import ModelChange
     from digitrec.evaluation.result import Run
 
 __all__ = ["app", "main"]
@@ -43,7 +43,7 @@ def compare(
     ] = 0.05,
 ) -> None:
     """Compare run B with run A, model by model; exit with 1 on a significant loss."""
-    from digitrec.evaluation.regression import compare_runs
+    from digitrec.evaluation.compare_runs import compare_runs
 
     runs = [read_run(_results_path(path)) for path in (first, second)]
     right, truths = zip(

@@ -39,7 +39,7 @@ from digitrec.evaluation.splits import validation_split
 from digitrec.models import MODELS
 from digitrec.models.virtual_svm import JITTER, VirtualSVC
 from digitrec.preprocessing import FEATURES, ConvolutionFilters, augment, join_pipelines
-from digitrec.reporting.style import save_figure
+from digitrec.rendering.style import save_figure
 
 __all__ = ["Measured", "main", "measure", "measure_shortcut", "run_trials"]
 

@@ -30,8 +30,8 @@ from digitrec._files import write_json, write_text
 from digitrec.inference.assessment import LabelledImage, assess, read_labels
 from digitrec.inference.image_io import load_image
 from digitrec.inference.recognizer import Recognizer
-from digitrec.reporting.markdown import escape, short_percent, table
-from digitrec.reporting.style import new_figure, save_figure
+from digitrec.rendering.markdown import escape, short_percent, table
+from digitrec.rendering.style import new_figure, save_figure
 
 __all__ = ["app", "measure", "render_report"]
 

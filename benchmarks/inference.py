@@ -37,7 +37,7 @@ from digitrec.persistence import (
     load_model,
     read_metadata,
 )
-from digitrec.reporting.style import save_figure
+from digitrec.rendering.style import save_figure
 
 __all__ = ["Speed", "main", "measure", "render", "saved_models"]
 

@@ -31,8 +31,8 @@ from digitrec.datasets import Dataset, load_dataset
 from digitrec.evaluation.metrics import wilson_interval
 from digitrec.evaluation.splits import validation_split
 from digitrec.preprocessing import build_features
-from digitrec.reporting.markdown import percent, seconds, table
-from digitrec.reporting.style import save_figure
+from digitrec.rendering.markdown import percent, seconds, table
+from digitrec.rendering.style import save_figure
 
 LAYERS = (128, 64)
 _BATCH = 128

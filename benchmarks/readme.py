@@ -17,11 +17,11 @@ import typer
 from benchmarks._frontier_report import winner_of
 from benchmarks._options import run_app
 from digitrec._files import write_text
+from digitrec.analyses import ReportContext
 from digitrec.errors import DigitrecError
 from digitrec.evaluation.result import Run, read_run
+from digitrec.rendering.markdown import code, percent, seconds, table
 from digitrec.reporting import write_index
-from digitrec.reporting.context import ReportContext
-from digitrec.reporting.markdown import code, percent, seconds, table
 
 __all__ = ["insert_results", "main", "render_block", "render_findings", "render_results"]
 

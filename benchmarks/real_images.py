@@ -35,7 +35,7 @@ from digitrec.inference.image_io import read_image
 from digitrec.inference.overlay import draw_overlay
 from digitrec.inference.recognizer import Recognizer
 from digitrec.inference.synthesis import make_non_digits
-from digitrec.reporting.markdown import escape, short_percent, table
+from digitrec.rendering.markdown import escape, short_percent, table
 
 __all__ = ["app", "measure", "render_report"]
 

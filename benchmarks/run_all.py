@@ -73,8 +73,8 @@ def run_all(
     calibration: Annotated[
         bool, typer.Option("--calibration", help="Score the confidence, and rejection by it.")
     ] = False,
-    lenses: Annotated[
-        bool, typer.Option("--lenses", help="Score parts of MNIST's test set.")
+    subsets: Annotated[
+        bool, typer.Option("--subsets", help="Score subsets of MNIST's test images.")
     ] = False,
     robustness: Annotated[
         bool, typer.Option("--robustness", help="Score corrupted copies of the test images.")
@@ -168,7 +168,7 @@ def run_all(
     asked = {
         "significance": significance,
         "calibration": calibration,
-        "lenses": lenses,
+        "subsets": subsets,
         "robustness": robustness or mnist_c is not None,
         "learning_curves": learning_curves,
         "cross_validation": cv is not None,
@@ -201,7 +201,7 @@ def _common_settings(
     cv_groups: str | None,
 ) -> dict[str, Any]:
     """Check the names and numbers of the command line before anything is loaded or run."""
-    from digitrec.evaluation.analyses import ANALYSES
+    from digitrec.analyses import ANALYSES
     from digitrec.models import DEFAULT_MODELS, MODELS, parse_overrides
     from digitrec.preprocessing import DEFAULT_FEATURES, FEATURES
 
@@ -230,7 +230,7 @@ def _run_dataset(
     view: ProgressView,
     started_at: float,
 ) -> Run:
-    from digitrec.evaluation.cross_validation import known_writers
+    from digitrec.analyses.cross_validation import known_writers
     from digitrec.evaluation.experiment import Experiment, run_experiment
 
     data, source = _load(name, settings["max_train"], settings["random_state"], view.line)
@@ -248,6 +248,10 @@ def _run_dataset(
     if outcome.interrupted:
         view.warning("stopped; the same command goes on where it stopped")
         raise typer.Exit(_INTERRUPTED)
+    asked = [name for name in settings["analyses"] if name in outcome.run.failures]
+    if asked and outcome.run.winner is not None:
+        reasons = "; ".join(f"{name}: {outcome.run.failures[name]}" for name in asked)
+        raise DigitrecError(f"analyses that were asked for failed: {reasons}")
     if outcome.run.winner is None:
         raise DigitrecError(f"no model ended well; the reasons are in {folder / 'report.md'}")
     return outcome.run

@@ -37,7 +37,7 @@ from digitrec.evaluation.metrics import wilson_interval
 from digitrec.inference.normalise import normalise_digit
 from digitrec.models import MODELS
 from digitrec.preprocessing import DEFAULT_FEATURES, FEATURES
-from digitrec.reporting.markdown import code, escape, table
+from digitrec.rendering.markdown import code, escape, table
 
 __all__ = ["OTHER_HANDWRITING", "app", "render_report", "transfer_models"]
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from digitrec._environment import available_cores
 from digitrec._files import writable_cache_dir
+from digitrec.analyses import ANALYSES, AnalysisContext, run_analyses, selected_analyses
 from digitrec.errors import check_choice
-from digitrec.evaluation.analyses import ANALYSES, AnalysisContext, run_analyses, selected_analyses
 from digitrec.evaluation.job import Job, Limits, make_job
 from digitrec.evaluation.result import Result, Run, write_run
 from digitrec.evaluation.run_files import keep_times, make_run, write_predictions
@@ -251,9 +251,12 @@ def run_experiment(
         results = [found[job.key] for job in jobs]
         winner = select_winner(results)
         analyses: dict[str, Any] = {}
+        failures: dict[str, str] = {}
         if not interrupted:
-            analyses, interrupted = _analyse(experiment, dataset, results, winner, store, report)
-        run = make_run(dataset, results, winner, analyses, started_at)
+            analyses, failures, interrupted = _analyse(
+                experiment, dataset, results, winner, store, report
+            )
+        run = make_run(dataset, results, winner, analyses, started_at, failures)
         if not to_run:
             run = keep_times(run, experiment.folder / "results.json")
         write_predictions(run, store, dataset, experiment.folder / "predictions")
@@ -323,12 +326,13 @@ def _analyse(
     winner: str | None,
     store: JobStore,
     report: Callable[[str], None],
-) -> tuple[dict[str, Any], bool]:
-    """Return the output of the analyses, and whether Ctrl-C ended them."""
+) -> tuple[dict[str, Any], dict[str, str], bool]:
+    """Return the output of the analyses, why others have none, and whether Ctrl-C ended them."""
     specs = selected_analyses(experiment.profile, experiment.analyses)
     outputs: dict[str, Any] = {}
+    failures: dict[str, str] = {}
     if not specs or winner is None:
-        return outputs, False
+        return outputs, failures, False
     context = AnalysisContext(
         dataset=dataset,
         results=tuple(result for result in results if result.ok),
@@ -344,7 +348,9 @@ def _analyse(
     try:
         for spec in specs:
             folder = experiment.folder / "analyses"
-            outputs |= run_analyses([spec], context, folder, force=experiment.force)
+            outcome = run_analyses([spec], context, folder, force=experiment.force)
+            outputs |= outcome.outputs
+            failures |= outcome.failures
     except KeyboardInterrupt:
-        return outputs, True
-    return outputs, False
+        return outputs, failures, True
+    return outputs, failures, False

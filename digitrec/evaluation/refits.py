@@ -36,7 +36,7 @@ from digitrec.models import MODELS
 from digitrec.preprocessing import FEATURES, FeatureStore
 
 if TYPE_CHECKING:
-    from digitrec.evaluation.analyses import AnalysisContext
+    from digitrec.analyses import AnalysisContext
 
 __all__ = ["Refit", "fold_rows", "make_refit", "nested_rows", "run_refits"]
 

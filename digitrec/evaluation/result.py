@@ -129,6 +129,8 @@ class Run:
         `Result.key` of the job with the best validation accuracy.
     analyses : dict
         JSON-safe output of each further analysis, by the name of its report section.
+    failures : dict of str to str
+        Why an analysis that was asked for has no output, by its name.
     command : str
         Command that made the run.
     total_seconds : float
@@ -141,6 +143,7 @@ class Run:
     results: list[Result]
     winner: str | None
     analyses: dict[str, Any] = field(default_factory=dict)
+    failures: dict[str, str] = field(default_factory=dict)
     command: str
     total_seconds: float
     created_at: str

@@ -29,6 +29,7 @@ def make_run(
     winner: str | None,
     analyses: dict[str, Any],
     started_at: float,
+    failures: dict[str, str] | None = None,
 ) -> Run:
     """Return the record of a run.
 
@@ -44,6 +45,8 @@ def make_run(
         Output of the analyses, by name.
     started_at : float
         ``time.monotonic()`` at the start of the run.
+    failures : dict of str to str, optional
+        Why analyses have no output, by name.
     """
     return Run(
         dataset={
@@ -60,6 +63,7 @@ def make_run(
         results=results,
         winner=winner,
         analyses=analyses,
+        failures=failures or {},
         command=_command(),
         total_seconds=time.monotonic() - started_at,
         created_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),

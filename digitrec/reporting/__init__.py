@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from digitrec.reporting.context import Predictions, ReportContext, read_predictions
+from digitrec.analyses import Predictions, ReportContext, read_predictions
+from digitrec.rendering.section import Content, FigureSpec, Section
 from digitrec.reporting.index import render_index, write_index
-from digitrec.reporting.report import render_report, write_report
-from digitrec.reporting.section import Content, FigureSpec, Section
-from digitrec.reporting.sections import SECTIONS
+from digitrec.reporting.report import render_report, report_sections, write_report
 
 __all__ = [
-    "SECTIONS",
     "Content",
     "FigureSpec",
     "Predictions",
@@ -18,6 +16,7 @@ __all__ = [
     "read_predictions",
     "render_index",
     "render_report",
+    "report_sections",
     "write_index",
     "write_report",
 ]

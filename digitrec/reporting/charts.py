@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from digitrec.reporting.style import BLUE, GREY, INK, ORANGE, styled
+from digitrec.rendering.style import BLUE, GREY, INK, ORANGE, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from digitrec._files import write_text
-from digitrec.evaluation.rank_tests import compare_over_datasets
+from digitrec.analyses import ReportContext, dataset_title, model_title
 from digitrec.evaluation.result import Run
-from digitrec.reporting.analysis_text import join_words, p_value
-from digitrec.reporting.comparison_figures import critical_difference_figure
-from digitrec.reporting.context import ReportContext
-from digitrec.reporting.markdown import escape, number, percent, table
-from digitrec.reporting.names import dataset_title, model_title
-from digitrec.reporting.style import save_figure
+from digitrec.rendering.markdown import escape, join_words, number, p_value, percent, table
+from digitrec.rendering.style import BLUE, GREY, INK, new_figure, save_figure, styled
+from digitrec.statistics.ranks import compare_over_datasets
 
-__all__ = ["render_datasets_page", "write_datasets_page"]
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["critical_difference_figure", "render_datasets_page", "write_datasets_page"]
 
 _FIGURE = "figures/critical_difference.png"
 
@@ -138,3 +140,70 @@ def _pair_row(pair: dict[str, Any]) -> list[str]:
         p_value(pair["p_value"]),
         "significantly better ranks" if pair["significant"] else "too close to tell apart",
     ]
+
+
+@styled
+def critical_difference_figure(
+    labels: Sequence[str], mean_ranks: Sequence[float], critical_difference: float
+) -> Figure:
+    """Draw models on a line of mean ranks, joined where they cannot be told apart.
+
+    Parameters
+    ----------
+    labels : sequence of str, length n
+        Names of the models.
+    mean_ranks : sequence of float, length n
+        Mean rank of each, 1 is best.
+    critical_difference : float
+        Smallest significant difference of mean ranks (Demšar 2006).
+    """
+    n = len(labels)
+    order = np.argsort(mean_ranks, kind="stable")
+    ranks = np.asarray(mean_ranks, dtype=float)[order]
+    groups = _groups(ranks, critical_difference)
+    half = (n + 1) // 2
+    figure = new_figure(1.2 + 0.28 * (half + 0.7 * len(groups)))
+    axes = figure.add_subplot()
+    axes.set_axis_off()
+    span = max(n - 1.0, critical_difference)
+    axes.set_xlim(1 - 0.42 * span, 1 + 1.42 * span)
+    bars = 0.7 * len(groups)
+    axes.set_ylim(half + bars + 0.8, -2.6)
+    axes.hlines(0, 1, max(n, 2), colors=INK, linewidth=1)
+    for rank in range(1, n + 1):
+        axes.vlines(rank, -0.15, 0.15, colors=INK, linewidth=1)
+        axes.text(rank, -0.35, str(rank), ha="center", va="bottom", fontsize=8.5)
+    axes.hlines(-1.6, 1, 1 + critical_difference, colors=GREY, linewidth=3)
+    axes.text(
+        1 + critical_difference / 2,
+        -1.75,
+        f"critical difference {critical_difference:.2f}",
+        ha="center",
+        va="bottom",
+        fontsize=8.5,
+    )
+    for place, (start, end) in enumerate(groups):
+        y = 0.6 + 0.7 * place
+        axes.hlines(y, ranks[start] - 0.03 * span, ranks[end] + 0.03 * span, INK, linewidth=4)
+    for place, (index, rank) in enumerate(zip(order, ranks, strict=True)):
+        left = place < half
+        y = bars + 0.6 + (place if left else n - 1 - place)
+        edge = 1 - 0.06 * span if left else 1 + 1.06 * span
+        axes.plot([rank, rank, edge], [0, y, y], color=BLUE if left else GREY, linewidth=1)
+        name = f"{labels[index]}  {rank:.2f}" if left else f"{rank:.2f}  {labels[index]}"
+        gap = -0.02 * span if left else 0.02 * span
+        axes.text(edge + gap, y, name, ha="right" if left else "left", va="center", fontsize=9)
+    axes.set_title("Mean rank over the datasets (bars join what cannot be told apart)")
+    return figure
+
+
+def _groups(
+    ranks: Sequence[float] | np.ndarray[Any, Any], critical: float
+) -> list[tuple[int, int]]:
+    """Return the longest runs of sorted ranks that span less than the critical difference."""
+    groups: list[tuple[int, int]] = []
+    for start in range(len(ranks)):
+        end = max(i for i in range(start, len(ranks)) if ranks[i] - ranks[start] < critical)
+        if end > start and (not groups or end > groups[-1][1]):
+            groups.append((start, end))
+    return groups

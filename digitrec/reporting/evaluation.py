@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from digitrec._files import write_json, write_text
-from digitrec.reporting.markdown import escape, number, percent, table
+from digitrec.rendering.markdown import escape, number, percent, table
 
 __all__ = ["render_evaluation", "write_evaluation"]
 
@@ -70,8 +70,8 @@ def write_evaluation(
     title, metrics, label_names
         As `render_evaluation` takes them.
     """
+    from digitrec.rendering.style import save_figure
     from digitrec.reporting.model_figures import confusion_figure
-    from digitrec.reporting.style import save_figure
 
     folder = Path(folder)
     text = render_evaluation(title, metrics, label_names)

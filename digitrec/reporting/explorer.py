@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from digitrec.reporting.context import Predictions, ReportContext, Row
-from digitrec.reporting.markdown import MISSING, anchor, percent
+from digitrec.analyses import Predictions, ReportContext, Row
+from digitrec.rendering.markdown import MISSING, anchor, percent
 
 __all__ = ["Explorer", "build_explorer", "explorer_data", "make_sprite"]
 

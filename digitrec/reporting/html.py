@@ -10,7 +10,7 @@ from html import escape, unescape
 from importlib import resources
 from typing import Any
 
-from digitrec.reporting.markdown import anchor
+from digitrec.rendering.markdown import anchor
 
 __all__ = ["read_asset", "render_html"]
 

@@ -9,12 +9,11 @@ from html import escape as escape_html
 from pathlib import Path
 
 from digitrec._files import write_text
+from digitrec.analyses import ReportContext, dataset_title, model_title
 from digitrec.errors import DigitrecError
 from digitrec.evaluation.result import Run, read_run
-from digitrec.reporting.context import ReportContext
+from digitrec.rendering.markdown import MISSING, code, escape, percent, seconds, table
 from digitrec.reporting.html import read_asset
-from digitrec.reporting.markdown import MISSING, code, escape, percent, seconds, table
-from digitrec.reporting.names import dataset_title, model_title
 
 __all__ = ["Page", "find_pages", "find_runs", "render_cards", "render_index", "write_index"]
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from digitrec.reporting.context import ReportContext
-from digitrec.reporting.markdown import code, code_block, escape, seconds, table
-from digitrec.reporting.section import Content
+from digitrec.analyses import ReportContext
+from digitrec.rendering.markdown import code, code_block, escape, seconds, table
+from digitrec.rendering.section import Content, Section
 
-__all__ = ["loading_section", "method_section"]
+__all__ = ["SECTIONS", "loading_section", "method_section"]
 
 _COLUMNS = (
     (
@@ -132,3 +132,6 @@ def _versions(versions: dict[str, str]) -> str:
 def _first(values: Sequence[str]) -> str:
     """Return the distinct values in order, parted by semicolons."""
     return "; ".join(dict.fromkeys(value for value in values if value))
+
+
+SECTIONS = (Section("loading", loading_section, 200), Section("method", method_section, 210))

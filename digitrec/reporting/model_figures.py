@@ -6,10 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from digitrec.reporting.style import (
-    ORANGE,
+from digitrec.rendering.style import (
     PALETTE,
     WIDTH,
     name_cells,
@@ -21,7 +20,7 @@ from digitrec.reporting.style import (
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["confusion_figure", "curves_figure", "grid_columns", "images_figure"]
+__all__ = ["confusion_figure", "curves_figure"]
 
 _MOST_ANNOTATED = 20
 
@@ -78,63 +77,6 @@ def confusion_figure(confusion: ArrayLike, classes: Sequence[str], *, title: str
     axes.spines[:].set_color("#E9ECEF")
     axes.set_xlabel("predicted")
     axes.set_ylabel("true")
-    axes.set_title(title)
-    return figure
-
-
-def grid_columns(classes: Sequence[str]) -> int:
-    """Return how many images stand side by side so that captions have room."""
-    longest = max(map(len, classes))
-    return 10 if longest <= 7 else 8 if longest <= 10 else 6
-
-
-@styled
-def images_figure(
-    images: NDArray[np.uint8],
-    captions: Sequence[str],
-    *,
-    title: str,
-    wrong: Sequence[bool] | None = None,
-    columns: int = 10,
-) -> Figure:
-    """Draw images in a grid, each with a caption below.
-
-    Parameters
-    ----------
-    images : ndarray of uint8, shape (n, height, width)
-        Pixel values, 0 (background) to 255 (ink); drawn dark on light.
-    captions : sequence of str, length n
-        Text under each image.
-    title : str
-        Heading.
-    wrong : sequence of bool, optional
-        Images that get a frame in the colour of mistakes.
-    columns : int
-        Images per row; see `grid_columns`.
-    """
-    from matplotlib.patches import Rectangle
-
-    # One axes for all images, in units of an image's side: many axes take seconds to lay out.
-    n_rows = -(-len(images) // columns)
-    lines = max((caption.count("\n") + 1 for caption in captions), default=1)
-    side = WIDTH / (1.12 * columns)
-    step_y = 1.1 + 0.17 * lines / side
-    figure = new_figure(n_rows * step_y * side + 0.33)
-    axes = figure.add_subplot()
-    axes.set_axis_off()
-    for index, (image, caption) in enumerate(zip(images, captions, strict=True)):
-        row, column = divmod(index, columns)
-        x, y = 1.12 * column, row * step_y
-        axes.imshow(255 - image, cmap="gray", vmin=0, vmax=255, extent=(x, x + 1, y + 1, y))
-        marked = wrong is not None and wrong[index]
-        color, width = (ORANGE, 1.8) if marked else ("#D0D7DE", 0.8)
-        axes.add_patch(Rectangle((x, y), 1, 1, fill=False, edgecolor=color, linewidth=width))
-        text = axes.text(
-            x + 0.5, y + 1.05, caption, ha="center", va="top", fontsize=8, linespacing=1.15
-        )
-        text.set_in_layout(False)
-    axes.set_xlim(-0.02, 1.12 * columns - 0.1)
-    axes.set_ylim(n_rows * step_y, -0.03)
     axes.set_title(title)
     return figure
 

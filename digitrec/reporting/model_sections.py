@@ -6,13 +6,14 @@ from typing import Any
 
 import numpy as np
 
+from digitrec.analyses import Predictions, ReportContext, Row
 from digitrec.evaluation.result import Result
+from digitrec.rendering.images import grid_columns, images_figure
+from digitrec.rendering.markdown import code, escape, percent, seconds, table
+from digitrec.rendering.section import Content, FigureSpec, Section
 from digitrec.reporting import model_figures
-from digitrec.reporting.context import Predictions, ReportContext, Row
-from digitrec.reporting.markdown import code, escape, percent, seconds, table
-from digitrec.reporting.section import Content, FigureSpec
 
-__all__ = ["models_section", "samples_section"]
+__all__ = ["SECTIONS", "models_section", "samples_section"]
 
 _ROWS_OF_MISTAKES = 3
 _N_SAMPLES_PER_CLASS = 2
@@ -20,7 +21,7 @@ _N_SAMPLES_PER_CLASS = 2
 
 def samples_section(context: ReportContext) -> Content | None:
     """Test images drawn at random, as the winner reads them."""
-    row = next((row for row in context.ok_rows if row.is_winner), None)
+    row = context.winning_row
     predictions = context.predictions.get(row.shown.key) if row else None
     images = context.images(predictions) if predictions else None
     if row is None or predictions is None or images is None:
@@ -31,12 +32,12 @@ def samples_section(context: ReportContext) -> Content | None:
     figure = FigureSpec(
         "samples",
         f"{len(chosen)} test images drawn at random, each with the winner's answer",
-        lambda: model_figures.images_figure(
+        lambda: images_figure(
             images[chosen],
             captions,
             title=f"How {row.title} reads test images",
             wrong=wrong,
-            columns=model_figures.grid_columns(context.label_names),
+            columns=grid_columns(context.label_names),
         ),
     )
     text = (
@@ -107,7 +108,7 @@ def _mistakes_spec(context: ReportContext, row: Row) -> tuple[FigureSpec | None,
     images = context.images(predictions) if predictions else None
     if predictions is None or images is None or not len(predictions.mistakes):
         return None, ""
-    columns = model_figures.grid_columns(context.label_names)
+    columns = grid_columns(context.label_names)
     chosen = predictions.mistakes[: _ROWS_OF_MISTAKES * columns]
     captions = [_caption(context, predictions, index, with_truth=True) for index in chosen]
     which = "surest" if predictions.confidence is not None else "first"
@@ -115,7 +116,7 @@ def _mistakes_spec(context: ReportContext, row: Row) -> tuple[FigureSpec | None,
     figure = FigureSpec(
         f"mistakes_{row.shown.stem}",
         f"The {len(chosen)} {which} mistakes of {row.title} with true and predicted class",
-        lambda: model_figures.images_figure(images[chosen], captions, title=title, columns=columns),
+        lambda: images_figure(images[chosen], captions, title=title, columns=columns),
     )
     total = len(predictions.mistakes)
     what = f"The {len(chosen)} {which} of its {total:,} mistakes"
@@ -213,3 +214,6 @@ def _parameter_table(parameters: dict[str, Any]) -> str:
 def _shown(value: Any) -> str:
     text = seconds(value) if isinstance(value, float) and 1e4 <= abs(value) < 1e9 else repr(value)
     return text if len(text) <= 200 else text[:199] + "…"
+
+
+SECTIONS = (Section("samples", samples_section, 150), Section("models", models_section, 190))

@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from digitrec.reporting.style import (
+from digitrec.rendering.style import (
     BLUE,
-    GREY,
     INK,
     ORANGE,
-    label_points,
+    log_percent_axis,
     name_cells,
     new_figure,
-    plain_log_ticks,
     styled,
 )
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["cost_figure", "error_figure", "per_class_figure"]
+__all__ = ["error_figure", "per_class_figure"]
 
 
 @styled
@@ -61,7 +57,7 @@ def error_figure(
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     if starts.min() > 0 and ends.max() / starts.min() > 12:
-        _log_percent(axes, "x", starts.min(), ends.max())
+        log_percent_axis(axes, "x", starts.min(), ends.max())
     else:
         axes.set_xlim(0, ends.max() * 1.12)
         axes.margins(x=0)
@@ -79,67 +75,6 @@ def error_figure(
     axes.set_ylim(len(labels) - 0.4, -0.6)
     axes.set_xlabel("test error, % (bar: 95 % interval; orange: the winner)")
     axes.set_title("Test error")
-    return figure
-
-
-@styled
-def cost_figure(
-    labels: Sequence[str],
-    cost: Sequence[float],
-    error: Sequence[float],
-    *,
-    axis_label: str,
-    title: str,
-    winner: int | None = None,
-) -> Figure:
-    """Draw the test error of each model against what it costs, both on log axes.
-
-    The models that no other beats in both are joined by a line.
-
-    Parameters
-    ----------
-    labels : sequence of str, length n
-        Names of the models.
-    cost : sequence of float, length n
-        Cost, above zero; log axis.
-    error : sequence of float, length n
-        Test error as fraction.
-    axis_label, title : str
-        What the cost is, and the heading.
-    winner : int, optional
-        Which model was chosen on validation data.
-    """
-    y = 100 * np.asarray(error, dtype=float)
-    x = np.maximum(np.asarray(cost, dtype=float), 1e-4)
-    figure = new_figure(3.6 if len(labels) < 8 else 4.6)
-    axes = figure.add_subplot()
-    front = _pareto(x, y)
-    axes.plot(x[front], y[front], color=GREY, linewidth=1.2, linestyle=(0, (4, 3)), zorder=1)
-    colors = [ORANGE if index == winner else BLUE for index in range(len(labels))]
-    axes.scatter(x, y, c=colors, s=46, zorder=3)
-    axes.set_xscale("log")
-    span = math.log10(x.max() / x.min())
-    pad = 10 ** max(0.22, 0.14 * span)
-    axes.set_xlim(x.min() / pad, x.max() * pad)
-    plain_log_ticks(axes.xaxis)
-    positive = y[y > 0]
-    if len(positive) == len(y) and y.max() / y.min() > 3:
-        _log_percent(axes, "y", y.min() / 1.12, y.max() * 1.12)
-    else:
-        room = max(0.15 * (y.max() - y.min()), 0.05 * y.max(), 0.02)
-        axes.set_ylim(max(0, y.min() - room), y.max() + room)
-    axes.grid(axis="both")
-    axes.set_xlabel(axis_label)
-    axes.set_ylabel("test error, %")
-    axes.set_title(title)
-    label_points(
-        axes,
-        x.tolist(),
-        y.tolist(),
-        labels,
-        [index == winner for index in range(len(labels))],
-        avoid=list(zip(x[front], y[front], strict=True)),
-    )
     return figure
 
 
@@ -184,23 +119,3 @@ def per_class_figure(
     image.set_label("1 - F1")
     axes.set_title("F1 score by class, % (darker: more is missed)")
     return figure
-
-
-def _pareto(cost: NDArray[np.floating], error: NDArray[np.floating]) -> NDArray[np.intp]:
-    """Return the rows that no other row beats in both, by rising cost."""
-    order = np.lexsort((error, cost))
-    best = np.minimum.accumulate(error[order])
-    keep = np.r_[True, best[1:] < best[:-1]]
-    return order[keep]
-
-
-def _log_percent(axes: Axes, which: str, low: float, high: float) -> None:
-    """Give an axis a log scale with plain numbers."""
-    if which == "x":
-        axes.set_xscale("log")
-        axes.set_xlim(low / 1.15, high * 1.35)
-        plain_log_ticks(axes.xaxis)
-    else:
-        axes.set_yscale("log")
-        axes.set_ylim(low / 1.05, high * 1.05)
-        plain_log_ticks(axes.yaxis)

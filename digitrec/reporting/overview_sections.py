@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import numpy as np
 
+from digitrec.analyses import ANALYSES, ReportContext, Row, dataset_title, model_title
 from digitrec.evaluation.result import Result
-from digitrec.reporting import overview_figures
-from digitrec.reporting.context import ReportContext, Row
-from digitrec.reporting.markdown import (
+from digitrec.rendering.markdown import (
     MISSING,
     anchor,
     escape,
     number,
+    one_line,
     percent,
     seconds,
     table,
 )
-from digitrec.reporting.names import dataset_title, model_title
+from digitrec.rendering.section import Content, FigureSpec, Section
+from digitrec.reporting import overview_figures
 from digitrec.reporting.published import PUBLISHED
-from digitrec.reporting.section import Content, FigureSpec
 
 __all__ = [
+    "SECTIONS",
     "ablation_section",
     "accuracy_table",
-    "cost_section",
     "error_section",
     "per_class_section",
     "published_section",
@@ -41,6 +41,15 @@ def summary_section(context: ReportContext) -> Content:
     if failures:
         parts.append("Jobs that did not end well:")
         parts.append("\n".join(_failure_line(failure) for failure in failures))
+    if run.failures:
+        parts.append("Analyses without a result:")
+        parts.append(
+            "\n".join(
+                f"- **{escape(ANALYSES[name].title if name in ANALYSES else name)}**: "
+                f"{escape(one_line(reason))}"
+                for name, reason in run.failures.items()
+            )
+        )
     return Content("\n\n".join(parts))
 
 
@@ -114,11 +123,13 @@ def _status(row: Row) -> str:
 def _failure_line(failure: Result) -> str:
     name = f"{model_title(failure.model)} ({failure.features}, seed {failure.random_state})"
     state = failure.status.replace("_", " ")
-    return f"- **{escape(name)}**: {state}" + (f", {escape(failure.reason)}" * bool(failure.reason))
+    return f"- **{escape(name)}**: {state}" + (
+        f", {escape(one_line(failure.reason))}" * bool(failure.reason)
+    )
 
 
 def _winner_sentence(context: ReportContext) -> str:
-    winner = next((row for row in context.ok_rows if row.is_winner), None)
+    winner = context.winning_row
     if winner is None:
         return "No model finished, so there is no winner."
     best = winner.shown
@@ -179,50 +190,7 @@ def error_section(context: ReportContext) -> Content | None:
         + ", ".join(f"{label} {percent(e)} %" for label, e in zip(labels, error, strict=True)),
         lambda: overview_figures.error_figure(labels, error, low, high, winner=_winner_index(rows)),
     )
-    return Content(f"## Error and cost\n\n{figure.markdown}", (figure,))
-
-
-def cost_section(context: ReportContext) -> Content | None:
-    """Test error against fit time and against latency."""
-    costs = (
-        ("fit_seconds", "fit_time", "fit time, s", "Error against fit time"),
-        ("latency_p50_ms", "latency", "time for one image, ms (median)", "Error against latency"),
-    )
-    figures = []
-    for field, stem, axis_label, title in costs:
-        rows = [
-            row
-            for row in context.ok_rows
-            if row.mean(field) is not None and row.mean("test_error") is not None
-        ]
-        if len(rows) > 1:
-            figures.append(_cost_figure(context, rows, field, stem, axis_label, title))
-    if not figures:
-        return None
-    text = (
-        "Down and to the left is better. The broken line joins the models that no other beats "
-        "in both."
-    )
-    return Content("\n\n".join([text, *(figure.markdown for figure in figures)]), tuple(figures))
-
-
-def _cost_figure(
-    context: ReportContext, rows: list[Row], field: str, stem: str, axis_label: str, title: str
-) -> FigureSpec:
-    labels = [context.label(row) for row in rows]
-    cost = [row.mean(field) or 0.0 for row in rows]
-    error = [row.mean("test_error") or 0.0 for row in rows]
-    pairs = ", ".join(
-        f"{label} {seconds(c)} and {percent(e)} %"
-        for label, c, e in zip(labels, cost, error, strict=True)
-    )
-    return FigureSpec(
-        f"error_{stem}",
-        f"{title} ({axis_label}) of each model: {pairs}",
-        lambda: overview_figures.cost_figure(
-            labels, cost, error, axis_label=axis_label, title=title, winner=_winner_index(rows)
-        ),
-    )
+    return Content(f"## Test error\n\n{figure.markdown}", (figure,))
 
 
 def per_class_section(context: ReportContext) -> Content | None:
@@ -299,3 +267,12 @@ def published_section(context: ReportContext) -> Content | None:
 
 def _winner_index(rows: list[Row]) -> int | None:
     return next((index for index, row in enumerate(rows) if row.is_winner), None)
+
+
+SECTIONS = (
+    Section("summary", summary_section, 10),
+    Section("error", error_section, 20),
+    Section("per_class", per_class_section, 70),
+    Section("ablation", ablation_section, 130),
+    Section("published", published_section, 140),
+)

@@ -11,19 +11,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from digitrec._files import atomic_path, write_text
+from digitrec.analyses import ANALYSES, Predictions, ReportContext
 from digitrec.evaluation.result import Result, Run
+from digitrec.rendering.section import FigureSpec, Section
+from digitrec.rendering.style import render_png
+from digitrec.reporting import method_sections, model_sections, overview_sections
 from digitrec.reporting.charts import chart_html
-from digitrec.reporting.context import Predictions, ReportContext
 from digitrec.reporting.explorer import build_explorer
 from digitrec.reporting.html import render_html
-from digitrec.reporting.section import FigureSpec, Section
-from digitrec.reporting.sections import SECTIONS
-from digitrec.reporting.style import render_png
 
 if TYPE_CHECKING:
     from digitrec.datasets import Dataset
 
-__all__ = ["Report", "render_csv", "render_report", "write_report"]
+__all__ = ["Report", "render_csv", "render_report", "report_sections", "write_report"]
 
 # Nested values have their own place in results.json; a flat file leaves them out.
 _NOT_FLAT = ("per_class", "confusion", "curves")
@@ -37,8 +37,17 @@ class Report:
     figures: tuple[FigureSpec, ...]
 
 
-def render_report(context: ReportContext, sections: Iterable[Section] = SECTIONS) -> Report:
+def report_sections() -> list[Section]:
+    """Return the parts of a report, in the order in which a reader meets them."""
+    own = (overview_sections.SECTIONS, model_sections.SECTIONS, method_sections.SECTIONS)
+    sections = [section for group in own for section in group]
+    sections += [Section(a.name, a.section, a.order) for a in ANALYSES.values()]
+    return sorted(sections, key=lambda section: section.order)
+
+
+def render_report(context: ReportContext, sections: Iterable[Section] | None = None) -> Report:
     """Put a report together; nothing is drawn or written."""
+    sections = report_sections() if sections is None else sections
     contents = [content for section in sections if (content := section.build(context))]
     return Report(
         "\n\n".join(content.markdown for content in contents) + "\n",

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from benchmarks import compare
-from digitrec.evaluation.regression import compare_runs
+from digitrec.evaluation.compare_runs import compare_runs
 from digitrec.evaluation.result import Result, Run, write_run
 
 ROOT = Path(__file__).parents[2]

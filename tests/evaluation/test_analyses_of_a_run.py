@@ -8,14 +8,13 @@ import json
 import numpy as np
 import pytest
 
+from digitrec.analyses import ANALYSES, AnalysisContext
+from digitrec.analyses._corruptions import CORRUPTIONS
+from digitrec.analyses.learning_curves import curve_sizes, growth_exponent
+from digitrec.analyses.pareto import pareto_front
 from digitrec.errors import ConfigurationError
-from digitrec.evaluation.analyses import ANALYSES
-from digitrec.evaluation.corruptions import CORRUPTIONS
 from digitrec.evaluation.experiment import run_experiment
-from digitrec.evaluation.learning_curves import curve_sizes, growth_exponent
-from digitrec.evaluation.pareto import describe_fronts, pareto_front
 from digitrec.evaluation.refits import fold_rows, nested_rows
-from digitrec.evaluation.representatives import representatives
 from digitrec.evaluation.store import JobStore
 
 OPTIONS = {"cv": 3, "repeats": 2}
@@ -53,7 +52,18 @@ def stems(run):
 
 def test_every_analysis_ran_and_is_json(run, lines):
     assert set(run.analyses) == set(ANALYSES), lines
+    assert run.failures == {}
     json.dumps(run.analyses, allow_nan=False)
+
+
+def test_every_analysis_gives_a_table(run):
+    for name, output in run.analyses.items():
+        frame = ANALYSES[name].frame(output)
+        assert frame.columns.is_unique
+        if name not in ("subsets", "support_vectors"):  # neither MNIST nor a support vector machine
+            assert len(frame)
+        if "name" in frame:
+            assert set(frame["name"]) <= stems(run)
 
 
 def test_significance_compares_all_models_with_the_winner(run):
@@ -78,8 +88,8 @@ def test_calibration_covers_models_with_and_without_probabilities(run):
         assert model["risk"]["table"][0]["error"] == pytest.approx(by_stem[stem].test_error)
 
 
-def test_lenses_are_for_mnist_only(run):
-    assert run.analyses["lenses"] == {}
+def test_subsets_are_for_mnist_only(run):
+    assert run.analyses["subsets"] == {}
 
 
 def test_confused_pairs_add_up_to_the_errors(run):
@@ -125,7 +135,7 @@ def test_analyses_are_reused(run, experiment, small_digits):
 
 
 def test_a_model_over_its_time_is_left_out_with_its_reason(run, experiment, small_digits):
-    from digitrec.evaluation.analyses import AnalysisContext
+
     from digitrec.evaluation.refits import make_refit, run_refits
 
     context = AnalysisContext(
@@ -151,14 +161,22 @@ def test_unknown_analyses_are_named(experiment, small_digits):
         run_experiment(wrong, small_digits, "digits")
 
 
-def test_representatives_are_the_winner_and_lowest_seeds(run):
+def test_the_winner_and_lowest_seeds_stand_for_their_models(run):
     first, second, third = run.results
     later = [
         dataclasses.replace(result, random_state=1, key=f"{result.key}-1") for result in run.results
     ]
     failed = dataclasses.replace(third, features="raw", status="timeout")
-    chosen = representatives([*later, failed, first, second, third], later[1].key)
-    assert {(r.model, r.random_state) for r in chosen} == {
+    context = AnalysisContext(
+        dataset=None,
+        results=(*later, failed, first, second, third),
+        winner=later[1].key,
+        store=None,
+        random_state=0,
+        n_jobs=1,
+        cache=None,
+    )
+    assert {(r.model, r.random_state) for r in context.one_per_model} == {
         (first.model, 0),
         (second.model, 1),
         (third.model, 0),
@@ -196,10 +214,9 @@ def test_growth_exponent_of_a_power_law():
 
 def test_pareto_front_by_hand(run):
     assert pareto_front([1, 2, 3, 1], [3, 1, 2, 3]).tolist() == [True, True, False, True]
-    fronts = describe_fronts(run.results)["fronts"]
+    assert pareto_front([1, 1, 5], [0.1, 0.1, 0.05]).all()
+    found = ANALYSES["pareto"].frame(run.analyses["pareto"]).set_index("name")
     best = min(run.results, key=lambda result: result.test_error)
     smallest = min(run.results, key=lambda result: result.model_bytes)
-    assert fronts["model_bytes"][0] == smallest.stem
-    assert any(
-        best.test_error == r.test_error for r in run.results if r.stem in fronts["fit_seconds"]
-    )
+    assert found.loc[smallest.stem, "on_front_model_bytes"]
+    assert found[found["on_front_fit_seconds"]]["error"].min() == best.test_error

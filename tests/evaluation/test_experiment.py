@@ -2,11 +2,19 @@ import dataclasses
 import json
 
 import numpy as np
+import pandas as pd
+import pytest
 
-from digitrec.evaluation import analyses
-from digitrec.evaluation.analyses import AnalysisSpec, run_analyses, selected_analyses
+from digitrec.analyses import (
+    Analysis,
+    AnalysisContext,
+    _registry,
+    run_analyses,
+    selected_analyses,
+)
 from digitrec.evaluation.experiment import make_jobs, run_experiment
 from digitrec.evaluation.result import read_run
+from digitrec.evaluation.store import JobStore
 from digitrec.models import MODELS
 
 
@@ -70,16 +78,25 @@ def test_predictions_of_a_run_are_those_of_its_winner(make_experiment, small_dig
     assert accuracy == run.results[0].test_accuracy
 
 
+def made_up(name, run=dict, **settings):
+    return Analysis(
+        name=name,
+        title=name.title(),
+        question="?",
+        order=ord(name[0]),
+        run=run,
+        frame=pd.DataFrame,
+        section=lambda context: None,
+        **settings,
+    )
+
+
 def test_analyses_by_profile_and_name(monkeypatch):
-    specs = [
-        AnalysisSpec(name="a", title="A", run=dict, in_fast=True),
-        AnalysisSpec(name="b", title="B", run=dict),
-        AnalysisSpec(name="c", title="C", run=dict, in_full=False),
-    ]
-    monkeypatch.setattr(analyses, "ANALYSES", {spec.name: spec for spec in specs})
+    records = [made_up("c", in_full=False), made_up("a", in_fast=True), made_up("b")]
+    monkeypatch.setattr(_registry, "ANALYSES", {record.name: record for record in records})
 
     def names(*arguments):
-        return [spec.name for spec in selected_analyses(*arguments)]
+        return [record.name for record in selected_analyses(*arguments)]
 
     assert names(None) == []
     assert names("fast") == ["a"]
@@ -87,20 +104,9 @@ def test_analyses_by_profile_and_name(monkeypatch):
     assert names("fast", ["c"]) == ["a", "c"]
 
 
-def test_an_analysis_runs_once_per_input_and_may_fail(make_experiment, small_digits, tmp_path):
-    from digitrec.evaluation.store import JobStore
-
-    calls = []
-
-    def count(context):
-        calls.append(context.options["k"])
-        return {"n": len(calls)}
-
-    def fail(context):
-        raise ValueError("no luck")
-
-    lines = []
-    context = analyses.AnalysisContext(
+@pytest.fixture
+def analysis_context(small_digits, tmp_path):
+    return AnalysisContext(
         dataset=small_digits,
         results=(),
         winner=None,
@@ -109,21 +115,41 @@ def test_an_analysis_runs_once_per_input_and_may_fail(make_experiment, small_dig
         n_jobs=1,
         cache=tmp_path,
         options={"k": 1, "other": 2},
-        report=lines.append,
     )
-    specs = [
-        AnalysisSpec(name="fail", title="Fail", run=fail),
-        AnalysisSpec(name="count", title="Count", run=count, options=("k",)),
-    ]
-    assert run_analyses(specs, context, tmp_path) == {"count": {"n": 1}}
-    assert lines == ["Fail …", "Fail failed: ValueError: no luck", "Count …"]
-    assert run_analyses(specs[1:], context, tmp_path) == {"count": {"n": 1}}
-    irrelevant = dataclasses.replace(context, options={"k": 1, "other": 3})
-    assert run_analyses(specs[1:], irrelevant, tmp_path) == {"count": {"n": 1}}
-    relevant = dataclasses.replace(context, options={"k": 2, "other": 2})
-    assert run_analyses(specs[1:], relevant, tmp_path) == {"count": {"n": 2}}
-    assert run_analyses(specs[1:], context, tmp_path, force=True) == {"count": {"n": 3}}
+
+
+def test_an_analysis_runs_once_per_input(analysis_context, tmp_path):
+    calls = []
+
+    def count(context):
+        calls.append(context.options["k"])
+        return {"n": len(calls)}
+
+    records = [made_up("count", count, options=("k",))]
+
+    def outputs(options, **settings):
+        context = dataclasses.replace(analysis_context, options=options)
+        return run_analyses(records, context, tmp_path, **settings).outputs
+
+    assert outputs({"k": 1, "other": 2}) == {"count": {"n": 1}}
+    assert outputs({"k": 1, "other": 3}) == {"count": {"n": 1}}
+    assert outputs({"k": 2, "other": 2}) == {"count": {"n": 2}}
+    assert outputs({"k": 1}, force=True) == {"count": {"n": 3}}
     for path in tmp_path.glob("count-*.json"):
         assert json.loads(path.read_text())
         path.write_text('{"n":')
-    assert run_analyses(specs[1:], context, tmp_path) == {"count": {"n": 4}}
+    assert outputs({"k": 1}) == {"count": {"n": 4}}
+
+
+def test_a_failed_analysis_costs_no_other_and_says_why_in_one_line(analysis_context, tmp_path):
+    def fail(context):
+        raise ValueError(f"no luck with {object()!r}\nof /tmp/x/y.npz")
+
+    lines = []
+    context = dataclasses.replace(analysis_context, report=lines.append)
+    records = [made_up("fail", fail), made_up("good", lambda context: {"n": 1})]
+    outcome = run_analyses(records, context, tmp_path)
+    assert outcome.outputs == {"good": {"n": 1}}
+    assert outcome.failures == {"fail": "ValueError: no luck with <object object>"}
+    assert lines == ["Fail …", f"Fail failed: {outcome.failures['fail']}", "Good …"]
+    assert not list(tmp_path.glob("fail-*"))

@@ -6,17 +6,24 @@ import re
 import numpy as np
 import pytest
 
-from digitrec.evaluation.calibration import describe_calibration
-from digitrec.evaluation.correlated_tests import compare_folds
-from digitrec.evaluation.corruptions import CORRUPTIONS
-from digitrec.evaluation.learning_curves import growth_exponent
-from digitrec.evaluation.lenses import count_confused_pairs, describe_lenses
-from digitrec.evaluation.pareto import describe_fronts
-from digitrec.evaluation.statistics import compare_predictions
+from digitrec.analyses import ANALYSES
+from digitrec.analyses._corruptions import CORRUPTIONS
+from digitrec.analyses.calibration import describe_calibration, risk_figure
+from digitrec.analyses.confused_pairs import count_confused_pairs
+from digitrec.analyses.cross_validation import compare_folds
+from digitrec.analyses.learning_curves import growth_exponent, growth_figure
+from digitrec.analyses.significance import compare_predictions, difference_figure
+from digitrec.analyses.subsets import score_subsets
+from digitrec.datasets import DATASETS
 from digitrec.evaluation.store import JobPredictions
-from digitrec.reporting import SECTIONS, ReportContext, analysis_figures, comparison_figures
-from digitrec.reporting.analysis_text import interval, join_words, p_value, points
-from digitrec.reporting.datasets_page import render_datasets_page, write_datasets_page
+from digitrec.models import MODELS
+from digitrec.rendering.markdown import interval, join_words, p_value, points
+from digitrec.reporting import ReportContext, datasets_page
+from digitrec.reporting.datasets_page import (
+    critical_difference_figure,
+    render_datasets_page,
+    write_datasets_page,
+)
 
 SIZES = (100, 200, 400)
 
@@ -55,7 +62,6 @@ def analysed(run, predictions, dataset):
     curves[0]["stopped"] = "stopped after its time limit of 3 s"
     analyses = {
         "significance": compare_predictions(dataset.y_test, labels, run.winning_result.stem),
-        "pareto": describe_fronts(ok),
         "confused_pairs": count_confused_pairs(dataset.y_test, labels, 10),
         "calibration": {"models": calibration},
         "cross_validation": {
@@ -85,7 +91,7 @@ def analysed(run, predictions, dataset):
 
 
 def build(name, context):
-    return next(entry for entry in SECTIONS if entry.name == name).build(context)
+    return ANALYSES[name].section(context)
 
 
 def table_rows(markdown):
@@ -93,8 +99,8 @@ def table_rows(markdown):
 
 
 NAMES = (
-    *("significance", "pareto", "confused_pairs", "calibration", "cross_validation"),
-    *("robustness", "learning_curves", "lenses"),
+    *("significance", "confused_pairs", "calibration", "cross_validation"),
+    *("robustness", "learning_curves", "subsets"),
 )
 
 
@@ -105,14 +111,32 @@ def test_a_run_without_the_analysis_has_no_section(name, context):
     assert build(name, dataclasses.replace(context, run=empty)) is None
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name != "lenses"])
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "subsets"])
 def test_sections_show_their_figures(name, analysed):
     content = build(name, analysed)
-    assert content.markdown.startswith("## ")
+    record = ANALYSES[name]
+    assert content.markdown.startswith(f"## {record.title}\n\n{record.question}")
     assert content.figures
     for figure in content.figures:
         assert f"](figures/{figure.name}.png)" in content.markdown
         assert figure.draw().axes
+
+
+def test_pareto_names_the_front_that_its_figures_join(context):
+    content = build("pareto", context)
+    rows = [row for row in context.ok_rows if row.shown.model_bytes]
+    by_size = sorted(rows, key=lambda row: (row.shown.model_bytes, row.shown.test_error))
+    best, front = 1.0, []
+    for row in by_size:
+        if row.shown.test_error < best:
+            best = row.shown.test_error
+            front.append(row.title)
+    assert f"- size: {', '.join(front)}\n" in content.markdown
+    assert [figure.name for figure in content.figures] == [
+        *("error_fit_time", "error_latency", "error_size")
+    ]
+    line = content.figures[2].draw().axes[0].lines[0]
+    assert len(line.get_xdata()) == len(front)
 
 
 def test_significance_says_what_the_numbers_mean(analysed):
@@ -150,7 +174,7 @@ def test_cross_validation_names_failures_and_verdicts(analysed):
 
 def test_calibration_marks_models_without_probabilities(analysed):
     markdown = build("calibration", analysed).markdown
-    assert "SVM †" in markdown
+    assert "SVM (RBF) †" in markdown
     assert "MLP †" not in markdown
     assert "0 % rejected" in markdown
     assert "20 % rejected" in markdown
@@ -187,14 +211,14 @@ def test_confused_pairs_show_the_winners_images(analysed, dataset):
     assert content.figures[0].draw().axes[0].images
 
 
-def test_lenses_show_the_rejected_labels(context):
+def test_subsets_show_the_rejected_labels(context):
     stems = [row.shown.stem for row in context.ok_rows]
     y = np.arange(10_000) % 10
-    found = describe_lenses(
+    found = score_subsets(
         y, {stem: np.where(np.arange(10_000) < i, 0, y) for i, stem in enumerate(stems)}
     )
-    run = dataclasses.replace(context.run, analyses={"lenses": found})
-    content = build("lenses", dataclasses.replace(context, run=run))
+    run = dataclasses.replace(context.run, analyses={"subsets": found})
+    content = build("subsets", dataclasses.replace(context, run=run))
     assert "labels of 15 test images" in content.markdown
     assert len(table_rows(content.markdown)) == len(stems)
     # The images at hand are not MNIST's.
@@ -211,7 +235,7 @@ def test_words_and_numbers():
 
 def test_difference_figure_colours_what_is_significant():
     cells = [[None, (0.02, True), (0.01, False)], [(-0.02, True), None, None], [None, None, None]]
-    axes = comparison_figures.difference_figure(["a", "b", "c"], cells).axes[0]
+    axes = difference_figure(["a", "b", "c"], cells).axes[0]
     shown = axes.images[0].get_array()
     assert shown[0, 1] == 2
     assert shown[1, 0] == -2
@@ -220,25 +244,23 @@ def test_difference_figure_colours_what_is_significant():
 
 
 def test_critical_difference_joins_what_cannot_be_told_apart():
-    figure = comparison_figures.critical_difference_figure(
-        ["a", "b", "c", "d"], [3.143, 2.000, 2.893, 1.964], 1.25
-    )
+    figure = critical_difference_figure(["a", "b", "c", "d"], [3.143, 2.000, 2.893, 1.964], 1.25)
     texts = [text.get_text() for text in figure.axes[0].texts]
     assert "critical difference 1.25" in texts
     assert {"d  1.96", "b  2.00", "2.89  c", "3.14  a"} <= set(texts)
     # Demšar's example: all four are within 1.25 of each other.
-    assert comparison_figures._groups([1.964, 2.0, 2.893, 3.143], 1.25) == [(0, 3)]
-    assert comparison_figures._groups([1.0, 2.0, 3.0], 1.5) == [(0, 1), (1, 2)]
-    assert comparison_figures._groups([1.0, 3.0], 1.5) == []
+    assert datasets_page._groups([1.964, 2.0, 2.893, 3.143], 1.25) == [(0, 3)]
+    assert datasets_page._groups([1.0, 2.0, 3.0], 1.5) == [(0, 1), (1, 2)]
+    assert datasets_page._groups([1.0, 3.0], 1.5) == []
 
 
 def test_growth_and_risk_figures_draw_the_given_points():
     curve = [{"n": n, "error": 1 / n, "fit_seconds": 0.0} for n in SIZES]
-    error, seconds = analysis_figures.growth_figure(["a"], [curve]).axes
+    error, seconds = growth_figure(["a"], [curve]).axes
     np.testing.assert_allclose(error.lines[0].get_xydata(), [[n, 100 / n] for n in SIZES])
     assert len(seconds.lines[0].get_xydata()) == 0
     curve = {"coverage": [0.5, 0.8, 1.0], "error": [0.0, 0.01, 0.02]}
-    axes = analysis_figures.risk_figure(["a"], [curve], winner=0).axes[0]
+    axes = risk_figure(["a"], [curve], winner=0).axes[0]
     np.testing.assert_allclose(axes.lines[0].get_xydata(), [[20, 1], [0, 2]])
 
 
@@ -250,8 +272,9 @@ def test_datasets_page(context, tmp_path):
     assert write_datasets_page([run], tmp_path) is None
     page = write_datasets_page([run, other, third], tmp_path)
     text = page.read_text()
-    assert "4 models on scikit-learn's 8x8 digits, MNIST, 5,000 images and usps" in text
-    assert "kNN" not in text
+    titles = [DATASETS[name].title for name in ("digits", "mnist_5k", "usps")]
+    assert f"4 models on {join_words(titles)}, ranked" in text
+    assert MODELS["knn"].title not in text
     assert "| *mean rank*" in text
     assert text.count(" before ") == 6
     assert (tmp_path / "figures" / "critical_difference.png").stat().st_size > 0
@@ -260,5 +283,5 @@ def test_datasets_page(context, tmp_path):
 def test_reports_of_other_contexts_do_not_need_images(analysed):
     bare = ReportContext(run=analysed.run)
     for name in NAMES:
-        if name != "lenses":
+        if name != "subsets":
             assert build(name, bare) is not None

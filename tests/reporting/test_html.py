@@ -7,9 +7,9 @@ from html.parser import HTMLParser
 
 import pytest
 
+from digitrec.rendering.style import new_figure, render_png
 from digitrec.reporting import ReportContext, render_report
 from digitrec.reporting.html import render_html
-from digitrec.reporting.style import new_figure, render_png
 
 ATTACK = "</script><script>alert(1)</script><img src=x onerror=alert(1)>"
 LOADING = {"img": "src", "script": "src", "link": "href", "iframe": "src", "source": "src"}

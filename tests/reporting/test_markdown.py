@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from digitrec.reporting import markdown
+from digitrec.rendering import markdown
 
 PARSER = MarkdownIt("commonmark", {"html": False}).enable("table")
 

@@ -22,7 +22,7 @@ def written(run, predictions, dataset, tmp_path_factory):
 def test_every_file_is_written(written):
     markdown = (written / "report.md").read_text(encoding="utf-8")
     figures = sorted((written / "figures").iterdir())
-    assert len(figures) == 14
+    assert len(figures) == 15
     for path in figures:
         assert f"figures/{path.name}" in markdown
         assert path.stat().st_size < 150_000
@@ -84,7 +84,7 @@ def test_the_index_lists_runs_and_other_pages(written, run):
     (folder / "broken" / "results.json").write_text("{", encoding="utf-8")
     (folder / "peers.md").write_text("# Beside | others\n", encoding="utf-8")
     page = write_index(folder).read_text(encoding="utf-8")
-    assert "[scikit-learn's 8x8 digits](digits/report.md)" in page
+    assert "[8x8 digits that come with scikit-learn](digits/report.md)" in page
     assert f"{100 * run.winning_result.test_error:.2f}" in page
     assert "broken" not in page
     assert r"[Beside \| others](peers.md)" in page

@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
 
+from digitrec.analyses.pareto import cost_figure
+from digitrec.rendering.images import images_figure
+from digitrec.rendering.style import label_points, new_figure, render_png
 from digitrec.reporting import model_figures, overview_figures
-from digitrec.reporting.style import label_points, new_figure, render_png
 
 
 def texts(axes):
@@ -29,7 +31,7 @@ def test_a_wide_range_of_errors_gets_a_log_axis():
 
 
 def test_costs_are_drawn_on_a_log_axis_with_the_front():
-    figure = overview_figures.cost_figure(
+    figure = cost_figure(
         ["a", "b", "c"], [1, 10, 100], [0.05, 0.06, 0.01], axis_label="s", title="t"
     )
     axes = figure.axes[0]
@@ -99,7 +101,7 @@ def test_many_classes_leave_the_numbers_out():
 def test_images_are_dark_on_light_with_their_captions():
     images = np.zeros((3, 4, 5), dtype=np.uint8)
     images[1, 2, 3] = 255
-    axes = model_figures.images_figure(
+    axes = images_figure(
         images, ["a", "b\n99 %", "c"], title="t", wrong=[False, True, False], columns=2
     ).axes[0]
     assert texts(axes) == ["a", "b\n99 %", "c"]

@@ -1,0 +1,37 @@
+"""Analyses of a run, one module each: what it computes, its figure, its section, its record.
+
+A module whose name has no leading underscore is an analysis: it holds a record `ANALYSIS`, and
+nothing else needs to know of it.
+"""
+
+from digitrec.analyses._registry import (
+    ANALYSES,
+    Analysis,
+    AnalysisContext,
+    AnalysisOutcome,
+    run_analyses,
+    selected_analyses,
+)
+from digitrec.analyses._report_context import (
+    Predictions,
+    ReportContext,
+    Row,
+    dataset_title,
+    model_title,
+    read_predictions,
+)
+
+__all__ = [
+    "ANALYSES",
+    "Analysis",
+    "AnalysisContext",
+    "AnalysisOutcome",
+    "Predictions",
+    "ReportContext",
+    "Row",
+    "dataset_title",
+    "model_title",
+    "read_predictions",
+    "run_analyses",
+    "selected_analyses",
+]

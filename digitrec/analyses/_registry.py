@@ -1,0 +1,297 @@
+"""The record of an analysis, what it gets, and running several with their cache."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import json
+import pkgutil
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from digitrec._environment import library_versions
+from digitrec._files import write_json
+from digitrec.errors import check_choice
+from digitrec.evaluation.result import Result
+from digitrec.rendering.markdown import one_line
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import NDArray
+    from sklearn.pipeline import Pipeline
+
+    from digitrec.analyses._report_context import ReportContext
+    from digitrec.datasets import Dataset
+    from digitrec.evaluation.store import JobPredictions, JobStore
+    from digitrec.rendering.section import Content
+
+__all__ = [
+    "ANALYSES",
+    "Analysis",
+    "AnalysisContext",
+    "AnalysisOutcome",
+    "run_analyses",
+    "selected_analyses",
+]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class AnalysisContext:
+    """What an analysis may use.
+
+    Attributes
+    ----------
+    dataset : Dataset
+        The data of the run.
+    results : tuple of Result
+        Results of the jobs that ended well.
+    winner : str or None
+        `Result.key` of the winner.
+    store : JobStore
+        Where predictions and fitted Pipelines of the jobs lie.
+    random_state : int
+        Seed of the run.
+    n_jobs : int
+        Cores that the analysis may use.
+    options : mapping
+        Settings of the command line by name, JSON-safe; see `Analysis.options`.
+    report : callable
+        ``report(line)`` tells the user what is going on.
+    cache : pathlib.Path
+        Folder for what is shared between processes, such as features.
+    overrides : mapping of str to mapping
+        Parameters by model that replace the registry's.
+    """
+
+    dataset: Dataset
+    results: tuple[Result, ...]
+    winner: str | None
+    store: JobStore
+    random_state: int
+    n_jobs: int
+    cache: Path
+    options: Mapping[str, Any] = field(default_factory=dict)
+    report: Callable[[str], None] = lambda line: None
+    overrides: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    @cached_property
+    def one_per_model(self) -> list[Result]:
+        """One result of each model and feature set: the winner, else the lowest seed.
+
+        The best validation accuracy comes first.
+        """
+        chosen: dict[tuple[str, str], Result] = {}
+        for result in sorted(self.results, key=lambda r: (r.key != self.winner, r.random_state)):
+            if result.ok:
+                chosen.setdefault((result.features, result.model), result)
+        return sorted(chosen.values(), key=lambda result: -(result.validation_accuracy or 0.0))
+
+    @property
+    def winning_result(self) -> Result | None:
+        """The winner's result, or None where there is none."""
+        return next((result for result in self.results if result.key == self.winner), None)
+
+    def predictions(self, result: Result) -> JobPredictions:
+        """Return what the model of a result said about the test and validation rows."""
+        return self.store.read_predictions(result)
+
+    def labels(self) -> dict[str, NDArray[np.integer]]:
+        """Return the test predictions of one result of each model, by `Result.stem`."""
+        return {r.stem: self.predictions(r).y_test_pred for r in self.one_per_model}
+
+    def pipeline(self, result: Result) -> Pipeline:
+        """Return the saved Pipeline of a result; it takes raw pixels."""
+        return self.store.read_pipeline(result)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Analysis:
+    """One analysis of a run: what it computes and how it is shown.
+
+    Attributes
+    ----------
+    name : str
+        Registry key, and the stem of the module that holds the record.
+    title : str
+        Heading of its section: the field's term.
+    question : str
+        What it answers, one sentence; the section starts with it.
+    order : int
+        Place in the report, ascending; see `digitrec.reporting.report_sections`.
+    run : callable
+        ``run(context: AnalysisContext) -> dict``, JSON-safe; kept in `Run.analyses`.
+    frame : callable
+        ``frame(output) -> pandas.DataFrame``: the numbers of an output of `run`, tidy. Models
+        stand in the column ``name`` by `Result.stem`.
+    section : callable
+        ``section(context: ReportContext) -> Content or None``; None where the run has nothing
+        for it.
+    in_fast, in_full : bool
+        Whether the profiles of these names have it.
+    options : tuple of str
+        Settings in `AnalysisContext.options` that change the output.
+    needs_images : bool
+        Whether rows must be images.
+    version : int
+        Raised when the same input gives another output, so that cached output is left.
+    """
+
+    name: str
+    title: str
+    question: str
+    order: int
+    run: Callable[[AnalysisContext], dict[str, Any]]
+    frame: Callable[[Mapping[str, Any]], pd.DataFrame]
+    section: Callable[[ReportContext], Content | None]
+    in_fast: bool = False
+    in_full: bool = True
+    options: tuple[str, ...] = ()
+    needs_images: bool = False
+    version: int = 1
+
+    @property
+    def heading(self) -> str:
+        """Title and question as Markdown: the start of the section."""
+        return f"## {self.title}\n\n{self.question}"
+
+
+class _Modules(Mapping[str, Analysis]):
+    """The records of the modules of this package, each imported when it is asked for."""
+
+    @cached_property
+    def _names(self) -> tuple[str, ...]:
+        folder = str(Path(__file__).parent)
+        names = (module.name for module in pkgutil.iter_modules([folder]))
+        return tuple(sorted(name for name in names if not name.startswith("_")))
+
+    def __getitem__(self, name: str) -> Analysis:
+        if name not in self._names:
+            raise KeyError(name)
+        module = importlib.import_module(f"digitrec.analyses.{name}")
+        record: Analysis = module.ANALYSIS
+        return record
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+
+# Every public module of this package is an analysis. The names are known without importing any,
+# because the command line offers them at each start.
+ANALYSES: Mapping[str, Analysis] = _Modules()
+
+
+def selected_analyses(profile: str | None, names: Iterable[str] = ()) -> list[Analysis]:
+    """Return the analyses of a profile and those asked for by name, in report order.
+
+    Parameters
+    ----------
+    profile : {"fast", "full"} or None
+        Bundle of analyses; None for none.
+    names : iterable of str
+        Analyses to add.
+
+    Raises
+    ------
+    ConfigurationError
+        If there is no analysis of a name.
+    """
+    wanted = {check_choice("analysis", name, ANALYSES) for name in names}
+    if profile is None and not wanted:
+        return []
+    chosen = [
+        record
+        for record in ANALYSES.values()
+        if record.name in wanted
+        or (profile == "fast" and record.in_fast)
+        or (profile == "full" and record.in_full)
+    ]
+    return sorted(chosen, key=lambda record: record.order)
+
+
+class AnalysisOutcome(NamedTuple):
+    """What became of analyses.
+
+    Attributes
+    ----------
+    outputs : dict
+        Output of each that ended well, by name.
+    failures : dict of str to str
+        Why another has none, in one line, by name.
+    """
+
+    outputs: dict[str, Any]
+    failures: dict[str, str]
+
+
+def run_analyses(
+    records: Iterable[Analysis], context: AnalysisContext, folder: Path, *, force: bool = False
+) -> AnalysisOutcome:
+    """Run analyses, reusing the output of those that ran on the same input.
+
+    Parameters
+    ----------
+    records : iterable of Analysis
+        What to run.
+    context : AnalysisContext
+        What they get.
+    folder : pathlib.Path
+        Where outputs are kept, one JSON file each.
+    force : bool
+        Run again what is there.
+
+    Returns
+    -------
+    AnalysisOutcome
+    """
+    outputs: dict[str, Any] = {}
+    failures: dict[str, str] = {}
+    for record in records:
+        if record.needs_images and context.dataset.image_shape is None:
+            failures[record.name] = "needs images; the rows of this dataset have no image shape"
+            continue
+        path = folder / f"{record.name}-{_input_key(record, context)}.json"
+        output = None if force else _read(path)
+        if output is None:
+            context.report(f"{record.title} …")
+            try:
+                output = record.run(context)
+            except Exception as error:  # One failed analysis must not cost the report.
+                failures[record.name] = one_line(f"{type(error).__name__}: {error}")
+                context.report(f"{record.title} failed: {failures[record.name]}")
+                continue
+            write_json(path, output)
+        outputs[record.name] = output
+    return AnalysisOutcome(outputs, failures)
+
+
+def _input_key(record: Analysis, context: AnalysisContext) -> str:
+    """Return 16 hexadecimal digits of all that determines the output of an analysis."""
+    identity = {
+        "analysis": record.name,
+        "version": record.version,
+        "data": context.dataset.fingerprint,
+        # The time separates a job from the same job run again, whose times are others.
+        "results": sorted((result.key, result.finished_at) for result in context.results),
+        "winner": context.winner,
+        "random_state": context.random_state,
+        "options": {name: context.options.get(name) for name in record.options},
+        "overrides": {model: dict(values) for model, values in context.overrides.items()},
+        "digitrec": library_versions()["digitrec"],
+    }
+    text = json.dumps(identity, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _read(path: Path) -> Any:
+    """Return the content of a JSON file, or None where it is missing or damaged."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None

@@ -1,0 +1,320 @@
+"""Cross-validation: repeated and stratified, of the models of a run, on the training rows."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from digitrec.analyses._pairs import MAX_ANNOTATED, ends, square_axes, write_cell
+from digitrec.analyses._registry import Analysis, AnalysisContext
+from digitrec.errors import ConfigurationError
+from digitrec.rendering.markdown import (
+    escape,
+    interval,
+    number,
+    p_value,
+    percent,
+    points,
+    table,
+)
+from digitrec.rendering.section import Content, FigureSpec
+from digitrec.rendering.style import styled
+from digitrec.statistics.folds import correlated_test
+from digitrec.statistics.paired import holm
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+    from numpy.typing import NDArray
+
+    from digitrec.analyses._report_context import ReportContext
+    from digitrec.datasets import Dataset
+
+__all__ = ["ANALYSIS", "DEFAULT_FOLDS", "compare_folds", "known_writers", "probability_figure"]
+
+DEFAULT_FOLDS = 5
+
+
+def run(context: AnalysisContext) -> dict[str, Any]:
+    """Cross-validate every model of a run on the same folds and compare them in pairs.
+
+    The options ``cv`` (folds, 5), ``repeats`` (1) and ``rope`` (half-width of the region of
+    practical equivalence, 0.001) are read, and ``cv_groups``: with ``"writer"`` no writer stands
+    on both sides of a fold, as no writer of the test set does. The test set takes no part.
+
+    Returns
+    -------
+    dict
+        Output of `compare_folds`, ``failed``: why a model
+        has no scores, by name, and ``groups``: what folds keep together, or None.
+
+    Raises
+    ------
+    ConfigurationError
+        If the writers are asked for and not known.
+    """
+    from digitrec.evaluation.refits import make_refit, run_refits
+
+    n_folds = int(context.options.get("cv") or DEFAULT_FOLDS)
+    n_repeats = int(context.options.get("repeats") or 1)
+    groups = context.options.get("cv_groups")
+    if groups:
+        known_writers(context.dataset)
+    results = context.one_per_model
+    refits = [
+        make_refit(
+            context,
+            result,
+            timeout=60 + 5 * n_folds * (result.fit_seconds or 0.0),
+            n_folds=n_folds,
+            repeat=repeat,
+            grouped=bool(groups),
+        )
+        for result in results
+        for repeat in range(n_repeats)
+    ]
+    scores: dict[str, list[float]] = {result.stem: [] for result in results}
+    failed: dict[str, str] = {}
+    for refit, rows, stopped in run_refits(context, refits, "cross-validation"):
+        scores[refit.name] += [row["accuracy"] for row in rows]
+        if stopped:
+            failed.setdefault(refit.name, stopped)
+    complete = {name: values for name, values in scores.items() if name not in failed}
+    rope = float(context.options.get("rope") or 0.001)
+    return {**compare_folds(complete, n_folds, rope=rope), "failed": failed, "groups": groups}
+
+
+def known_writers(dataset: Dataset) -> NDArray[np.int64]:
+    """Return the writer of each training row, shape (n_train,).
+
+    Raises
+    ------
+    ConfigurationError
+        If they are not known; the message says how to supply them.
+    """
+    if dataset.groups_train is None:
+        raise ConfigurationError(
+            f"the writers of dataset {dataset.name!r} are not known; for MNIST put "
+            "qmnist-train-labels.tsv.gz of QMNIST into the folder qmnist of DIGITREC_DATA"
+        )
+    return dataset.groups_train
+
+
+def compare_folds(
+    scores: Mapping[str, ArrayLike],
+    n_folds: int,
+    *,
+    rope: float = 0.001,
+    alpha: float = 0.05,
+) -> dict[str, Any]:
+    """Compare every pair of models on the folds of a repeated cross-validation.
+
+    Parameters
+    ----------
+    scores : mapping of str to array-like of float, shape (n_repeats * n_folds,)
+        Scores of each model on the same folds.
+    n_folds : int
+        Folds of one repeat.
+    rope : float
+        Half-width of the region of practical equivalence.
+    alpha : float
+        Level of the corrected t-tests over all pairs, 0–1.
+
+    Returns
+    -------
+    dict
+        JSON-safe. ``n_folds``, ``n_repeats``, ``rope``, ``alpha``; ``models``: ``name``,
+        ``scores``, ``mean`` and ``deviation`` of each; ``pairs``: fields of `CorrelatedTest`
+        with ``first``, ``second``, ``p_adjusted`` (Holm over all pairs) and ``significant``.
+    """
+    arrays = {name: np.asarray(values, dtype=np.float64) for name, values in scores.items()}
+    pairs: list[dict[str, Any]] = [
+        {
+            "first": first,
+            "second": second,
+            **asdict(correlated_test(arrays[first], arrays[second], n_folds, rope=rope)),
+        }
+        for first, second in itertools.combinations(arrays, 2)
+    ]
+    for pair, p_adjusted in zip(pairs, holm([pair["p_value"] for pair in pairs]), strict=True):
+        pair["p_adjusted"] = float(p_adjusted)
+        pair["significant"] = bool(p_adjusted < alpha)
+    n_scores = next((len(values) for values in arrays.values()), 0)
+    return {
+        "n_folds": n_folds,
+        "n_repeats": n_scores // n_folds,
+        "rope": rope,
+        "alpha": alpha,
+        "models": [
+            {
+                "name": name,
+                "scores": values.tolist(),
+                "mean": float(values.mean()),
+                "deviation": float(values.std(ddof=1)),
+            }
+            for name, values in arrays.items()
+        ],
+        "pairs": pairs,
+    }
+
+
+def frame(output: Mapping[str, Any]) -> pd.DataFrame:
+    """Return one row a model and fold, with its accuracy."""
+    import pandas as pd
+
+    n_folds = output["n_folds"]
+    return pd.DataFrame(
+        [
+            (model["name"], place // n_folds, place % n_folds, score)
+            for model in output["models"]
+            for place, score in enumerate(model["scores"])
+        ],
+        columns=["name", "repeat", "fold", "accuracy"],
+    )
+
+
+def section(context: ReportContext) -> Content | None:
+    """Mean accuracy over folds, and the corrected and the Bayesian test of each pair."""
+    found = context.output("cross_validation")
+    if not found or not found["models"]:
+        return None
+    labels = context.labels
+    models = sorted(found["models"], key=lambda model: -model["mean"])
+    repeats = f", repeated {found['n_repeats']} times" if found["n_repeats"] > 1 else ""
+    parts = [
+        ANALYSIS.heading,
+        f"Stratified {found['n_folds']}-fold cross-validation{repeats} on the training images"
+        f"{', no writer on both sides of a fold' if found.get('groups') else ''}; "
+        "the test images take no part. It shows how much accuracy varies with the training "
+        "images, which one test set cannot.",
+        table(
+            ["model", "mean accuracy, %", "standard deviation over folds, points"],
+            [
+                [
+                    escape(labels.get(model["name"], model["name"])),
+                    percent(model["mean"]),
+                    number(100 * model["deviation"], 2),
+                ]
+                for model in models
+            ],
+            "lrr",
+        ),
+    ]
+    if found["failed"]:
+        lines = [
+            f"- **{escape(labels.get(name, name))}** left out: {escape(reason)}."
+            for name, reason in found["failed"].items()
+        ]
+        parts.append("\n".join(lines))
+    if len(models) < 2:
+        return Content("\n\n".join(parts))
+    best = models[0]["name"]
+    rope = number(100 * found["rope"], 2)
+    headers = ["model", "difference, points", "95 % interval", "effect size d", "p", "p, Holm"]
+    headers += ["P(best is better)", "P(equivalent)", "P(model is better)", "in words"]
+    parts.append(
+        f"Against **{escape(labels.get(best, best))}**, the best here. Differences below {rope} "
+        "points count as equivalent."
+    )
+    parts.append(
+        table(
+            headers,
+            [_fold_row(pair, best, labels) for pair in found["pairs"] if best in ends(pair)],
+            "lrrrrrrrrl",
+        )
+    )
+    parts.append(
+        "p: Nadeau and Bengio's corrected t-test, Holm over all pairs; P: posterior "
+        "probabilities of the Bayesian correlated t-test (Benavoli et al. 2017); d: mean "
+        "difference over its standard deviation across folds. The words follow the posterior: "
+        "without “probably” from 95 % on, with it from 75 %."
+    )
+    names = [model["name"] for model in models]
+    figure = FigureSpec(
+        "cross_validation",
+        "Posterior probability that the model of the row is practically better than that of the "
+        "column",
+        lambda: probability_figure(
+            [labels.get(name, name) for name in names], _probabilities(found["pairs"], names)
+        ),
+    )
+    return Content("\n\n".join([*parts, figure.markdown]), (figure,))
+
+
+def _fold_row(pair: dict[str, Any], best: str, labels: dict[str, str]) -> list[str]:
+    flipped = pair["second"] == best
+    sign = -1 if flipped else 1
+    other = pair["first"] if flipped else pair["second"]
+    better, worse = pair["probability_first"], pair["probability_second"]
+    if flipped:
+        better, worse = worse, better
+    low, high = sorted((sign * pair["low"], sign * pair["high"]))
+    same = pair["probability_same"]
+    probability, words = max(
+        (better, "the best is better"),
+        (same, "practically equivalent"),
+        (worse, "this model is better"),
+    )
+    certainty = "" if probability >= 0.95 else "probably " if probability >= 0.75 else None
+    effect = pair["effect_size"]
+    return [
+        escape(labels.get(other, other)),
+        points(sign * pair["difference"]),
+        interval(low, high, signed=True),
+        number(None if effect is None else sign * effect, 2),
+        p_value(pair["p_value"]),
+        p_value(pair["p_adjusted"]),
+        *(number(value, 3) for value in (better, same, worse)),
+        "undecided" if certainty is None else certainty + words,
+    ]
+
+
+def _probabilities(pairs: list[dict[str, Any]], names: list[str]) -> list[list[float | None]]:
+    cells: list[list[float | None]] = [[None] * len(names) for _ in names]
+    for pair in pairs:
+        i, j = names.index(pair["first"]), names.index(pair["second"])
+        cells[i][j], cells[j][i] = pair["probability_first"], pair["probability_second"]
+    return cells
+
+
+@styled
+def probability_figure(labels: Sequence[str], cells: Sequence[Sequence[float | None]]) -> Figure:
+    """Draw the probability that the model of the row is better than that of the column.
+
+    Parameters
+    ----------
+    labels : sequence of str, length n
+        Names of the models.
+    cells : n sequences of n floats or None
+        Probabilities, 0–1.
+    """
+    n = len(labels)
+    values = np.array([[np.nan if cell is None else cell for cell in row] for row in cells])
+    figure, axes = square_axes(labels)
+    axes.imshow(values, cmap="Blues", vmin=0, vmax=1)
+    if n <= MAX_ANNOTATED:
+        for row in range(n):
+            for column in range(n):
+                if row != column:
+                    value = values[row, column]
+                    write_cell(axes, row, column, f"{value:.2f}", value > 0.6)
+    axes.set_xlabel("that the row is better than the column by more than does not matter")
+    axes.set_title("Probability")
+    return figure
+
+
+ANALYSIS = Analysis(
+    name="cross_validation",
+    title="Cross-validation",
+    question="How much does accuracy vary with the training rows?",
+    order=60,
+    run=run,
+    frame=frame,
+    section=section,
+    options=("cv", "repeats", "rope", "cv_groups"),
+)

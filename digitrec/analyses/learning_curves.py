@@ -1,0 +1,254 @@
+"""Learning curves: error and fit time against the number of training rows."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from digitrec.analyses._registry import Analysis, AnalysisContext
+from digitrec.rendering.markdown import MISSING, escape, percent, seconds, table
+from digitrec.rendering.section import Content, FigureSpec
+from digitrec.rendering.style import PALETTE, new_figure, plain_log_ticks, styled
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+    from digitrec.analyses._report_context import ReportContext
+    from digitrec.evaluation.result import Result
+
+__all__ = ["ANALYSIS", "curve_sizes", "growth_exponent", "growth_figure"]
+
+# Shorter fits are measured too coarsely to say how they grow.
+_MIN_FIT_SECONDS = 0.005
+
+
+def curve_sizes(n_train: int, n_classes: int) -> tuple[int, ...]:
+    """Return numbers of training rows in steps of 1, 2, 5, below `n_train`.
+
+    From a sixtieth of the rows (1,000 for MNIST) to two fifths, so that all fits together take
+    less than one on all rows; never fewer than ten rows per class.
+    """
+    low, high = max(n_train / 60, 10 * n_classes), n_train / 2.5
+    series = [step * 10**power for power in range(1, 9) for step in (1, 2, 5)]
+    return tuple(size for size in series if low <= size <= high)
+
+
+def growth_exponent(sizes: Sequence[int], values: Sequence[float]) -> dict[str, float] | None:
+    """Fit a power law ``value = c * size ** exponent`` by least squares on log axes.
+
+    Parameters
+    ----------
+    sizes : sequence of int
+        Training rows.
+    values : sequence of float
+        What grows or shrinks with them; values of 0 are left out.
+
+    Returns
+    -------
+    dict or None
+        ``exponent``, ``low`` and ``high`` (95 % interval), ``coefficient``; None with fewer
+        than three points.
+    """
+    from scipy.stats import linregress, t
+
+    points = [(size, value) for size, value in zip(sizes, values, strict=True) if value > 0]
+    if len({size for size, _ in points}) < 3:
+        return None
+    x, y = np.log(np.array(points, dtype=np.float64)).T
+    fit = linregress(x, y)
+    margin = float(t.ppf(0.975, len(points) - 2)) * float(fit.stderr)
+    return {
+        "exponent": float(fit.slope),
+        "low": float(fit.slope) - margin,
+        "high": float(fit.slope) + margin,
+        "coefficient": math.exp(fit.intercept),
+    }
+
+
+def run(context: AnalysisContext) -> dict[str, Any]:
+    """Fit every model of a run on growing samples of the training rows.
+
+    The samples are nested and stratified. The test set is only looked at, as in the main table:
+    nothing is chosen by it. The last point of each curve is the run's own fit on all rows. A
+    model may take three times its full fit, or a minute; what it did until then is kept.
+
+    Returns
+    -------
+    dict
+        JSON-safe. ``sizes``; ``models``: ``name``, ``points`` (``n``, ``error``,
+        ``fit_seconds``), ``cost`` and ``gain`` (`growth_exponent` of the fit time and of the
+        error), ``stopped`` (why a curve is incomplete, else empty).
+    """
+    from digitrec.evaluation.refits import make_refit, run_refits
+
+    n_train = len(context.dataset.y_train)
+    sizes = curve_sizes(n_train, len(context.dataset.label_names))
+    results = context.one_per_model
+    refits = [
+        make_refit(context, result, timeout=_time_limit(result), sizes=sizes) for result in results
+    ]
+    models = []
+    outcomes = run_refits(context, refits, "learning curves")
+    for result, (refit, rows, stopped) in zip(results, outcomes, strict=True):
+        points = [
+            {"n": row["n"], "error": 1 - row["accuracy"], "fit_seconds": row["fit_seconds"]}
+            for row in rows
+        ]
+        # With random copies the run's own fit had more rows than the sample says.
+        if not context.options.get("augment") and result.test_error is not None:
+            seconds = result.fit_seconds or 0.0
+            points.append({"n": n_train, "error": result.test_error, "fit_seconds": seconds})
+        timed = [point for point in points if point["fit_seconds"] >= _MIN_FIT_SECONDS]
+        models.append(
+            {
+                "name": refit.name,
+                "points": points,
+                "cost": growth_exponent(
+                    [int(point["n"]) for point in timed], [p["fit_seconds"] for p in timed]
+                ),
+                "gain": growth_exponent(
+                    [int(point["n"]) for point in points], [p["error"] for p in points]
+                ),
+                "stopped": stopped,
+            }
+        )
+    return {"sizes": [*sizes, n_train], "models": models}
+
+
+def _time_limit(result: Result) -> float:
+    # A process needs some seconds to start; samples have two thirds of the rows in all.
+    return 60 + 3 * (result.fit_seconds or 0.0) + 10 * (result.predict_seconds or 0.0)
+
+
+def frame(output: Mapping[str, Any]) -> pd.DataFrame:
+    """Return one row a model and number of training rows, with its error and fit time."""
+    import pandas as pd
+
+    return pd.DataFrame(
+        [
+            {"name": model["name"], **point}
+            for model in output["models"]
+            for point in model["points"]
+        ],
+        columns=["name", "n", "error", "fit_seconds"],
+    )
+
+
+def section(context: ReportContext) -> Content | None:
+    """Error and fit time against the number of training images."""
+    labels = context.labels
+    models = [model for model in context.models_of("learning_curves") if model["points"]]
+    if not models:
+        return None
+    rows = []
+    for model in models:
+        first, last = model["points"][0], model["points"][-1]
+        rows.append(
+            [
+                escape(labels[model["name"]]),
+                f"{percent(first['error'])} ({first['n']:,})",
+                f"{percent(last['error'])} ({last['n']:,})",
+                _exponent(model["gain"]),
+                seconds(last["fit_seconds"]),
+                _exponent(model["cost"]),
+                _growth_words(model["cost"]),
+            ]
+        )
+    headers = ["model", "first error, % (images)", "last error, % (images)", "error exponent"]
+    headers += ["last fit, s", "cost exponent", "in words"]
+    stopped = [
+        f"- **{escape(labels[model['name']])}**: {escape(model['stopped'])}."
+        for model in models
+        if model["stopped"]
+    ]
+    figure = FigureSpec(
+        "learning_curves",
+        "Test error and fit time of each model against the number of training images",
+        lambda: growth_figure(
+            [labels[model["name"]] for model in models], [model["points"] for model in models]
+        ),
+    )
+    parts = [
+        ANALYSIS.heading,
+        "Nested, stratified samples of the training images; everything that is learned is "
+        "learned from the sample. The last point is the fit of the main table. An exponent of "
+        "k means that the value grows with the k-th power of the number of images (least "
+        "squares on log axes, 95 % interval).",
+        figure.markdown,
+        table(headers, rows, "lrrrrrl"),
+        *(["Incomplete curves:\n\n" + "\n".join(stopped)] if stopped else []),
+    ]
+    return Content("\n\n".join(parts), (figure,))
+
+
+def _exponent(fit: dict[str, float] | None) -> str:
+    if fit is None:
+        return MISSING
+    low, high, middle = (f"{fit[k]:.2f}".replace("-", "−") for k in ("low", "high", "exponent"))
+    return f"{middle} ({low} to {high})"
+
+
+def _growth_words(cost: dict[str, float] | None) -> str:
+    if cost is None:
+        return "no measurable fit"
+    factor = 2 ** cost["exponent"]
+    return f"twice the images, {factor:.1f} times the fit"
+
+
+@styled
+def growth_figure(labels: Sequence[str], points: Sequence[Sequence[Mapping[str, float]]]) -> Figure:
+    """Draw error and fit time against the number of training images, on log axes.
+
+    Parameters
+    ----------
+    labels : sequence of str, length n
+        Names of the models.
+    points : sequences of mappings, length n
+        ``n``, ``error`` (fraction) and ``fit_seconds`` of each size.
+    """
+    figure = new_figure(3.7 + 0.1 * len(labels))
+    panels = (("error", "test error, %", 100.0), ("fit_seconds", "fit time, s", 1.0))
+    for place, (field, axis_label, scale) in enumerate(panels, start=1):
+        axes = figure.add_subplot(1, 2, place)
+        for index, (label, curve) in enumerate(zip(labels, points, strict=True)):
+            shown = [point for point in curve if point[field] > 0]
+            axes.plot(
+                [point["n"] for point in shown],
+                [scale * point[field] for point in shown],
+                marker="o",
+                markersize=3.5,
+                linewidth=1.5,
+                color=PALETTE[index % len(PALETTE)],
+                linestyle=("-", "--", ":")[index // len(PALETTE) % 3],
+                label=label,
+            )
+        if any(point[field] > 0 for curve in points for point in curve):
+            axes.set_xscale("log")
+            axes.set_yscale("log")
+            plain_log_ticks(axes.xaxis)
+            plain_log_ticks(axes.yaxis)
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value / 1000:g}")
+        axes.grid(True)
+        axes.set_xlabel("training images, thousands")
+        axes.set_title(axis_label)
+    handles, names = figure.axes[0].get_legend_handles_labels()
+    figure.legend(
+        handles, names, loc="outside lower center", ncols=min(4, len(labels)), frameon=False
+    )
+    return figure
+
+
+ANALYSIS = Analysis(
+    name="learning_curves",
+    title="Learning curves",
+    question="What do more training images bring, and what do they cost?",
+    order=120,
+    run=run,
+    frame=frame,
+    section=section,
+    options=("augment",),
+)

@@ -1,0 +1,66 @@
+"""What a part of a report says: Markdown, and the figures that it shows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from digitrec.rendering.markdown import escape
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["Content", "FigureSpec", "Section"]
+
+
+@dataclass(frozen=True)
+class FigureSpec:
+    """A figure that a section shows.
+
+    Attributes
+    ----------
+    name : str
+        Stem of the file, unique within the report.
+    alt : str
+        What the figure shows, for readers who do not see it.
+    draw : callable
+        ``draw() -> matplotlib.figure.Figure``.
+    """
+
+    name: str
+    alt: str
+    draw: Callable[[], Figure]
+
+    @property
+    def markdown(self) -> str:
+        """The Markdown that shows the figure."""
+        return f"![{escape(self.alt)}](figures/{self.name}.png)"
+
+
+@dataclass(frozen=True)
+class Content:
+    """What a section says: Markdown, and the figures that the Markdown shows."""
+
+    markdown: str
+    figures: tuple[FigureSpec, ...] = ()
+
+
+@dataclass(frozen=True)
+class Section:
+    """One part of the report.
+
+    Attributes
+    ----------
+    name : str
+        lower_snake name by which the section is known.
+    build : callable
+        ``build(context: digitrec.analyses.ReportContext) -> Content or None``; a pure function.
+        None leaves the section out, because the run has nothing for it.
+    order : int
+        Place in the report, ascending.
+    """
+
+    name: str
+    build: Callable[[Any], Content | None]
+    order: int

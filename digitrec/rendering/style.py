@@ -1,0 +1,288 @@
+"""The one look of all figures, and how they become small files."""
+
+from __future__ import annotations
+
+import functools
+import io
+import itertools
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from digitrec._files import atomic_path
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
+    from matplotlib.figure import Figure
+
+__all__ = [
+    "BLUE",
+    "GREY",
+    "INK",
+    "ORANGE",
+    "PALETTE",
+    "WIDTH",
+    "label_points",
+    "log_percent_axis",
+    "name_cells",
+    "new_figure",
+    "plain_log_ticks",
+    "render_png",
+    "save_figure",
+    "styled",
+]
+
+# Okabe and Ito's palette, told apart with every common colour vision deficiency.
+BLUE, ORANGE = "#0072B2", "#D55E00"
+PALETTE = (BLUE, ORANGE, "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6BB1", "#7F7F7F")
+INK, GREY = "#24292F", "#8C959F"
+WIDTH = 7.0  # inches; 1,050 pixels, shown at about 900 on GitHub
+DPI = 150
+
+_STYLE: dict[Any, Any] = {
+    "font.family": ["DejaVu Sans"],
+    "font.size": 9.5,
+    "axes.titlesize": 11,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.titlepad": 10,
+    "axes.labelsize": 9.5,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": GREY,
+    "axes.linewidth": 0.8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.grid": False,
+    "grid.color": "#E4E7EB",
+    "grid.linewidth": 0.8,
+    "text.color": INK,
+    "text.parse_math": False,  # the names of classes are not formulas
+    "xtick.color": GREY,
+    "xtick.labelcolor": INK,
+    "ytick.color": GREY,
+    "ytick.labelcolor": INK,
+    "lines.linewidth": 1.8,
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
+}
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+
+def styled(draw: Callable[_P, _T]) -> Callable[_P, _T]:
+    """Make a function draw in the style of the reports."""
+
+    @functools.wraps(draw)
+    def wrapper(*args: _P.args, **kwargs: _P.kwargs) -> _T:
+        import matplotlib
+
+        with matplotlib.rc_context(_STYLE):
+            return draw(*args, **kwargs)
+
+    return wrapper
+
+
+@styled
+def new_figure(height: float, width: float = WIDTH) -> Figure:
+    """Return an empty figure, `height` by `width` inches, laid out without overlaps."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), dpi=DPI, layout="constrained")
+
+
+@styled
+def render_png(figure: Figure) -> bytes:
+    """Return a figure as a PNG file of at most 256 colours."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from PIL import Image
+
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    image = Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3])
+    buffer = io.BytesIO()
+    image.quantize(256, dither=Image.Dither.NONE).save(buffer, format="PNG", compress_level=7)
+    return buffer.getvalue()
+
+
+def name_cells(
+    axes: Axes, columns: Sequence[str], rows: Sequence[str], *, line: str = "white"
+) -> None:
+    """Name the columns and rows of an image, and part its cells by lines of a colour."""
+    turn = max(map(len, columns)) > 4
+    axes.set_xticks(
+        range(len(columns)),
+        columns,
+        rotation=35 if turn else 0,
+        ha="right" if turn else "center",
+        rotation_mode="anchor" if turn else "default",
+    )
+    axes.set_yticks(range(len(rows)), rows)
+    if len(columns) > 25:
+        axes.tick_params(axis="x", labelsize=5.5, labelrotation=90)
+        axes.tick_params(axis="y", labelsize=5.5 if len(rows) > 25 else 9.5)
+    axes.vlines(np.arange(0.5, len(columns) - 1), -0.5, len(rows) - 0.5, line, linewidth=1.5)
+    axes.hlines(np.arange(0.5, len(rows) - 1), -0.5, len(columns) - 0.5, line, linewidth=1.5)
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+
+
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write a figure as PNG, atomically."""
+    content = render_png(figure)
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def label_points(
+    axes: Axes,
+    x: Sequence[float],
+    y: Sequence[float],
+    labels: Sequence[str],
+    bold: Sequence[bool] | None = None,
+    avoid: Sequence[tuple[float, float]] = (),
+) -> None:
+    """Write a label beside each point where it covers no other label and no point.
+
+    Axis limits and scales must be final. A label that finds room only further away gets a thin
+    line to its point.
+
+    Parameters
+    ----------
+    axes : Axes
+        Where the points are drawn.
+    x, y : sequence of float
+        Points, in data coordinates.
+    labels : sequence of str
+        One per point.
+    bold : sequence of bool, optional
+        Which labels are emphasised.
+    avoid : sequence of (float, float), optional
+        Corners of a line, in data coordinates, that labels should rather not cross.
+    """
+    from matplotlib.patheffects import withStroke
+
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    figure.draw_without_rendering()  # the layout decides where points lie in pixels
+    scale = DPI / 72
+    points = axes.transData.transform(np.column_stack([x, y]))
+    taken = [(px - 5 * scale, py - 5 * scale, px + 5 * scale, py + 5 * scale) for px, py in points]
+    line = _along(axes.transData.transform(np.asarray(avoid))) if len(avoid) > 1 else []
+    frame = axes.get_window_extent().extents
+    order = sorted(range(len(labels)), key=lambda i: -points[i][1])
+    for index in order:
+        weight = "bold" if bold is not None and bold[index] else "normal"
+        text = axes.annotate(
+            labels[index],
+            (x[index], y[index]),
+            xytext=(0, 0),
+            textcoords="offset points",
+            ha="center",
+            va="center",
+            fontsize=8.5,
+            fontweight=weight,
+            annotation_clip=False,
+            path_effects=[withStroke(linewidth=2.5, foreground="white")],
+        )
+        text.set_in_layout(False)
+        extent = text.get_window_extent()
+        width, height = extent.width, extent.height
+        best = None
+        for cost, dx, dy in _offsets(width / scale, height / scale):
+            cx, cy = points[index][0] + dx * scale, points[index][1] + dy * scale
+            box = (cx - width / 2, cy - height / 2, cx + width / 2, cy + height / 2)
+            total = cost + sum(_overlap(box, other) for other in taken) + _outside(box, frame)
+            total += 60 * any(_holds(box, point) for point in line)
+            if best is None or total < best[0]:
+                best = (total, dx, dy, box, cost)
+        assert best is not None
+        _, dx, dy, box, cost = best
+        text.set_position((dx, dy))
+        taken.append(box)
+        if cost >= 40:
+            axes.annotate(
+                "",
+                (x[index], y[index]),
+                xytext=(dx, dy + (-height if dy > 0 else height) / scale / 2),
+                textcoords="offset points",
+                arrowprops={"arrowstyle": "-", "color": GREY, "linewidth": 0.6, "shrinkB": 4},
+            ).set_in_layout(False)
+
+
+def plain_log_ticks(axis: Axis) -> None:
+    """Put ticks with plain numbers on a log axis, as densely as its range leaves room for."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    low, high = axis.get_view_interval()
+    decades = math.log10(high / low)
+    steps = (1, 2, 3, 5, 7) if decades < 1.2 else (1, 2, 5) if decades < 3 else (1,)
+    axis.set_major_locator(LogLocator(subs=steps))
+    axis.set_minor_locator(LogLocator(subs="auto") if len(steps) == 1 else LogLocator(subs=()))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
+
+
+def log_percent_axis(axes: Axes, which: str, low: float, high: float) -> None:
+    """Give an axis a log scale with plain numbers."""
+    if which == "x":
+        axes.set_xscale("log")
+        axes.set_xlim(low / 1.15, high * 1.35)
+        plain_log_ticks(axes.xaxis)
+    else:
+        axes.set_yscale("log")
+        axes.set_ylim(low / 1.05, high * 1.05)
+        plain_log_ticks(axes.yaxis)
+
+
+def _offsets(width: float, height: float) -> list[tuple[float, float, float]]:
+    """Return places for a label around its point as (cost, dx, dy), in points."""
+    right, up = width / 2 + 7, height / 2 + 6
+    near: list[tuple[float, float, float]] = [
+        (0, right, 0),
+        (1, -right, 0),
+        (2, 0, up),
+        (3, 0, -up),
+    ]
+    near += [(4, right - 3, up - 3), (5, -right + 3, up - 3)]
+    near += [(6, right - 3, -up + 3), (7, -right + 3, -up + 3)]
+    far = [
+        (40 + 10 * ring, dx * right * (0.6 + 0.4 * ring), dy * (up + 11 * ring))
+        for ring in (1, 2, 3, 4)
+        for dx, dy in ((1, 1), (-1, 1), (1, -1), (-1, -1), (0, 1), (0, -1))
+    ]
+    return near + far
+
+
+def _along(corners: NDArray[np.floating]) -> list[tuple[float, float]]:
+    """Return points every few pixels along a broken line."""
+    found: list[tuple[float, float]] = []
+    for start, end in itertools.pairwise(corners):
+        steps = int(np.hypot(*(end - start)) // 4) + 1
+        found += [tuple(start + (end - start) * step / steps) for step in range(steps)]
+    return found
+
+
+def _holds(box: Sequence[float], point: tuple[float, float]) -> bool:
+    """Tell whether a point lies in a box."""
+    return box[0] <= point[0] <= box[2] and box[1] <= point[1] <= box[3]
+
+
+def _overlap(a: Sequence[float], b: Sequence[float]) -> float:
+    """Return the area that two boxes share, in pixels; enough to outweigh any offset's cost."""
+    width = min(a[2], b[2]) - max(a[0], b[0])
+    height = min(a[3], b[3]) - max(a[1], b[1])
+    return 100 + width * height if width > 0 and height > 0 else 0.0
+
+
+def _outside(box: Sequence[float], frame: Sequence[float]) -> float:
+    """Return how far a box sticks out of a frame, in pixels, weighted like an overlap."""
+    out = max(0, frame[0] - box[0]) + max(0, box[2] - frame[2])
+    out += max(0, frame[1] - box[1]) + max(0, box[3] - frame[3])
+    return 100 + 10 * out if out > 0 else 0.0

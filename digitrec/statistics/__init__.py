@@ -1,0 +1,1 @@
+"""Tests between models that answered the same rows, folds or datasets."""

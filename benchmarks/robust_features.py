@@ -23,9 +23,9 @@ from benchmarks._options import run_app
 from digitrec._environment import describe_hardware, library_versions
 from digitrec._files import write_json, write_text
 from digitrec.datasets import load_dataset
-from digitrec.evaluation.corruptions import CORRUPTIONS, corrupt_images
 from digitrec.models import MODELS
 from digitrec.preprocessing import DEFAULT_FEATURES, FEATURES
+from digitrec.preprocessing.corruptions import CORRUPTIONS, corrupt_images
 
 _SHAPE = (28, 28)
 _MODELS = ("logistic_regression", "svm")

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from digitrec.analyses._corruptions import CORRUPTIONS, corrupt_images
 from digitrec.analyses._registry import Analysis, AnalysisContext
 from digitrec.errors import DatasetError
+from digitrec.preprocessing.corruptions import CORRUPTIONS, corrupt_images
 from digitrec.rendering.images import images_figure
 from digitrec.rendering.markdown import code, escape, percent, table
 from digitrec.rendering.section import Content, FigureSpec

@@ -7,11 +7,11 @@ import pytest
 from sklearn.dummy import DummyClassifier
 from sklearn.neighbors import KNeighborsClassifier
 
-from digitrec.analyses._corruptions import CORRUPTIONS, corrupt_images
 from digitrec.analyses.robustness import load_mnist_c, score_robustness
 from digitrec.datasets import load_dataset
 from digitrec.errors import DatasetError
 from digitrec.preprocessing import build_features, join_pipelines
+from digitrec.preprocessing.corruptions import CORRUPTIONS, corrupt_images
 
 
 @pytest.fixture(scope="module")

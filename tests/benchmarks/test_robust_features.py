@@ -3,7 +3,7 @@
 import json
 
 from benchmarks.robust_features import CHANGES, robust_features
-from digitrec.evaluation.corruptions import CORRUPTIONS
+from digitrec.preprocessing.corruptions import CORRUPTIONS
 
 
 def test_robust_features_lower_the_error_on_changed_images(tmp_path):

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from digitrec.analyses import ANALYSES, AnalysisContext
-from digitrec.analyses._corruptions import CORRUPTIONS
 from digitrec.analyses.learning_curves import curve_sizes, growth_exponent
 from digitrec.analyses.pareto import pareto_front
 from digitrec.errors import ConfigurationError
 from digitrec.evaluation.experiment import run_experiment
 from digitrec.evaluation.refits import fold_rows, nested_rows
 from digitrec.evaluation.store import JobStore
+from digitrec.preprocessing.corruptions import CORRUPTIONS
 
 OPTIONS = {"cv": 3, "repeats": 2}
 

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from digitrec.analyses import ANALYSES
-from digitrec.analyses._corruptions import CORRUPTIONS
 from digitrec.analyses.calibration import describe_calibration, risk_figure
 from digitrec.analyses.confused_pairs import count_confused_pairs
 from digitrec.analyses.cross_validation import compare_folds
@@ -17,6 +16,7 @@ from digitrec.analyses.subsets import score_subsets
 from digitrec.datasets import DATASETS
 from digitrec.evaluation.store import JobPredictions
 from digitrec.models import MODELS
+from digitrec.preprocessing.corruptions import CORRUPTIONS
 from digitrec.rendering.markdown import interval, join_words, p_value, points
 from digitrec.reporting import ReportContext, datasets_page
 from digitrec.reporting.datasets_page import (

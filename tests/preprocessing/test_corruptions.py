@@ -8,9 +8,9 @@ from scipy.ndimage import zoom
 from skimage.feature import canny
 from sklearn.datasets import load_digits
 
-from digitrec.analyses._corruption_layers import plasma
-from digitrec.analyses._corruptions import CORRUPTIONS, corrupt_images
 from digitrec.errors import ConfigurationError
+from digitrec.preprocessing._corruption_layers import plasma
+from digitrec.preprocessing.corruptions import CORRUPTIONS, corrupt_images
 
 MNIST_C = [
     *("shot_noise", "impulse_noise", "glass_blur", "motion_blur", "shear", "scale", "rotate"),

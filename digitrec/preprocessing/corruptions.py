@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import gaussian_filter
 
-from digitrec.analyses._corruption_layers import dotted_lines, plasma, zigzags
 from digitrec.errors import check_choice
+from digitrec.preprocessing._corruption_layers import dotted_lines, plasma, zigzags
 
 __all__ = ["CORRUPTIONS", "Corruption", "corrupt_images"]
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from digitrec.errors import DigitrecError
 from digitrec.evaluation.result import Result, Run
+from digitrec.rendering.style import short_names
 
 if TYPE_CHECKING:
     from digitrec.datasets import Dataset
@@ -188,6 +189,11 @@ class ReportContext:
     def label_names(self) -> list[str]:
         """Names of the classes."""
         return [str(name) for name in self.run.dataset["label_names"]]
+
+    @cached_property
+    def short_label_names(self) -> list[str]:
+        """Names of the classes for captions in figures."""
+        return short_names(self.label_names, limit=14)
 
     @cached_property
     def winning_row(self) -> Row | None:

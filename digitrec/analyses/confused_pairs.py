@@ -152,7 +152,7 @@ def _pairs_figure(context: ReportContext) -> FigureSpec | None:
     if row is None or predictions is None or images is None:
         return None
     truth, predicted = predictions.y_true, predictions.y_pred
-    classes = context.label_names
+    classes = context.short_label_names
     pairs = confused_pairs(truth, predicted, len(classes))[:_PAIRS_SHOWN]
     chosen = np.concatenate([rows[:_PER_ROW] for _, _, rows in pairs]) if pairs else np.array([])
     if not chosen.size:

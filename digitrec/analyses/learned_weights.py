@@ -132,7 +132,10 @@ def learned_maps(
     coefficients = fitted["logistic_regression"].coef_
     if len(coefficients) == 1:  # Two classes share one row.
         coefficients = np.concatenate([-coefficients, coefficients])
-    add("logistic_regression", "weights", coefficients)
+    # A class without training images has no weights.
+    weights = np.zeros((len(dataset.label_names), coefficients.shape[1]))
+    weights[fitted["logistic_regression"].classes_] = coefficients
+    add("logistic_regression", "weights", weights)
     incoming, outgoing = fitted["mlp"].coefs_[:2]
     strength = np.linalg.norm(incoming, axis=0) * np.linalg.norm(outgoing, axis=1)
     strongest = np.argsort(-strength, kind="stable")[:_N_FILTERS]
@@ -230,7 +233,7 @@ def section(context: ReportContext) -> Content | None:
 
 
 def _classes_spec(context: ReportContext, by_kind: dict[str, dict[str, Any]]) -> FigureSpec:
-    names = context.label_names
+    names = context.short_label_names
     alt = "Weights of logistic regression and importances of a forest as images"
     if len(names) > _MAX_CLASSES_SHOWN_FULLY or "class_importance" not in by_kind:
         return FigureSpec("learned_classes", alt, lambda: _weights_figure(names, by_kind))
@@ -248,7 +251,10 @@ def _classes_spec(context: ReportContext, by_kind: dict[str, dict[str, Any]]) ->
         if (dataset := context.same_dataset) is not None:
             y = np.asarray(dataset.y_train)
             X = np.asarray(dataset.X_train).reshape(-1, *dataset.image_shape)
-            means = [X[y == label].mean(axis=0) for label in range(len(names))]
+            means = [
+                X[y == label].mean(axis=0) if np.any(y == label) else np.zeros(X.shape[1:])
+                for label in range(len(names))
+            ]
             rows = {"mean": [ink_colors(np.array([*means, X.mean(axis=0)]))], **rows}
         return maps_figure(
             np.concatenate([image for row in rows.values() for image in row]),

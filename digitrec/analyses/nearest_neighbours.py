@@ -161,7 +161,7 @@ def _neighbours_spec(context: ReportContext, found: dict[str, Any]) -> FigureSpe
     dataset = context.same_dataset
     if dataset is None:
         return None
-    names = context.label_names
+    names = context.short_label_names
     n_shown = _shown_mistakes(context, len(found["rows"]))
 
     def draw() -> Any:
@@ -193,7 +193,7 @@ def _neighbours_spec(context: ReportContext, found: dict[str, Any]) -> FigureSpe
 
 def _shown_mistakes(context: ReportContext, n: int) -> int:
     """Return how many of `n` mistakes are drawn: all where they fit, else half a page of them."""
-    most = _MISTAKE_ROWS * mistakes_per_row(context.label_names)
+    most = _MISTAKE_ROWS * mistakes_per_row(context.short_label_names)
     return n if n <= most else most // 2
 
 

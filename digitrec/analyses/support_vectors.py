@@ -150,7 +150,7 @@ def _support_spec(context: ReportContext, found: dict[str, Any]) -> FigureSpec |
     dataset = context.same_dataset
     if dataset is None:
         return None
-    names = context.label_names
+    names = context.short_label_names
     in_columns = 8 <= len(names) <= _MAX_CLASSES_SHOWN_FULLY
     per_class = _SHOWN_PER_CLASS if len(names) <= _MAX_CLASSES_SHOWN_FULLY else 1
     ranks = [

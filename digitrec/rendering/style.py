@@ -6,6 +6,7 @@ import functools
 import io
 import itertools
 import math
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
@@ -24,6 +25,7 @@ __all__ = [
     "BLUE",
     "GREY",
     "INK",
+    "MAX_CLASSES_SHOWN",
     "ORANGE",
     "PALETTE",
     "WIDTH",
@@ -34,6 +36,7 @@ __all__ = [
     "plain_log_ticks",
     "render_png",
     "save_figure",
+    "short_names",
     "styled",
 ]
 
@@ -43,6 +46,9 @@ PALETTE = (BLUE, ORANGE, "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6BB1", 
 INK, GREY = "#24292F", "#8C959F"
 WIDTH = 7.0  # inches; 1,050 pixels, shown at about 900 on GitHub
 DPI = 150
+MAX_NAME_LENGTH = 24  # characters of a class or model beside an axis
+MAX_CLASSES_SHOWN = 30  # beyond, figures and tables show the hardest classes alone
+MAX_NAMED_CELLS = 60  # rows or columns of a table that are all named
 
 _STYLE: dict[Any, Any] = {
     "font.family": ["DejaVu Sans"],
@@ -77,16 +83,89 @@ _T = TypeVar("_T")
 
 
 def styled(draw: Callable[_P, _T]) -> Callable[_P, _T]:
-    """Make a function draw in the style of the reports."""
+    """Make a function draw in the style of the reports.
+
+    Texts of a figure that it returns get a font that has their characters, or, where none that
+    is installed has them, the characters' numbers.
+    """
 
     @functools.wraps(draw)
     def wrapper(*args: _P.args, **kwargs: _P.kwargs) -> _T:
         import matplotlib
+        from matplotlib.figure import Figure
 
-        with matplotlib.rc_context(_STYLE):
-            return draw(*args, **kwargs)
+        with matplotlib.rc_context(_STYLE), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Glyph .* missing from font")
+            drawn = draw(*args, **kwargs)
+            if isinstance(drawn, Figure):
+                _complete_glyphs(drawn)
+            return drawn
 
     return wrapper
+
+
+def _complete_glyphs(figure: Figure) -> None:
+    from matplotlib.text import Text
+    from matplotlib.ticker import FixedLocator
+
+    texts = [text for text in figure.findobj(Text) if isinstance(text, Text)]
+    characters = {c for text in texts for c in text.get_text() if not (c.isascii() or c.isspace())}
+    found = {c: _font_with(c) for c in characters if ord(c) not in _glyphs(None)}
+    if not found:
+        return
+    families = [*_STYLE["font.family"], *sorted({font for font in found.values() if font})]
+    numbers = {ord(c): f"[U+{ord(c):04X}]" for c, font in found.items() if font is None}
+    for text in texts:
+        text.set_fontfamily(families)
+        text.set_text(text.get_text().translate(numbers))
+    # Texts of ticks are made anew from their formatters.
+    for axis in (axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)):
+        axis.set_tick_params(labelfontfamily=families)
+        if numbers and isinstance(axis.get_major_locator(), FixedLocator):
+            labels = [label.get_text().translate(numbers) for label in axis.get_ticklabels()]
+            axis.set_ticks(axis.get_ticklocs(), labels)
+
+
+@functools.cache
+def _glyphs(path: str | None) -> frozenset[int]:
+    """Return the characters of a font file; None means the font of the style."""
+    from matplotlib.font_manager import findfont
+    from matplotlib.ft2font import FT2Font
+
+    try:
+        return frozenset(FT2Font(path or findfont(_STYLE["font.family"][0])).get_charmap())
+    except (OSError, RuntimeError):
+        return frozenset()
+
+
+@functools.cache
+def _font_with(character: str) -> str | None:
+    """Return the name of an installed font that has a character, or None."""
+    from matplotlib.font_manager import fontManager
+
+    for entry in sorted(fontManager.ttflist, key=lambda entry: (entry.name, entry.fname)):
+        # matplotlib's font of last resort shows one box for all characters of a script.
+        if "Last Resort" not in entry.name and ord(character) in _glyphs(entry.fname):
+            return str(entry.name)
+    return None
+
+
+def short_names(names: Sequence[str], limit: int = MAX_NAME_LENGTH) -> list[str]:
+    """Return names for figures: long ones lose their middle, and stay distinct.
+
+    Examples
+    --------
+    >>> short_names(["seven", "a very long name of a class"], limit=12)
+    ['seven', 'a very…class']
+    """
+    shown: list[str] = []
+    for name in names:
+        head = (limit - 1) // 2 + 1
+        short = name if len(name) <= limit else f"{name[:head]}…{name[head + 1 - limit :]}"
+        if short in shown:
+            short = f"{short[: limit - 4]}#{len(shown)}"
+        shown.append(short)
+    return shown
 
 
 @styled
@@ -114,21 +193,29 @@ def render_png(figure: Figure) -> bytes:
 def name_cells(
     axes: Axes, columns: Sequence[str], rows: Sequence[str], *, line: str = "white"
 ) -> None:
-    """Name the columns and rows of an image, and part its cells by lines of a colour."""
+    """Name the columns and rows of an image, and part its cells by lines of a colour.
+
+    Of very many, names and lines stand at regular distances.
+    """
+    columns, rows = short_names(columns), short_names(rows)
     turn = max(map(len, columns)) > 4
+    x_step, y_step = (math.ceil(len(names) / MAX_NAMED_CELLS) for names in (columns, rows))
     axes.set_xticks(
-        range(len(columns)),
-        columns,
+        range(0, len(columns), x_step),
+        columns[::x_step],
         rotation=35 if turn else 0,
         ha="right" if turn else "center",
         rotation_mode="anchor" if turn else "default",
     )
-    axes.set_yticks(range(len(rows)), rows)
+    axes.set_yticks(range(0, len(rows), y_step), rows[::y_step])
     if len(columns) > 25:
         axes.tick_params(axis="x", labelsize=5.5, labelrotation=90)
         axes.tick_params(axis="y", labelsize=5.5 if len(rows) > 25 else 9.5)
-    axes.vlines(np.arange(0.5, len(columns) - 1), -0.5, len(rows) - 0.5, line, linewidth=1.5)
-    axes.hlines(np.arange(0.5, len(rows) - 1), -0.5, len(columns) - 0.5, line, linewidth=1.5)
+    # Lines between very narrow cells would cover them.
+    if x_step == 1:
+        axes.vlines(np.arange(0.5, len(columns) - 1), -0.5, len(rows) - 0.5, line, linewidth=1.5)
+    if y_step == 1:
+        axes.hlines(np.arange(0.5, len(rows) - 1), -0.5, len(columns) - 0.5, line, linewidth=1.5)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
 

@@ -6,8 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from digitrec._files import write_json, write_text
-from digitrec.rendering.markdown import escape, number, percent, table
+from digitrec.rendering.markdown import MISSING, escape, number, percent, table
+from digitrec.rendering.style import MAX_CLASSES_SHOWN
 
 __all__ = ["render_evaluation", "write_evaluation"]
 
@@ -39,23 +43,36 @@ def render_evaluation(title: str, metrics: Mapping[str, Any], label_names: Seque
         lines.append(f"- log loss: {number(metrics['log_loss'], 4)}")
     names = [escape(name) for name in label_names]
     per_class = [
-        [escape(row["label"]), *(percent(row[k]) for k in ("precision", "recall", "f1")),
+        [escape(row["label"]),
+         *(percent(row[k]) if row["support"] else MISSING for k in ("precision", "recall", "f1")),
          f"{row['support']:,}"]
         for row in metrics["per_class"]
     ]  # fmt: skip
-    confusion = [
-        [name, *(f"{count:,}" if count else "·" for count in row)]
-        for name, row in zip(names, metrics["confusion"], strict=True)
-    ]
     parts = [
         f"# {escape(title)}",
         "\n".join(lines),
         "## Classification report, %",
         table(["class", "precision", "recall", "F1", "images"], per_class, "lrrrr"),
-        "## Confusion matrix (rows: true, columns: predicted)",
-        table(["", *names], confusion, "l" + "r" * len(names)),
+        *_confusion(names, np.asarray(metrics["confusion"])),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _confusion(names: list[str], counts: NDArray[np.integer]) -> list[str]:
+    """Return the confusion matrix, or, of many classes, its largest errors."""
+    if len(names) <= MAX_CLASSES_SHOWN:
+        rows = [
+            [name, *(f"{count:,}" if count else "·" for count in row)]
+            for name, row in zip(names, counts, strict=True)
+        ]
+        heading = "## Confusion matrix (rows: true, columns: predicted)"
+        return [heading, table(["", *names], rows, "l" + "r" * len(names))]
+    errors = counts * ~np.eye(len(names), dtype=bool)
+    order = np.argsort(-errors, axis=None, kind="stable")[:MAX_CLASSES_SHOWN]
+    cells = [divmod(int(place), len(names)) for place in order]
+    rows = [[names[i], names[j], f"{errors[i, j]:,}"] for i, j in cells if errors[i, j]]
+    heading = f"## Confusion matrix (most frequent errors of {len(names)} classes)"
+    return [heading, table(["true", "predicted", "images"], rows, "llr")]
 
 
 def write_evaluation(

@@ -9,8 +9,9 @@ import numpy as np
 from digitrec.analyses import Predictions, ReportContext, Row
 from digitrec.evaluation.result import Result
 from digitrec.rendering.images import grid_columns, images_figure
-from digitrec.rendering.markdown import code, escape, percent, seconds, table
+from digitrec.rendering.markdown import MISSING, code, escape, percent, seconds, table
 from digitrec.rendering.section import Content, FigureSpec, Section
+from digitrec.rendering.style import MAX_CLASSES_SHOWN
 from digitrec.reporting import model_figures
 
 __all__ = ["SECTIONS", "models_section", "samples_section"]
@@ -37,7 +38,7 @@ def samples_section(context: ReportContext) -> Content | None:
             captions,
             title=f"How {row.title} reads test images",
             wrong=wrong,
-            columns=grid_columns(context.label_names),
+            columns=grid_columns(context.short_label_names),
         ),
     )
     text = (
@@ -86,7 +87,10 @@ def _model_content(context: ReportContext, row: Row) -> Content:
         figures.append(curves)
         parts.append(curves.markdown)
     if result.per_class:
-        parts += ["Classification report on the test images, %:", _class_table(context, result)]
+        which = ""
+        if len(result.per_class) > MAX_CLASSES_SHOWN:
+            which = f", the {MAX_CLASSES_SHOWN} hardest of {len(result.per_class)} classes"
+        parts += [f"Classification report on the test images, %{which}:", _class_table(result)]
     parts += ["Parameters:", _parameter_table(result.parameters)]
     return Content("\n\n".join(parts), tuple(figures))
 
@@ -108,7 +112,7 @@ def _mistakes_spec(context: ReportContext, row: Row) -> tuple[FigureSpec | None,
     images = context.images(predictions) if predictions else None
     if predictions is None or images is None or not len(predictions.mistakes):
         return None, ""
-    columns = grid_columns(context.label_names)
+    columns = grid_columns(context.short_label_names)
     chosen = predictions.mistakes[: _ROWS_OF_MISTAKES * columns]
     captions = [_caption(context, predictions, index, with_truth=True) for index in chosen]
     which = "surest" if predictions.confidence is not None else "first"
@@ -137,7 +141,7 @@ def _confidence_note(predictions: Predictions, what: str) -> str:
 def _caption(
     context: ReportContext, predictions: Predictions, index: int, *, with_truth: bool = False
 ) -> str:
-    names = context.label_names
+    names = context.short_label_names
     answer = names[predictions.y_pred[index]]
     truth = names[predictions.y_true[index]]
     if with_truth or answer != truth:
@@ -181,18 +185,22 @@ def _worst_pairs(context: ReportContext, result: Result) -> str:
     return f"Most frequent mistakes: {', '.join(pairs)}."
 
 
-def _class_table(context: ReportContext, result: Result) -> str:
+def _class_table(result: Result) -> str:
+    present = [entry for entry in result.per_class if entry["support"]]
+    # Without test images a class has no scores.
+    shown = result.per_class
+    if len(shown) > MAX_CLASSES_SHOWN:
+        hardest = sorted(present, key=lambda entry: entry["f1"])[:MAX_CLASSES_SHOWN]
+        shown = [entry for entry in shown if entry in hardest]
     rows = [
         [
             escape(entry["label"]),
-            percent(entry["precision"]),
-            percent(entry["recall"]),
-            percent(entry["f1"]),
+            *(percent(entry[k]) if entry["support"] else MISSING
+              for k in ("precision", "recall", "f1")),
             f"{entry['support']:,}",
         ]
-        for entry in result.per_class
-    ]
-    present = [entry for entry in result.per_class if entry["support"]]
+        for entry in shown
+    ]  # fmt: skip
     support = [entry["support"] for entry in present]
     for name, weights in (("macro average", None), ("weighted average", support)):
         if present:

@@ -95,7 +95,7 @@ def per_class_figure(
     """
     from matplotlib.colors import LogNorm
 
-    figure = new_figure(1.15 + 0.36 * len(labels) + 0.05 * max(map(len, classes)))
+    figure = new_figure(1.15 + 0.36 * len(labels) + 0.05 * min(max(map(len, classes)), 24))
     axes = figure.add_subplot()
     # Good models differ in what they miss, so the colour follows the log of 1 - F1.
     missed = np.clip(1 - np.asarray(f1), 1e-3, 1)

@@ -10,6 +10,7 @@ from digitrec.rendering.markdown import (
     MISSING,
     anchor,
     escape,
+    join_words,
     number,
     one_line,
     percent,
@@ -17,6 +18,7 @@ from digitrec.rendering.markdown import (
     table,
 )
 from digitrec.rendering.section import Content, FigureSpec, Section
+from digitrec.rendering.style import MAX_CLASSES_SHOWN
 from digitrec.reporting import overview_figures
 from digitrec.reporting.published import PUBLISHED
 
@@ -195,22 +197,37 @@ def error_section(context: ReportContext) -> Content | None:
 
 def per_class_section(context: ReportContext) -> Content | None:
     """F1 score of every model on every class."""
-    n_classes = len(context.label_names)
-    rows = [row for row in context.model_rows if len(row.shown.per_class) == n_classes]
+    classes = context.label_names
+    rows = [row for row in context.model_rows if len(row.shown.per_class) == len(classes)]
     if not rows:
         return None
-    f1 = np.array([[entry["f1"] for entry in row.shown.per_class] for row in rows], dtype=float)
-    hardest = context.label_names[int(f1.mean(axis=0).argmin())]
+    tested = [i for i, entry in enumerate(rows[0].shown.per_class) if entry["support"]]
+    if not tested:
+        return None
+    f1 = np.array([[row.shown.per_class[i]["f1"] for i in tested] for row in rows], dtype=float)
+    order = f1.mean(axis=0).argsort(kind="stable")
+    hardest = classes[tested[order[0]]]
+    shown = np.sort(order[:MAX_CLASSES_SHOWN])
+    notes = []
+    if len(shown) < len(tested):
+        notes.append(
+            f"The figure shows the {len(shown)} hardest of {len(tested)} classes; all are in "
+            "`results.json`."
+        )
+    if len(tested) < len(classes):
+        untested = [classes[i] for i in range(len(classes)) if i not in tested]
+        named = join_words([escape(name) for name in untested[:10]])
+        more = f" and {len(untested) - 10} more" if len(untested) > 10 else ""
+        notes.append(f"Without test images, and so without a score: {named}{more}.")
     figure = FigureSpec(
         "f1_by_class",
         f"F1 score of each model on each class; the hardest class is {hardest}",
         lambda: overview_figures.per_class_figure(
-            [context.label(row) for row in rows], context.label_names, f1
+            [context.label(row) for row in rows], [classes[tested[i]] for i in shown], f1[:, shown]
         ),
     )
-    text = (
-        f"## Scores by class\n\nThe hardest class, averaged over the models, is {_quoted(hardest)}."
-    )
+    sentence = f"The hardest class, averaged over the models, is {_quoted(hardest)}."
+    text = "## Scores by class\n\n" + " ".join([sentence, *notes])
     return Content(f"{text}\n\n{figure.markdown}", (figure,))
 
 

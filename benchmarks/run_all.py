@@ -39,7 +39,7 @@ def run_all(
         typer.Option(
             metavar="NAMES",
             help="Names or paths of datasets, separated by commas. Default: mnist, or mnist_5k "
-            "where MNIST cannot be had.",
+            "where MNIST can be neither found nor downloaded.",
         ),
     ] = None,
     models: Annotated[

@@ -42,8 +42,8 @@ FULL_SCALE = 192
 """Largest value of a whole dataset from which it is taken for one of 0–255."""
 FAINT_LEVEL = 64
 """Largest value of an image that has another scale than a dataset that reaches `FULL_SCALE`."""
-FAINT_SHARE = 0.1
-"""Share of such images from which a dataset is refused."""
+FAINT_SHARE, MIN_FAINT = 0.1, 5
+"""Share and number of such images from which a dataset is refused; the MNIST family has none."""
 MIN_CONTRAST = 64
 """Least difference of the extreme values, 0–255, of an image whose polarity can be told."""
 CLEAR_BORDER = 0.1
@@ -176,6 +176,8 @@ def scale_dataset(
         low, high = ranges[scales[id(array)][0]]
         if (low, high) == (0, 255):
             pixels = _round(array)
+            if array.dtype.kind == "f" and (array != pixels).any():
+                notes.append("The pixel values were rounded to whole numbers.")
         else:
             pixels = _linear(array, low, 255 / (high - low))
         scaled.append(_mend_binary_images(pixels, notes, what))
@@ -486,7 +488,7 @@ def _mend_binary_images(
             "they were scaled to 0–255."
         )
     faint = (largest > 1) & (largest <= FAINT_LEVEL)
-    if faint.sum() > FAINT_SHARE * len(pixels):
+    if faint.sum() >= max(FAINT_SHARE * len(pixels), MIN_FAINT):
         image = int(np.argmax(faint))
         raise PixelError(
             f"{what} have different scales: {int(faint.sum()):,} of {len(pixels):,} images, the "

@@ -105,7 +105,7 @@ def _fetch_missing(
             return origin
     lines = "".join(f"\n  - {line}" for line in tried)
     raise DatasetError(
-        f"dataset {dataset!r} cannot be had. Tried:{lines}\n"
+        f"could not find or download the dataset {dataset!r}. Tried:{lines}\n"
         f"Supply it by hand: put {', '.join(checksums)} into {folder}, as they are or packed "
         "with .gz added to the name"
     )

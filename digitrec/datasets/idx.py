@@ -23,7 +23,6 @@ from digitrec.errors import DatasetError
 __all__ = [
     "DIGIT_NAMES",
     "IDX_FILES",
-    "find_idx_file",
     "idx_bytes",
     "parse_idx",
     "read_idx",
@@ -83,6 +82,12 @@ def parse_idx(content: bytes, name: str) -> NDArray:
     expected = math.prod(shape) * dtype.itemsize
     found = len(content) - header
     if found != expected:
+        swapped = struct.unpack(f"<{n_dimensions}I", content[4:header])
+        if math.prod(swapped) * dtype.itemsize == found:
+            raise DatasetError(
+                f"{name} is not a valid IDX file: its sizes, {' x '.join(map(str, swapped))}, "
+                "are little-endian; they must be big-endian"
+            )
         fault = "truncated" if found < expected else "too long"
         raise DatasetError(
             f"{name} is {fault}: its header says {expected} bytes of data, it has {found}"
@@ -170,16 +175,3 @@ def read_images_and_labels(
             f"labels must be 0 to {n_classes - 1}"
         )
     return images.reshape(len(images), -1), labels.astype(np.int64), images.shape[1:]
-
-
-def find_idx_file(folder: Path, name: str) -> Path | None:
-    """Return the file in `folder` for one of `IDX_FILES`, or None.
-
-    Plain or ``.gz``; ``train-images.idx3-ubyte`` and ``test-…`` for ``t10k-…`` are taken too.
-    """
-    for stem in (name, name.replace("t10k", "test")):
-        for variant in (stem, stem.replace("-idx", ".idx")):
-            for candidate in (folder / variant, folder / f"{variant}.gz"):
-                if candidate.is_file():
-                    return candidate
-    return None

@@ -1,32 +1,71 @@
-"""A folder of images, one sub-folder per class."""
+"""Folders of images, one sub-folder per class."""
 
 from __future__ import annotations
 
-import re
 import warnings
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from digitrec.datasets._dataset import Dataset
-from digitrec.datasets.splits import split_rows
+from digitrec.datasets.assemble import RawPart, assemble_dataset, natural_order
+from digitrec.datasets.bounds import check_memory
+from digitrec.datasets.columns import shorten
+from digitrec.datasets.labels import digit_of_name
 from digitrec.errors import DatasetError
+from digitrec.pixels import decode_grey
 
-__all__ = ["load_image_folder"]
+__all__ = [
+    "count_images",
+    "image_files",
+    "is_system_name",
+    "load_image_folder",
+    "split_folders",
+    "visible_folders",
+]
 
-_SPLITS = {"train": "train", "training": "train", "test": "test", "testing": "test"}
+SPLITS = {
+    "train": "train",
+    "training": "train",
+    "val": "validation",
+    "valid": "validation",
+    "validation": "validation",
+    "dev": "validation",
+    "test": "test",
+    "testing": "test",
+}
+"""What folders of these names, in any case, are."""
+SYSTEM_NAMES = frozenset(
+    {"__macosx", "@eadir", "thumbs.db", "desktop.ini", "$recycle.bin", "lost+found", "__pycache__"}
+    | {"#recycle", "system volume information"}
+)
+"""Files and folders that operating systems and file servers leave behind, in lower case."""
+UNREADABLE = {
+    ".heic": "HEIC, as iPhones save: convert them to JPEG or PNG",
+    ".heif": "HEIF: convert them to JPEG or PNG",
+    ".svg": "SVG: convert them to PNG",
+    ".raw": "raw camera files: convert them to JPEG or PNG",
+    ".dng": "raw camera files: convert them to JPEG or PNG",
+}
+"""Images by suffix that are not read, and what to do."""
 
 
 def load_image_folder(folder: Path) -> Dataset:
-    """Load ``class_name/*`` with images in any format that Pillow reads.
+    """Load ``class_name/**/*`` with images in any format that Pillow reads.
 
-    Images become grey and must have one size. Where the borders are bright, all images are taken
-    for dark ink on light paper and inverted, which `Dataset.warnings` says. A folder that holds
-    ``train`` and ``test`` (or ``training`` and ``testing``) has a fixed test set; of any other a
-    stratified fifth is held out.
+    Images become grey and upright, and must have one size; their scale and polarity are those of
+    `digitrec.pixels`. A folder that holds ``train`` and ``test`` (or ``training``, ``testing``,
+    ``val``, …) has a fixed test set; of any other a stratified fifth is held out. Validation
+    images join the training images, or are the test images where there are no others. Folders of
+    writers may lie above or below those of the classes. Hidden files, those of operating systems
+    and folders without images are no classes; all else that is left out is counted in
+    `Dataset.warnings`.
 
     Raises
     ------
@@ -34,112 +73,238 @@ def load_image_folder(folder: Path) -> Dataset:
         If there are no classes or no images, an image is damaged, or one has another size than
         the first; the message names the file.
     """
-    splits = {_SPLITS[path.name.lower()]: path for path in _folders(folder, among=_SPLITS)}
-    fixed = len(splits) == 2
-    roots = [splits["train"], splits["test"]] if fixed else [folder]
-    names = sorted({path.name for root in roots for path in _folders(root)}, key=_natural_order)
-    if not names:
-        raise DatasetError(
-            f"{folder} is not a dataset: it has neither the four IDX files nor class folders"
-        )
-    parts = [_read_classes(root, names) for root in roots]
-    for (_, _, shape), root in zip(parts, roots, strict=True):
-        if shape != parts[0][2]:
-            raise DatasetError(f"{root} has images of another size than {roots[0]}")
-    X, y, (height, width) = parts[0]
-    if fixed:
-        X_train, y_train, (X_test, y_test, _) = X, y, parts[1]
+    splits = split_folders(folder)
+    notes: list[str] = []
+    test_roots: list[Path] = []
+    if "train" in splits and len(splits) > 1:
+        roots = [splits.pop("train")]
+        test_title = "test" if "test" in splits else "validation"
+        test_roots = [splits.pop(test_title)]
+        if test_title == "validation":
+            notes.append(f"The images of {test_roots[0].name}/ are the test images.")
+        if splits:
+            roots.append(splits.pop("validation"))
+            notes.append(f"The images of {roots[1].name}/ were added to the training images.")
+        beside = [p for p in visible_folders(folder) if p not in (*roots, *test_roots)]
+        notes += _left_out_folders([p for p in beside if count_images(p)])
     else:
-        try:
-            train, test = split_rows(y, names)
-        except DatasetError as error:
-            raise DatasetError(f"{folder}: {error}") from error
-        X_train, y_train, X_test, y_test = X[train], y[train], X[test], y[test]
-    notes: tuple[str, ...] = ()
-    if _border_mean(X_train, (height, width)) > 127:
-        X_train, X_test = 255 - X_train, 255 - X_test
-        notes = ("The images are dark on light; they were inverted (ink is 255).",)
-    return Dataset(
+        roots = [folder]
+    part, found_notes = _read_part(roots)
+    notes += found_notes
+    test: _Files | None = None
+    if test_roots:
+        test, found_notes = _read_part(test_roots, may_lack_classes=True)
+        notes += found_notes
+        if not test.paths:
+            notes.append(
+                f"{test_roots[0].name}/ has no class folders with images; it was left out."
+            )
+            test = None
+    names = sorted({*part.classes, *(test.classes if test else ())}, key=natural_order)
+    train_raw = _decode(part, names)
+    test_raw = _decode(test, names) if test else None
+    shapes = {
+        raw.arrays[0].shape[1:]: files
+        for raw, files in ((train_raw, part), (test_raw, test))
+        if raw and files
+    }
+    if len(shapes) > 1:
+        (first, a), (second, b) = shapes.items()
+        raise DatasetError(
+            f"{b.roots[0]} has images of another size, {second[1]}x{second[0]}, than "
+            f"{a.roots[0]}, {first[1]}x{first[0]}"
+        )
+    return assemble_dataset(
+        train_raw,
+        test_raw,
         name=folder.resolve().name,
-        X_train=X_train,
-        y_train=y_train,
-        X_test=X_test,
-        y_test=y_test,
-        image_shape=(height, width),
-        label_names=tuple(names),
         source=f"image folder: {folder.resolve().name}",
-        license="unknown",
-        has_fixed_test=fixed,
-        warnings=notes,
+        where=str(folder),
+        class_names=names,
+        notes=notes,
     )
 
 
-def _folders(folder: Path, among: dict[str, str] | None = None) -> list[Path]:
-    return sorted(
-        path
-        for path in folder.iterdir()
-        if path.is_dir()
-        and not path.name.startswith(".")
-        and (among is None or path.name.lower() in among)
-    )
+def visible_folders(folder: Path) -> list[Path]:
+    """Return the sub-folders that are neither hidden nor left behind by a system, sorted."""
+    try:
+        inside = sorted(folder.iterdir(), key=lambda path: natural_order(path.name))
+    except OSError as error:
+        raise DatasetError(f"cannot read the folder {folder}: {error.strerror}") from error
+    return [path for path in inside if path.is_dir() and not is_system_name(path.name)]
 
 
-def _natural_order(name: str) -> list[tuple[int, str]]:
-    """Sort ``"2"`` before ``"10"``."""
-    parts = re.split(r"(\d+)", name)
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in parts]
+def is_system_name(name: str) -> bool:
+    """Tell whether a file or folder is hidden or was left behind by a system."""
+    return name.startswith(".") or name.lower() in SYSTEM_NAMES
 
 
-def _read_classes(
-    root: Path, names: Sequence[str]
-) -> tuple[NDArray[np.uint8], NDArray[np.int64], tuple[int, int]]:
-    """Read the images of every class below `root`, in the order of `names` and file names."""
+def split_folders(folder: Path) -> dict[str, Path]:
+    """Return the sub-folders ``train``, ``validation`` and ``test``, by any of their names.
+
+    Raises
+    ------
+    DatasetError
+        If two folders have one meaning.
+    """
+    found: dict[str, Path] = {}
+    for path in visible_folders(folder):
+        split = SPLITS.get(path.name.lower())
+        if split is None:
+            continue
+        if split in found and count_images(path) and count_images(found[split]):
+            raise DatasetError(
+                f"{folder} has two folders of {split} images: {found[split].name} and {path.name}"
+            )
+        if split not in found or not count_images(found[split]):
+            found[split] = path
+    return found
+
+
+def image_files(folder: Path) -> tuple[list[Path], Counter[str]]:
+    """Return the images below a folder, and the suffixes of the files that are none."""
     suffixes = Image.registered_extensions()
-    images: list[NDArray[np.uint8]] = []
-    labels: list[int] = []
-    first: Path | None = None
-    for label, name in enumerate(names):
-        files = sorted((root / name).iterdir()) if (root / name).is_dir() else []
-        for path in files:
-            if path.suffix.lower() not in suffixes or path.name.startswith("."):
-                continue
-            image = _read_grey(path)
-            if images and image.shape != images[0].shape:
-                raise DatasetError(
-                    f"{path} has the size {image.shape[1]}x{image.shape[0]}, {first} has "
-                    f"{images[0].shape[1]}x{images[0].shape[0]}; all images must have one size"
-                )
-            first = first or path
-            images.append(image)
-            labels.append(label)
-    if not images:
-        raise DatasetError(f"no images in the class folders {', '.join(names)} of {root}")
-    height, width = images[0].shape
-    return np.stack(images).reshape(len(images), -1), np.array(labels, np.int64), (height, width)
+    images: list[Path] = []
+    others: Counter[str] = Counter()
+    for path in sorted(folder.iterdir(), key=lambda path: natural_order(path.name)):
+        if is_system_name(path.name):
+            continue
+        if path.is_dir():
+            inside, left_out = image_files(path)
+            images += inside
+            others += left_out
+        elif path.suffix.lower() in suffixes:
+            images.append(path)
+        else:
+            others[path.suffix.lower()] += 1
+    return images, others
 
 
-def _read_grey(path: Path) -> NDArray[np.uint8]:
+def count_images(folder: Path) -> int:
+    """Return the number of images below a folder."""
+    return len(image_files(folder)[0])
+
+
+@dataclass
+class _Files:
+    """Images of one part, by class."""
+
+    roots: list[Path]
+    paths: list[Path] = field(default_factory=list)
+    classes: list[str] = field(default_factory=list)  # of each path
+
+
+def _read_part(roots: Sequence[Path], may_lack_classes: bool = False) -> tuple[_Files, list[str]]:
+    """Find the images of each class below some folders."""
+    files = _Files(list(roots))
+    empty: list[str] = []
+    others: Counter[str] = Counter()
+    notes: list[str] = []
+    for root in roots:
+        folders = visible_folders(root)
+        by_writer = _writer_folders(folders)
+        if by_writer:
+            notes.append(
+                f"The folders {_listed([p.name for p in folders])} of {root.name}/ are not classes "
+                "but hold the same class folders; their images were joined."
+            )
+            folders = by_writer
+        for path in folders:
+            images, left_out = image_files(path)
+            others += left_out
+            if images:
+                files.paths += images
+                files.classes += [path.name] * len(images)
+            else:
+                empty.append(path.name)
+        beside = [
+            path
+            for path in root.iterdir()
+            if path.suffix.lower() in Image.registered_extensions() and path.is_file()
+        ]
+        beside = [path for path in beside if not is_system_name(path.name)]
+        if beside and files.paths:
+            notes.append(
+                f"{len(beside):,} image(s) beside the class folders of {root.name}/ were left out."
+            )
+    if not files.paths and not may_lack_classes:
+        if not empty:
+            raise DatasetError(
+                f"{roots[0]} is not a dataset: it has neither the four IDX files nor class folders"
+            )
+        hint = f"; {_left_out_files(others)[0]}" if others else ""
+        raise DatasetError(f"no images in the folders {_listed(empty)} of {roots[0]}{hint}")
+    notes += _left_out_folders([Path(name) for name in empty], "without images")
+    notes += _left_out_files(others)
+    return files, notes
+
+
+def _writer_folders(folders: Sequence[Path]) -> list[Path]:
+    """Return the class folders where those of writers lie above them, else nothing."""
+    if len(folders) < 2 or any(digit_of_name(path.name) is not None for path in folders):
+        return []
+    inside = [visible_folders(path) for path in folders]
+    names = [{path.name for path in paths} for paths in inside]
+    if not all(names) or len({name for group in names for name in group}) < 2:
+        return []
+    means_digits = all(digit_of_name(name) is not None for group in names for name in group)
+    return [path for paths in inside for path in paths] if means_digits else []
+
+
+def _left_out_folders(folders: Iterable[Path], why: str = "") -> list[str]:
+    names = [path.name for path in folders]
+    return [f"Folders {why + ' ' if why else ''}were left out: {_listed(names)}."] if names else []
+
+
+def _left_out_files(others: Counter[str]) -> list[str]:
+    notes = []
+    named = [(suffix, count) for suffix, count in others.most_common() if suffix in UNREADABLE]
+    for suffix, count in named:
+        notes.append(f"{count:,} {suffix} file(s) were left out ({UNREADABLE[suffix]}).")
+    rest = [(suffix, count) for suffix, count in others.most_common() if suffix not in UNREADABLE]
+    if rest:
+        listed = ", ".join(
+            f"{count:,} {suffix or 'without a suffix'}" for suffix, count in rest[:5]
+        )
+        notes.append(f"Files that are no images were left out: {listed}.")
+    return notes
+
+
+def _listed(names: Sequence[str], most: int = 5) -> str:
+    shown = ", ".join(shorten(name)[1:-1] for name in names[:most])
+    return shown + (f", … ({len(names)} in all)" if len(names) > most else "")
+
+
+def _decode(files: _Files, names: Sequence[str]) -> RawPart:
+    """Read images of one size, by the type of their values."""
+    by_type: dict[str, list[NDArray[Any]]] = {}
+    labels: dict[str, list[str]] = {}
+    first: NDArray[Any] | None = None
+    for path, name in zip(files.paths, files.classes, strict=True):
+        image = _read_grey(path)
+        if first is None:
+            first = image
+            check_memory(2 * image.nbytes * len(files.paths), str(files.roots[0]))
+        if image.shape != first.shape:
+            raise DatasetError(
+                f"{path} has the size {image.shape[1]}x{image.shape[0]}, {files.paths[0]} has "
+                f"{first.shape[1]}x{first.shape[0]}; all images must have one size"
+            )
+        by_type.setdefault(image.dtype.str, []).append(image)
+        labels.setdefault(image.dtype.str, []).append(name)
+    return RawPart(
+        [np.stack(images) for images in by_type.values()],
+        [name for group in labels.values() for name in group],
+    )
+
+
+def _read_grey(path: Path) -> NDArray[Any]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(path) as image:
-                return _grey(image)
+                return decode_grey(image)
     except UnidentifiedImageError as error:
         raise DatasetError(f"{path} is not an image, or is damaged") from error
     except Exception as error:  # Pillow's decoders raise almost anything on damaged data
         raise DatasetError(f"cannot read the image {path}: {error}") from error
-
-
-def _grey(image: Image.Image) -> NDArray[np.uint8]:
-    if image.mode.startswith("I"):  # 16 bits a pixel, which convert("L") would clip
-        return (np.asarray(image).astype(np.float64) / 257).round().clip(0, 255).astype(np.uint8)
-    if image.mode in {"RGBA", "LA", "PA"} or "transparency" in image.info:
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return np.asarray(image.convert("L"))
-
-
-def _border_mean(X: NDArray[np.uint8], image_shape: tuple[int, int]) -> float:
-    border = np.ones(image_shape, bool)
-    border[1:-1, 1:-1] = False
-    return float(X[:, border.ravel()].mean())

@@ -56,7 +56,7 @@ class Source(Protocol):
         Raises
         ------
         SourceError
-            As soon as one of them cannot be had.
+            As soon as one of them cannot be delivered.
         """
 
 

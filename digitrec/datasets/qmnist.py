@@ -57,7 +57,7 @@ def load_writer_groups(report: Report) -> tuple[NDArray[np.int64], NDArray[np.in
     Raises
     ------
     DatasetError
-        If the labels cannot be had.
+        If the labels can be neither found nor downloaded.
     """
     folder = cache_dir("qmnist")
     ensure_files("qmnist", folder, LABEL_CHECKSUMS, SOURCES, report)

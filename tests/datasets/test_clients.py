@@ -9,8 +9,9 @@ import pytest
 from digitrec.datasets.cache import ensure_files
 from digitrec.datasets.clients import NpmPackage, OpenML, run_client, write_idx_files
 from digitrec.datasets.idx import IDX_FILES
+from digitrec.datasets.idx_folder import load_idx_folder
 from digitrec.datasets.mirrors import SourceError
-from digitrec.datasets.mnist import MNIST_CHECKSUMS, load_idx_folder
+from digitrec.datasets.mnist import MNIST_CHECKSUMS
 
 
 def test_rows_become_the_four_files(tmp_path):

@@ -9,16 +9,15 @@ from hypothesis.extra import numpy as hnp
 
 from digitrec.datasets.idx import (
     IDX_FILES,
-    find_idx_file,
     idx_bytes,
     parse_idx,
     read_idx,
     read_images_and_labels,
 )
-from digitrec.datasets.mnist import load_idx_folder
+from digitrec.datasets.idx_folder import find_idx_files, load_idx_folder
 from digitrec.errors import DatasetError
 
-IMAGES = np.arange(5 * 4 * 3, dtype=np.uint8).reshape(5, 4, 3)
+IMAGES = 4 * np.arange(5 * 4 * 3, dtype=np.uint8).reshape(5, 4, 3)
 LABELS = np.array([3, 1, 4, 1, 5], np.uint8)
 
 
@@ -57,7 +56,7 @@ def test_any_declared_sizes(code, sizes, data):
     try:
         assert parse_idx(content, "file").shape == tuple(sizes)
     except DatasetError as error:
-        assert "header says" in str(error)
+        assert "header says" in str(error) or "little-endian" in str(error)
 
 
 @settings(deadline=None)
@@ -157,7 +156,7 @@ def test_folder_of_four_files(tmp_path, names, pack):
 def test_plain_file_goes_before_packed(tmp_path):
     write_folder(tmp_path)
     write_folder(tmp_path, pack=True)
-    assert find_idx_file(tmp_path, IDX_FILES[0]) == tmp_path / IDX_FILES[0]
+    assert find_idx_files(tmp_path)[0][IDX_FILES[0]] == tmp_path / IDX_FILES[0]
 
 
 def test_folder_that_lacks_a_file(tmp_path):

@@ -13,6 +13,7 @@ def write_images(folder, classes=("0", "1"), n=5, size=(6, 8), suffix=".png", va
         for index in range(n):
             pixels = np.zeros((size[1], size[0]), np.uint8)
             pixels[3:5, 2:4] = value
+            pixels[6, 1 + label % 4] = value
             pixels[2, 2] = 10 * index + label
             Image.fromarray(pixels).save(folder / name / f"{index}{suffix}")
     return folder

@@ -1,0 +1,188 @@
+"""From any path to a dataset: which layout it has, and the way down where that is plain."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from digitrec.datasets._dataset import Dataset
+from digitrec.datasets.array_files import ARRAY_SUFFIXES, load_array_file
+from digitrec.datasets.idx_folder import has_idx_files, load_idx_folder
+from digitrec.datasets.image_folder import (
+    count_images,
+    is_system_name,
+    load_image_folder,
+    split_folders,
+    visible_folders,
+)
+from digitrec.datasets.labels import digit_of_name
+from digitrec.datasets.parquet import load_parquet
+from digitrec.datasets.tables import has_label, load_table, load_tables
+from digitrec.errors import DatasetError
+
+__all__ = ["load_path"]
+
+MAX_DEPTH = 3
+"""Levels that are searched for a dataset below the folder that was given."""
+TABLE_SUFFIXES = (".csv", ".tsv", ".tab", ".txt", ".data")
+PACKED_SUFFIXES = (".gz", ".bz2", ".xz", ".zip", ".zst", ".tar", ".tgz")
+PLAIN_NAMES = ("raw", "processed", "gzip", "data", "images", "dataset", "matlab")
+"""Names of folders that say nothing about what they hold, in lower case."""
+LAYOUTS = (
+    "a folder of class folders with images, a folder of IDX files, a table (.csv, .tsv, .txt, "
+    "packed or not), .npz, .mat or .parquet"
+)
+_TRAIN, _TEST = re.compile(r"(^|[^a-z])train"), re.compile(r"(^|[^a-z])(test|t10k|val)")
+
+
+def load_path(path: Path) -> Dataset:
+    """Load the dataset at a path.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        A file or folder that exists. Where a folder holds no dataset itself, but one of the
+        folders below it does, that one is loaded.
+
+    Raises
+    ------
+    DatasetError
+        If there is no dataset, or there are several; the message names what to give.
+    """
+    if path.is_dir():
+        return _load_folder(path)
+    if path.suffix.lower() in ARRAY_SUFFIXES:
+        return load_array_file(path)
+    if path.suffix.lower() == ".parquet":
+        return load_parquet([path])
+    if _is_table(path):
+        return load_table(path)
+    if path.suffix.lower() in (".pkl", ".pickle", ".joblib") or ".pkl" in path.suffixes:
+        raise DatasetError(
+            f"{path} is a pickle, which can run any program when it is opened; save the arrays "
+            "with numpy.savez(path, X=X, y=y)"
+        )
+    if "idx" in path.name:
+        raise DatasetError(f"{path} is one of several files; give the folder {path.parent}")
+    raise DatasetError(f"{path} is not a dataset: {LAYOUTS} is needed")
+
+
+def _load_folder(folder: Path) -> Dataset:
+    found = _find(folder, MAX_DEPTH)
+    if not found:
+        return load_image_folder(folder)  # says what is missing
+    if len(found) > 1:
+        listed = ", ".join(str(path) for path, _ in found[:5])
+        raise DatasetError(f"{folder} holds several datasets; give one of them: {listed}")
+    path, load = found[0]
+    dataset = load()
+    if path == folder:
+        return dataset
+    # data/MNIST/raw is called MNIST.
+    inner = path
+    while inner != folder and inner.name.lower() in PLAIN_NAMES:
+        inner = inner.parent
+    note = f"The dataset was found in {path.relative_to(folder)}/."
+    return dataclasses.replace(
+        dataset, name=inner.resolve().name, warnings=(note, *dataset.warnings)
+    )
+
+
+def _find(folder: Path, depth: int) -> list[tuple[Path, Callable[[], Dataset]]]:
+    """Return the datasets at a folder: its own, or else those below it."""
+    load = _recognise(folder)
+    if load is not None:
+        return [(folder, load)]
+    if depth == 0:
+        return []
+    return [found for path in visible_folders(folder) for found in _find(path, depth - 1)]
+
+
+def _recognise(folder: Path) -> Callable[[], Dataset] | None:
+    """Return what loads a folder that is a dataset by itself, else None."""
+    if has_idx_files(folder):
+        return lambda: load_idx_folder(folder)
+    if _is_image_folder(folder):
+        return lambda: load_image_folder(folder)
+    files = [p for p in sorted(folder.iterdir()) if p.is_file() and not is_system_name(p.name)]
+    parquet = [p for p in files if p.suffix.lower() == ".parquet"]
+    if parquet:
+        train_files, test_files = _parts(parquet)
+        return lambda: load_parquet(train_files or parquet, test_files, name=_name(folder))
+    tables = [p for p in files if _is_table(p) and p.suffix.lower() not in (".txt", ".data")]
+    tables = [p for p in tables if "submission" not in p.name.lower()]
+    if tables and (len(tables) == 1 or all(_parts(tables))):
+        return lambda: _load_table_folder(folder, tables)
+    arrays = [p for p in files if p.suffix.lower() in ARRAY_SUFFIXES]
+    if len(arrays) == 1:
+        return lambda: load_array_file(arrays[0])
+    return None
+
+
+def _is_image_folder(folder: Path) -> bool:
+    """Tell whether the folders below are classes or parts, and not datasets themselves."""
+    splits = split_folders(folder)
+    if "train" in splits and len(splits) > 1:
+        return any(_is_image_folder(path) for path in splits.values())
+    inside = [path for path in visible_folders(folder) if path not in splits.values()]
+    with_images = [path for path in inside if count_images(path)]
+    if not with_images:
+        return False
+    if any(has_own_images(path) or digit_of_name(path.name) is not None for path in with_images):
+        return True
+    # Neither images nor classes here: folders of writers, which hold the same classes.
+    if splits or len(with_images) < 2:
+        return False
+    below = [visible_folders(path) for path in with_images]
+    return all(paths and all(digit_of_name(p.name) is not None for p in paths) for paths in below)
+
+
+def has_own_images(folder: Path) -> bool:
+    """Tell whether a folder holds images itself, not only in folders below."""
+    from PIL import Image
+
+    suffixes = Image.registered_extensions()
+    return any(
+        path.suffix.lower() in suffixes and path.is_file() and not is_system_name(path.name)
+        for path in folder.iterdir()
+    )
+
+
+def _load_table_folder(folder: Path, tables: list[Path]) -> Dataset:
+    train, test = _parts(tables)
+    for files, what in ((train, "training"), (test, "test")):
+        if len(files) > 1:
+            listed = ", ".join(path.name for path in files)
+            raise DatasetError(f"{folder} has several tables of {what} rows: {listed}; give one")
+    table = train[0] if train else tables[0]
+    if test and test[0] != table and has_label(test[0]):
+        return load_tables(table, test[0], name=_name(folder))
+    dataset = load_tables(table, None, name=_name(folder))
+    if test and test[0] != table:
+        # Kaggle's test.csv.
+        note = f"{test[0].name} has no labels; a fifth of {table.name} was held out for testing."
+        dataset = dataclasses.replace(dataset, warnings=(note, *dataset.warnings))
+    return dataset
+
+
+def _parts(paths: list[Path]) -> tuple[list[Path], list[Path]]:
+    """Return the files of training rows and those of test rows, by their names."""
+    train = [path for path in paths if _TRAIN.search(path.name.lower())]
+    test = [path for path in paths if path not in train and _TEST.search(path.name.lower())]
+    return train, test
+
+
+def _name(folder: Path) -> str:
+    return folder.resolve().name
+
+
+def _is_table(path: Path) -> bool:
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    if not suffixes:
+        return False
+    return suffixes[-1] in TABLE_SUFFIXES or (
+        suffixes[-1] in PACKED_SUFFIXES
+        and any(suffix in TABLE_SUFFIXES for suffix in suffixes[:-1])
+    )

@@ -1,0 +1,109 @@
+"""Open text files of any compression and encoding that pandas understands, by their content."""
+
+from __future__ import annotations
+
+import bz2
+import contextlib
+import gzip
+import importlib
+import io
+import lzma
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any, cast
+
+from digitrec._optional import is_installed
+from digitrec.errors import DatasetError
+
+__all__ = ["READ_ERRORS", "is_compressed", "open_text"]
+
+#: What reading a damaged compressed file may raise.
+READ_ERRORS = (
+    OSError,
+    EOFError,
+    ValueError,
+    zlib.error,
+    lzma.LZMAError,
+    zipfile.BadZipFile,
+    tarfile.TarError,
+)
+
+_GZIP, _BZIP2, _XZ, _ZIP, _ZSTD = (
+    b"\x1f\x8b",
+    b"BZh",
+    b"\xfd7zXZ",
+    b"PK\x03\x04",
+    b"\x28\xb5\x2f\xfd",
+)
+_TAR_NAMES = (".tar", ".tgz", ".tbz2", ".txz", ".tar.gz", ".tar.bz2", ".tar.xz")
+
+
+def is_compressed(path: Path) -> bool:
+    """Tell by its first bytes or its name whether a file must be unpacked."""
+    with path.open("rb") as file:
+        head = file.read(6)
+    return head.startswith((_GZIP, _BZIP2, _XZ, _ZIP, _ZSTD)) or path.name.lower().endswith(".tar")
+
+
+@contextlib.contextmanager
+def open_text(path: Path) -> Iterator[IO[str]]:
+    """Open a file as text: plain, gzip, bzip2, xz, Zstandard, or one member of a zip or tar file.
+
+    Raises
+    ------
+    DatasetError
+        If an archive has more than one file, or the compression needs a package that is missing.
+    """
+    with contextlib.ExitStack() as stack:
+        binary = _open_binary(path, stack)
+        head = binary.read(4)
+        binary.seek(0)
+        encoding = "utf-16" if head[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+        yield io.TextIOWrapper(binary, encoding=encoding, errors="replace", newline="")
+
+
+def _open_binary(path: Path, stack: contextlib.ExitStack) -> IO[bytes]:
+    raw = stack.enter_context(path.open("rb"))
+    head = raw.read(6)
+    raw.seek(0)
+    if path.name.lower().endswith(_TAR_NAMES):
+        archive = stack.enter_context(tarfile.open(fileobj=raw))  # noqa: SIM115
+        files = [member for member in archive if member.isfile() and _is_data(member.name)]
+        member = archive.extractfile(_only(files, [m.name for m in files], path))
+        assert member is not None
+        return stack.enter_context(member)
+    if head.startswith(_ZIP):
+        packed = stack.enter_context(zipfile.ZipFile(raw))
+        infos = [
+            info for info in packed.infolist() if not info.is_dir() and _is_data(info.filename)
+        ]
+        return stack.enter_context(packed.open(_only(infos, [i.filename for i in infos], path)))
+    if head.startswith(_GZIP):
+        return cast("IO[bytes]", stack.enter_context(gzip.open(raw)))
+    if head.startswith(_BZIP2):
+        return stack.enter_context(bz2.open(raw))
+    if head.startswith(_XZ):
+        return stack.enter_context(lzma.open(raw))
+    if head.startswith(_ZSTD):
+        if not is_installed("zstandard"):
+            raise DatasetError(
+                f"{path} is compressed with Zstandard; run: pip install zstandard, or unpack it"
+            )
+        module = importlib.import_module("zstandard")
+        return cast("IO[bytes]", io.BytesIO(module.ZstdDecompressor().stream_reader(raw).read()))
+    return raw
+
+
+def _is_data(name: str) -> bool:
+    parts = name.split("/")
+    return "__MACOSX" not in parts and not parts[-1].startswith(".")
+
+
+def _only(members: list[Any], names: list[str], path: Path) -> Any:
+    if len(members) != 1:
+        listed = ", ".join(names[:5]) or "nothing"
+        raise DatasetError(f"{path} must hold one table, it holds {listed}; unpack it")
+    return members[0]

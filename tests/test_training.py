@@ -97,6 +97,24 @@ def test_submission_has_a_label_for_each_row(digits, training, tmp_path):
     np.testing.assert_array_equal(frame["Label"], training.pipeline.predict(digits.X_test))
 
 
+WORDS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
+
+
+@pytest.mark.parametrize(
+    ("names", "written"),
+    [
+        (sorted(WORDS), [WORDS.index(word) for word in sorted(WORDS)]),
+        ([f"class 0{digit}" for digit in range(10)], range(10)),
+        (["a, b", *"cdefghijk"], ["a, b", *"cdefghijk"]),
+    ],
+)
+def test_submission_has_digits_or_names(digits, training, tmp_path, names, written):
+    _write_csv(tmp_path / "test.csv", digits.X_test)
+    write_submission(training.pipeline, tmp_path / "test.csv", tmp_path / "out.csv", names)
+    labels = training.pipeline.predict(digits.X_test)
+    assert list(pd.read_csv(tmp_path / "out.csv")["Label"]) == [written[label] for label in labels]
+
+
 def test_submission_refuses_images_of_another_size(training, tmp_path):
     _write_csv(tmp_path / "test.csv", np.zeros((3, 784), dtype=int))
     with pytest.raises(ConfigurationError, match="784 pixels a row, the model takes 64"):

@@ -106,15 +106,14 @@ def _read_npz(path: Path) -> Arrays:
 def _read_mat(path: Path) -> Arrays:
     from scipy import io
 
+    with path.open("rb") as file:
+        if file.read(128).startswith((b"MATLAB 7.3", b"\x89HDF")):
+            raise DatasetError(f"{path} has the format 7.3 of MATLAB; save it with -v7, or as .npz")
     try:
         contents = {name: shape for name, shape, _ in io.whosmat(path)}
         check_memory(2 * path.stat().st_size, str(path))
         check_memory(max(map(math.prod, contents.values()), default=0), str(path))
         found = io.loadmat(path, squeeze_me=False, struct_as_record=True)
-    except NotImplementedError as error:
-        raise DatasetError(
-            f"{path} has the format 7.3 of MATLAB; save it with -v7, or as .npz"
-        ) from error
     except Exception as error:  # damaged files raise errors of many kinds
         raise DatasetError(f"cannot read {path}: {shorten(error, 80)[1:-1]}") from error
     flat: dict[str, NDArray[Any]] = {}

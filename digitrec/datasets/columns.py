@@ -94,7 +94,9 @@ def arrange_columns(names: Sequence[str], labelled: bool | None = True) -> Colum
     label, left_out = _find_label(clean, others, labelled)
     notes = []
     if left_out:
-        listed = ", ".join(shorten(clean[place]) for place in left_out)
+        listed = ", ".join(
+            shorten(clean[p]) if clean[p] else "one without a name" for p in left_out
+        )
         notes.append(f"Columns that are no pixels were left out: {listed}.")
     order, image_shape = _order_pixels(clean, pixels)
     if order != sorted(order):

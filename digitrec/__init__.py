@@ -9,13 +9,27 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from digitrec.comparison import Comparison, compare, read_comparison
     from digitrec.datasets import Dataset, load_dataset
     from digitrec.inference import Recognizer
     from digitrec.persistence import load_model, save_model
 
-__all__ = ["Dataset", "Recognizer", "load_dataset", "load_model", "save_model"]
+__all__ = [
+    "Comparison",
+    "Dataset",
+    "Recognizer",
+    "__version__",
+    "compare",
+    "load_dataset",
+    "load_model",
+    "read_comparison",
+    "save_model",
+]
 
 _HOMES = {
+    "Comparison": "digitrec.comparison",
+    "compare": "digitrec.comparison",
+    "read_comparison": "digitrec.comparison",
     "Dataset": "digitrec.datasets",
     "Recognizer": "digitrec.inference",
     "load_dataset": "digitrec.datasets",
@@ -25,6 +39,10 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from digitrec._environment import digitrec_version
+
+        return digitrec_version()
     if name not in _HOMES:
         raise AttributeError(f"module 'digitrec' has no attribute {name!r}")
     return getattr(importlib.import_module(_HOMES[name]), name)

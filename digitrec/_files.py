@@ -9,6 +9,7 @@ import hashlib
 import json
 import logging
 import os
+import re
 import secrets
 import tempfile
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ __all__ = [
     "CACHE_VARIABLE",
     "atomic_path",
     "cache_dir",
+    "file_safe",
     "sha256_file",
     "writable_cache_dir",
     "write_json",
@@ -68,6 +70,17 @@ def _writable_root(root: Path) -> Path:
     folder = tempfile.TemporaryDirectory(prefix="digitrec-", ignore_cleanup_errors=True)
     atexit.register(folder.cleanup)
     return Path(folder.name)
+
+
+def file_safe(name: str) -> str:
+    """Return a name as part of a file name.
+
+    Examples
+    --------
+    >>> file_safe("my model: C=1/2")
+    'my_model_C=1_2'
+    """
+    return re.sub(r"[^\w.+=-]+", "_", name).strip(".") or "_"
 
 
 @contextlib.contextmanager

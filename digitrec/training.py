@@ -21,6 +21,7 @@ from digitrec.datasets import Dataset, digits_of_names, read_kaggle_csv
 from digitrec.errors import ConfigurationError, MissingExtraError, check_choice
 from digitrec.evaluation.job import describe_parameters
 from digitrec.evaluation.metrics import class_scores, classification_metrics, wilson_interval
+from digitrec.evaluation.result import shape_list
 from digitrec.evaluation.splits import validation_split
 from digitrec.models import MODELS, listen_to_fit
 from digitrec.persistence import save_model
@@ -155,7 +156,7 @@ def train_model(
         "data_fingerprint": dataset.fingerprint,
         "data_source": dataset.source,
         "label_names": list(dataset.label_names),
-        "image_shape": list(dataset.image_shape),
+        "image_shape": shape_list(dataset.image_shape),
         "n_train": len(dataset.y_train),
         "metrics": {
             "validation_accuracy": n_right / len(split.validation),
@@ -189,7 +190,7 @@ def check_input(metadata: Mapping[str, Any], dataset: Dataset) -> None:
         If the image shapes or the label names differ.
     """
     for name, found in (
-        ("image_shape", list(dataset.image_shape)),
+        ("image_shape", shape_list(dataset.image_shape)),
         ("label_names", list(dataset.label_names)),
     ):
         expected = metadata.get(name)

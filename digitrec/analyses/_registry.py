@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import json
 import pkgutil
@@ -12,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from digitrec._environment import library_versions
+from digitrec._code import cache_key, describe_value
 from digitrec._files import write_json
 from digitrec.errors import check_choice
 from digitrec.evaluation.result import Result
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
 
     from digitrec.analyses._report_context import ReportContext
     from digitrec.datasets import Dataset
+    from digitrec.evaluation.job import Job
     from digitrec.evaluation.store import JobPredictions, JobStore
     from digitrec.rendering.section import Content
 
@@ -65,6 +65,9 @@ class AnalysisContext:
         Folder for what is shared between processes, such as features.
     overrides : mapping of str to mapping
         Parameters by model that replace the registry's.
+    jobs : mapping of str to Job
+        The job of each result by `Result.key`: its `model_spec` and `feature_spec` build the model
+        and the features anew, those of the caller included.
     """
 
     dataset: Dataset
@@ -77,6 +80,7 @@ class AnalysisContext:
     options: Mapping[str, Any] = field(default_factory=dict)
     report: Callable[[str], None] = lambda line: None
     overrides: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    jobs: Mapping[str, Job] = field(default_factory=dict)
 
     @cached_property
     def one_per_model(self) -> list[Result]:
@@ -273,20 +277,18 @@ def run_analyses(
 
 def _input_key(record: Analysis, context: AnalysisContext) -> str:
     """Return 16 hexadecimal digits of all that determines the output of an analysis."""
-    identity = {
+    facts = {
         "analysis": record.name,
         "version": record.version,
         "data": context.dataset.fingerprint,
         # The time separates a job from the same job run again, whose times are others.
-        "results": sorted((result.key, result.finished_at) for result in context.results),
+        "results": sorted([result.key, result.finished_at] for result in context.results),
         "winner": context.winner,
         "random_state": context.random_state,
-        "options": {name: context.options.get(name) for name in record.options},
-        "overrides": {model: dict(values) for model, values in context.overrides.items()},
-        "digitrec": library_versions()["digitrec"],
+        "options": {name: describe_value(context.options.get(name)) for name in record.options},
+        "overrides": describe_value(context.overrides),
     }
-    text = json.dumps(identity, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return cache_key(facts, record.run)
 
 
 def _read(path: Path) -> Any:

@@ -236,6 +236,8 @@ class ReportContext:
             return None
         if dataset.name != self.run.dataset["name"]:
             return None
+        if dataset.image_shape is None:
+            return None
         if not np.array_equal(dataset.y_test, predictions.y_true):
             return None
         return dataset.X_test.reshape(-1, *dataset.image_shape)

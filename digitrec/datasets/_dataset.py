@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,11 +22,12 @@ class Dataset:
     name : str
         Registry key, or the stem of the path the data came from; doubles as a folder name.
     X_train, X_test : ndarray of uint8, shape (n_samples, height * width)
-        Raw pixel values, 0 (background) to 255 (ink), row-major.
+        Raw pixel values, 0 (background) to 255 (ink), row-major. For a table: numbers, shape
+        (n_samples, n_columns).
     y_train, y_test : ndarray of int64, shape (n_samples,)
         Labels, indices into `label_names`.
-    image_shape : tuple of int
-        ``(height, width)``.
+    image_shape : tuple of int, or None
+        ``(height, width)``; None for a table whose rows are no images.
     label_names : tuple of str
         Names of the classes.
     source : str
@@ -38,6 +40,9 @@ class Dataset:
         Writer of each training row, where known.
     warnings : tuple of str
         What a reader of a report must know about this data, such as a fallback.
+    label_values : tuple
+        The classes as the caller gave them, such as ``True`` or ``7``, in the order of
+        `label_names`; empty where they are 0, 1, 2, …
     fingerprint : str
         First 16 hexadecimal digits of a sha256 over images, labels and shape.
     """
@@ -47,13 +52,14 @@ class Dataset:
     y_train: NDArray[np.int64]
     X_test: NDArray[np.uint8]
     y_test: NDArray[np.int64]
-    image_shape: tuple[int, int]
+    image_shape: Any  # tuple[int, int] | None: most code is for images and takes it as a tuple
     label_names: tuple[str, ...]
     source: str
     license: str
     has_fixed_test: bool
     groups_train: NDArray[np.int64] | None = None
     warnings: tuple[str, ...] = ()
+    label_values: tuple[Any, ...] = ()
     fingerprint: str = field(default="")
 
     def __post_init__(self) -> None:
@@ -94,9 +100,10 @@ class DatasetSpec:
     load: Callable[[Callable[[str], None]], Dataset]
 
 
-def fingerprint_arrays(image_shape: tuple[int, int], *arrays: NDArray) -> str:
+def fingerprint_arrays(image_shape: tuple[int, int] | None, *arrays: NDArray) -> str:
     """Return 16 hexadecimal digits that identify an image shape and the content of arrays."""
-    digest = hashlib.sha256(repr(tuple(image_shape)).encode())
+    shape = None if image_shape is None else tuple(image_shape)
+    digest = hashlib.sha256(repr(shape).encode())
     for array in arrays:
         digest.update(f"{array.dtype.str}{array.shape}".encode())
         digest.update(np.ascontiguousarray(array).data)

@@ -5,10 +5,15 @@ An executor here is anything with ``submit(function, job) -> Future`` and ``shut
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
-from collections.abc import Callable
+import sys
+import threading
+import types
+from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor, Executor, Future, wait
+from multiprocessing.context import SpawnContext, SpawnProcess
 from typing import Any, ParamSpec, TypeVar
 
 from pebble import CONSTS, ProcessExpired, ProcessPool
@@ -36,6 +41,7 @@ EXECUTORS = ("local", "dask")
 
 # Suffix of the file that asks a job on a cluster to stop.
 _STOP = ".stop"
+_STARTING = threading.Lock()
 _POLL_SECONDS = 0.5
 
 # Compiled code that fits a model does not listen to a polite signal; jobs lose nothing by a kill.
@@ -148,6 +154,48 @@ class DaskExecutor(Executor):
         self._client.close()
 
 
+@contextlib.contextmanager
+def _without_main() -> Iterator[None]:
+    """Keep a process that is started from running the caller's script once more.
+
+    Processes that are not forked load the script that started them, for the sake of what is
+    pickled by its name. Here that is never needed: what a script defines travels by value. A
+    script that compares models need not hide behind ``if __name__ == "__main__"``.
+    """
+    with _STARTING:
+        main = sys.modules["__main__"]
+        sys.modules["__main__"] = types.ModuleType("__main__")
+        try:
+            yield
+        finally:
+            sys.modules["__main__"] = main
+
+
+class _SpawnProcess(SpawnProcess):
+    def start(self) -> None:
+        with _without_main():
+            super().start()
+
+
+class _SpawnContext(SpawnContext):
+    Process = _SpawnProcess
+
+
+try:
+    from multiprocessing.context import ForkServerContext, ForkServerProcess
+except ImportError:  # a system that cannot fork
+    pass
+else:
+
+    class _ForkServerProcess(ForkServerProcess):
+        def start(self) -> None:
+            with _without_main():
+                super().start()
+
+    class _ForkServerContext(ForkServerContext):
+        Process = _ForkServerProcess
+
+
 def process_context() -> Any:
     """Return the way to start processes.
 
@@ -155,10 +203,10 @@ def process_context() -> Any:
     libraries once, with no threads, and is copied for each job; elsewhere each process loads them.
     """
     if "forkserver" not in multiprocessing.get_all_start_methods():
-        return multiprocessing.get_context("spawn")
+        return _SpawnContext()
     from multiprocessing import forkserver
 
-    context = multiprocessing.get_context("forkserver")
+    context = _ForkServerContext()
     context.set_forkserver_preload(["digitrec.evaluation.worker"])
     before = {name: os.environ.get(name) for name in THREAD_VARIABLES}
     os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))
@@ -212,9 +260,9 @@ def outcome(job: Job, future: Future[Result]) -> Result:
     try:
         return future.result()
     except TimeoutError:
-        return failed_result(
-            job, "timeout", f"killed after its time limit of {job.limits.timeout:g} s"
-        )
+        limit = job.limits.timeout
+        reason = "the time left" if limit is None else f"its time limit of {limit:g} s"
+        return failed_result(job, "timeout", f"killed after {reason}")
     except ProcessExpired as error:
         return _expired(job, error)
     except BrokenExecutor as error:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -10,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from digitrec._environment import available_cores
 from digitrec._files import writable_cache_dir
-from digitrec.analyses import ANALYSES, AnalysisContext, run_analyses, selected_analyses
-from digitrec.errors import check_choice
+from digitrec.analyses import AnalysisContext, run_analyses, selected_analyses
+from digitrec.errors import DigitrecError
 from digitrec.evaluation.job import Job, Limits, make_job
+from digitrec.evaluation.ranking import metric_name, rank_results
 from digitrec.evaluation.result import Result, Run, write_run
 from digitrec.evaluation.run_files import keep_times, make_run, write_predictions
 from digitrec.evaluation.runner import Event, Snapshot, run_jobs, split_stored
@@ -21,8 +24,10 @@ from digitrec.evaluation.store import JobStore
 
 if TYPE_CHECKING:
     from digitrec.datasets import Dataset
+    from digitrec.models import ModelSpec
+    from digitrec.preprocessing import FeatureSpec
 
-__all__ = ["Experiment", "Outcome", "make_jobs", "run_experiment"]
+__all__ = ["Experiment", "Outcome", "analysis_context", "make_jobs", "run_experiment"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,11 +36,14 @@ class Experiment:
 
     Attributes
     ----------
-    models, features : tuple of str
-        Registry keys; every model runs on every feature set that it can take, and on the first
-        that it can take where that is none of them.
+    models, features : object
+        As `candidates.resolve_models` and `candidates.resolve_features` take them; every model
+        runs on every feature set that it can take, and on the first that it can take where that
+        is none of them.
     folder : pathlib.Path
         Folder of the dataset's report, such as ``reports/mnist``.
+    jobs_folder : pathlib.Path or None
+        Folder of finished jobs, which several runs may share; None means ``jobs`` in `folder`.
     random_state : int
         First seed.
     n_seeds : int
@@ -66,13 +74,18 @@ class Experiment:
         Analyses to run besides.
     options : mapping
         Settings of the analyses.
+    metric : str or callable
+        What ranks the models on the validation rows; see `digitrec.evaluation.ranking`.
+    budget : float or None
+        Wall time in seconds that the whole run may take.
     cache : pathlib.Path or None
         Folder of what jobs share; None means digitrec's cache.
     """
 
-    models: tuple[str, ...]
-    features: tuple[str, ...]
+    models: Any
+    features: Any
     folder: Path
+    jobs_folder: Path | None = None
     random_state: int = 0
     n_seeds: int = 1
     overrides: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -89,6 +102,8 @@ class Experiment:
     profile: str | None = None
     analyses: tuple[str, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
+    metric: Any = "accuracy"
+    budget: float | None = None
     cache: Path | None = None
 
     @property
@@ -96,12 +111,17 @@ class Experiment:
         """Jobs at a time on this machine: never more than it has cores."""
         return min(self.jobs or available_cores(), available_cores())
 
-    @property
-    def n_threads(self) -> int:
-        """Threads per job, so that jobs times threads never exceeds the cores."""
+    def n_threads(self, n_jobs: int) -> int:
+        """Threads of each of so many jobs, so that threads that run never exceed the cores."""
         if self.executor != "local":
             return 1
-        return max(1, available_cores() // self.n_workers)
+        return max(1, available_cores() // max(1, min(self.n_workers, n_jobs)))
+
+    @property
+    def store(self) -> JobStore:
+        """The finished jobs."""
+        folder = self.jobs_folder if self.jobs_folder is not None else self.folder / "jobs"
+        return JobStore(folder.resolve())
 
     @property
     def cache_folder(self) -> Path:
@@ -117,6 +137,8 @@ class Outcome:
     ----------
     run : Run
         Results and analyses; also in ``results.json``.
+    jobs : list of Job
+        One per result.
     n_reused : int
         Jobs whose stored result was taken.
     interrupted : bool
@@ -124,6 +146,7 @@ class Outcome:
     """
 
     run: Run
+    jobs: list[Job]
     n_reused: int
     interrupted: bool
 
@@ -145,15 +168,13 @@ def make_jobs(experiment: Experiment, dataset: Dataset, source: str) -> list[Job
     ConfigurationError
         If a name or a parameter is unknown.
     """
-    from digitrec.models import MODELS
-    from digitrec.preprocessing import FEATURES
+    from digitrec.evaluation.candidates import resolve_features, resolve_models
 
-    for name in experiment.models:
-        check_choice("model", name, MODELS)
-    for name in experiment.features:
-        check_choice("feature set", name, FEATURES)
+    models = resolve_models(experiment.models)
+    images = dataset.image_shape is not None
+    given = resolve_features(experiment.features, images=images)
     first = experiment.random_state
-    pairs = _pairs(experiment)
+    pairs = _pairs(models, given, images)
     return [
         make_job(
             dataset,
@@ -161,16 +182,16 @@ def make_jobs(experiment: Experiment, dataset: Dataset, source: str) -> list[Job
             features=features,
             model=model,
             random_state=seed,
-            overrides=experiment.overrides.get(model),
+            overrides=experiment.overrides.get(model.name),
             augment=experiment.augment,
             max_train=experiment.max_train,
             load_seed=first,
             cache=experiment.cache_folder.resolve(),
-            folder=(experiment.folder / "jobs").resolve(),
+            folder=experiment.store.folder,
             limits=Limits(
-                timeout=experiment.timeouts.get(model, experiment.timeout),
+                timeout=experiment.timeouts.get(model.name, experiment.timeout),
                 max_memory=experiment.max_memory,
-                n_threads=experiment.n_threads,
+                n_threads=experiment.n_threads(len(pairs) * experiment.n_seeds),
             ),
         )
         for features, model in pairs
@@ -178,17 +199,26 @@ def make_jobs(experiment: Experiment, dataset: Dataset, source: str) -> list[Job
     ]
 
 
-def _pairs(experiment: Experiment) -> list[tuple[str, str]]:
+def _pairs(
+    models: Mapping[str, ModelSpec], given: Mapping[str, FeatureSpec], images: bool
+) -> list[tuple[FeatureSpec, ModelSpec]]:
     """Return the feature sets and models that go together, feature set by feature set."""
-    from digitrec.models import MODELS
+    from digitrec.preprocessing import FEATURES
 
-    pairs = []
-    for model in experiment.models:
-        possible = MODELS[model].features or experiment.features
-        wanted = [name for name in experiment.features if name in possible]
-        pairs += [(features, model) for features in wanted or possible[:1]]
-    order = list(dict.fromkeys([*experiment.features, *(features for features, _ in pairs)]))
-    return sorted(pairs, key=lambda pair: order.index(pair[0]))
+    pairs: list[tuple[FeatureSpec, ModelSpec]] = []
+    for model in models.values():
+        # A model that names feature sets takes images, of which those sets are made.
+        possible = model.features or tuple(given)
+        wanted = [name for name in given if name in possible]
+        if model.features and not images:
+            wanted = [*given]
+            reason = "takes images only, and these data have no image shape"
+            model = dataclasses.replace(model, problem=reason)
+        pairs += [(given[name], model) for name in wanted]
+        if not wanted:
+            pairs.append((FEATURES[possible[0]], model))
+    order = list(dict.fromkeys([*given, *(features.name for features, _ in pairs)]))
+    return sorted(pairs, key=lambda pair: order.index(pair[0].name))
 
 
 def run_experiment(
@@ -232,10 +262,13 @@ def run_experiment(
         If another run is writing to the same folder.
     """
     started_at = time.monotonic() if started_at is None else started_at
-    for name in experiment.analyses:
-        check_choice("analysis", name, ANALYSES)
+    selected_analyses(experiment.profile, experiment.analyses)
+    deadline = None
+    if experiment.budget is not None:
+        # A part is kept for what follows the jobs: the record of the run and its table.
+        deadline = started_at + 0.95 * experiment.budget
     jobs = make_jobs(experiment, dataset, source)
-    store = JobStore(experiment.folder / "jobs")
+    store = experiment.store
     with store.lock():
         reused, to_run = split_stored(
             jobs, store, force=experiment.force, only_failed=experiment.only_failed
@@ -246,17 +279,27 @@ def run_experiment(
             on_event(Event(kind="reused", snapshot=snapshot, job=job, result=reused[job.key]))
         interrupted = False
         if to_run:
-            ran, interrupted = _run(experiment, dataset, to_run, store, len(jobs), report, on_event)
+            n_threads = experiment.n_threads(len(to_run))
+            to_run = [_with_threads(job, n_threads) for job in to_run]
+            ran, interrupted = _run(
+                experiment, dataset, to_run, store, len(jobs), report, on_event, deadline
+            )
             found |= ran
-        results = [found[job.key] for job in jobs]
+        results = rank_results(
+            [dataclasses.replace(found[job.key], dataset=dataset.name) for job in jobs],
+            experiment.metric,
+            store,
+            dataset,
+        )
         winner = select_winner(results)
         analyses: dict[str, Any] = {}
         failures: dict[str, str] = {}
         if not interrupted:
             analyses, failures, interrupted = _analyse(
-                experiment, dataset, results, winner, store, report
+                experiment, dataset, jobs, results, winner, store, report, deadline
             )
         run = make_run(dataset, results, winner, analyses, started_at, failures)
+        run = dataclasses.replace(run, metric=metric_name(experiment.metric))
         if not to_run:
             run = keep_times(run, experiment.folder / "results.json")
         write_predictions(run, store, dataset, experiment.folder / "predictions")
@@ -265,7 +308,11 @@ def run_experiment(
         if best is not None:
             path = experiment.folder / "best_model.joblib"
             save_winner(run, store.pipeline_path(best), path)
-    return Outcome(run=run, n_reused=len(reused), interrupted=interrupted)
+    return Outcome(run=run, jobs=jobs, n_reused=len(reused), interrupted=interrupted)
+
+
+def _with_threads(job: Job, n_threads: int) -> Job:
+    return dataclasses.replace(job, limits=dataclasses.replace(job.limits, n_threads=n_threads))
 
 
 def _run(
@@ -276,6 +323,7 @@ def _run(
     total: int,
     report: Callable[[str], None],
     on_event: Callable[[Event], None],
+    deadline: float | None,
 ) -> tuple[dict[str, Result], bool]:
     from digitrec.evaluation.executors import make_executor
     from digitrec.evaluation.worker import failed_result
@@ -283,7 +331,7 @@ def _run(
     executor = make_executor(
         experiment.executor,
         max_workers=min(experiment.n_workers, len(jobs)),
-        n_threads=experiment.n_threads,
+        n_threads=experiment.n_threads(len(jobs)),
         scheduler=experiment.scheduler,
     )
     try:
@@ -295,45 +343,84 @@ def _run(
             return {job.key: failed_result(job, "interrupted", reason) for job in jobs}, True
         raise
     return run_jobs(
-        jobs, store, executor, n_workers=executor.max_workers, total=total, on_event=on_event
+        jobs,
+        store,
+        executor,
+        n_workers=executor.max_workers,
+        total=total,
+        deadline=deadline,
+        on_event=on_event,
     )
 
 
 def _prepare(dataset: Dataset, jobs: list[Job], report: Callable[[str], None]) -> None:
     """Compute what jobs share once, on all cores, before they start."""
     from digitrec.evaluation.shared import SharedData
+    from digitrec.preprocessing import FEATURES
 
     shared = SharedData(jobs[0].cache)
     shared.put(dataset)
+    ready = [job for job in jobs if not job.problem]
     for features, seed, augment in dict.fromkeys(
-        (job.features, job.random_state, job.augment) for job in jobs
+        (job.features, job.random_state, job.augment) for job in ready
     ):
+        if features not in FEATURES:
+            continue  # a caller's code runs in processes that can be ended, never here
         for validation_seed in (seed, None):
-            shared.features(
-                dataset,
-                features,
-                validation_seed=validation_seed,
-                n_copies=augment,
-                copies_seed=seed,
-                report=report if validation_seed is not None else None,
-            )
+            # What fails here fails in its jobs, too, which say why.
+            with contextlib.suppress(ValueError, DigitrecError):
+                shared.features(
+                    dataset,
+                    features,
+                    validation_seed=validation_seed,
+                    n_copies=augment,
+                    copies_seed=seed,
+                    report=report if validation_seed is not None else None,
+                )
 
 
 def _analyse(
     experiment: Experiment,
     dataset: Dataset,
+    jobs: list[Job],
     results: list[Result],
     winner: str | None,
     store: JobStore,
     report: Callable[[str], None],
+    deadline: float | None,
 ) -> tuple[dict[str, Any], dict[str, str], bool]:
-    """Return the output of the analyses, why others have none, and whether Ctrl-C ended them."""
+    """Return the output of the analyses, why some have none, and whether Ctrl-C ended them."""
     specs = selected_analyses(experiment.profile, experiment.analyses)
     outputs: dict[str, Any] = {}
     failures: dict[str, str] = {}
     if not specs or winner is None:
         return outputs, failures, False
-    context = AnalysisContext(
+    context = analysis_context(experiment, dataset, jobs, results, winner, store, report)
+    try:
+        for spec in specs:
+            if deadline is not None and time.monotonic() > deadline:
+                failures[spec.name] = "not run: budget"
+                continue
+            folder = experiment.folder / "analyses"
+            outcome = run_analyses([spec], context, folder, force=experiment.force)
+            outputs |= outcome.outputs
+            failures |= outcome.failures
+    except KeyboardInterrupt:
+        return outputs, failures, True
+    return outputs, failures, False
+
+
+def analysis_context(
+    experiment: Experiment,
+    dataset: Dataset,
+    jobs: list[Job],
+    results: list[Result],
+    winner: str | None,
+    store: JobStore,
+    report: Callable[[str], None],
+) -> AnalysisContext:
+    """Return what the analyses of a run get."""
+    return AnalysisContext(
         dataset=dataset,
         results=tuple(result for result in results if result.ok),
         winner=winner,
@@ -344,13 +431,5 @@ def _analyse(
         options=experiment.options,
         report=report,
         overrides=experiment.overrides,
+        jobs={job.key: job for job in jobs},
     )
-    try:
-        for spec in specs:
-            folder = experiment.folder / "analyses"
-            outcome = run_analyses([spec], context, folder, force=experiment.force)
-            outputs |= outcome.outputs
-            failures |= outcome.failures
-    except KeyboardInterrupt:
-        return outputs, failures, True
-    return outputs, failures, False

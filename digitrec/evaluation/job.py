@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-import hashlib
-import importlib
-import inspect
-import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from digitrec._environment import library_versions
+from digitrec._code import cache_key, describe_value
+from digitrec._files import file_safe
 
 if TYPE_CHECKING:
     from sklearn.base import BaseEstimator
 
     from digitrec.datasets import Dataset
+    from digitrec.models import ModelSpec
+    from digitrec.preprocessing import FeatureSpec
 
-__all__ = ["Job", "Limits", "describe_parameters", "make_job"]
+__all__ = ["Job", "Limits", "describe_parameters", "job_stem", "make_job"]
 
 # How many threads a model uses changes neither its predictions nor what it is.
 _NOT_PARAMETERS = ("n_jobs", "verbose")
+# What makes a result of a fitted model, whichever model it is.
+_FITTING = (
+    "digitrec.evaluation.fitting",
+    "digitrec.evaluation.splits",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +51,7 @@ class Limits:
 class Job:
     """One model on one feature set of one dataset with one seed.
 
-    Holds names and paths, never data, so that it is small wherever it is sent.
+    Holds names, paths and estimators, never data, so that it is small wherever it is sent.
 
     Attributes
     ----------
@@ -67,9 +70,14 @@ class Job:
     n_train, n_validation, n_test : int
         Rows.
     features, model : str
-        Registry keys.
+        Registry keys, or names of the caller's own.
+    own : bytes
+        The caller's own model and features as `candidates.pack_specs` packs them; empty where
+        both are of the registries.
+    problem : str
+        Why the job cannot be run; else empty.
     overrides : dict
-        Parameters that replace the registry's.
+        Parameters that replace the model's.
     random_state : int
         Seed of the validation split, the features and the model.
     augment : int
@@ -93,6 +101,8 @@ class Job:
     n_test: int
     features: str
     model: str
+    own: bytes = field(default=b"", repr=False)
+    problem: str = ""
     overrides: dict[str, Any] = field(default_factory=dict)
     random_state: int = 0
     augment: int = 0
@@ -103,7 +113,28 @@ class Job:
     @property
     def stem(self) -> str:
         """Name of the job's files without their suffix."""
-        return f"{self.features}-{self.model}-seed{self.random_state}-{self.key}"
+        return f"{job_stem(self.features, self.model, self.random_state)}-{self.key}"
+
+    @property
+    def model_spec(self) -> ModelSpec:
+        """The record of the model."""
+        from digitrec.evaluation.candidates import unpack_specs
+        from digitrec.models import MODELS
+
+        return unpack_specs(self.own).get("model") or MODELS[self.model]
+
+    @property
+    def feature_spec(self) -> FeatureSpec:
+        """The record of the feature set."""
+        from digitrec.evaluation.candidates import unpack_specs
+        from digitrec.preprocessing import FEATURES
+
+        return unpack_specs(self.own).get("features") or FEATURES[self.features]
+
+    @property
+    def n_rows_fitted(self) -> int:
+        """Rows of both fits together."""
+        return (2 * self.n_train + self.n_validation) * (1 + self.augment)
 
     @property
     def title(self) -> str:
@@ -115,12 +146,17 @@ class Job:
         return self.folder / f"{self.stem}{suffix}"
 
 
+def job_stem(features: str, model: str, random_state: int) -> str:
+    """Return the name of a job's files without its key: safe on every file system."""
+    return f"{file_safe(features)}-{file_safe(model)}-seed{random_state}"
+
+
 def make_job(
     dataset: Dataset,
     *,
     source: str,
-    features: str,
-    model: str,
+    features: FeatureSpec,
+    model: ModelSpec,
     random_state: int,
     cache: Path,
     folder: Path,
@@ -137,29 +173,34 @@ def make_job(
     ConfigurationError
         If the model has no parameter that `overrides` names.
     """
-    from digitrec.evaluation.splits import VALIDATION_FRACTION
-    from digitrec.models import MODELS
-    from digitrec.preprocessing import build_features
+    from digitrec.evaluation.candidates import pack_specs
+    from digitrec.evaluation.splits import n_validation_rows
+    from digitrec.preprocessing import join_pipelines
 
-    estimator = MODELS[model].build(random_state, overrides)
-    transformer = build_features(features, dataset.image_shape)
-    versions = library_versions()
-    identity = {
+    facts: dict[str, Any] = {
         "data": dataset.fingerprint,
-        "features": features,
-        "model": model,
-        "parameters": describe_parameters(estimator),
+        "labels": list(dataset.label_names),
+        "features": features.name,
+        "model": model.name,
         "random_state": random_state,
         "augment": augment,
-        "versions": {name: versions[name] for name in ("digitrec", "scikit-learn")},
-        "transformer": describe_parameters(transformer),
-        "code": [_code_digest(transformer), _code_digest(estimator)],
+        "problem": model.problem,
     }
-    text = json.dumps(identity, sort_keys=True)
+    roots: list[Any] = list(_FITTING)
+    if augment:
+        roots.append("digitrec.preprocessing.augmentation")
+    if not model.problem:
+        estimator = model.build(random_state, overrides)
+        transformer = join_pipelines(
+            features.build_fixed(dataset.image_shape), features.build_fitted(dataset.image_shape)
+        )
+        facts["parameters"] = describe_parameters(estimator)
+        facts["transformer"] = describe_parameters(transformer)
+        roots += [estimator, transformer]
     n_rows = len(dataset.y_train)
-    n_validation = math.ceil(n_rows * VALIDATION_FRACTION)
+    n_validation = n_validation_rows(n_rows)
     return Job(
-        key=hashlib.sha256(text.encode()).hexdigest()[:16],
+        key=cache_key(facts, *roots),
         dataset=dataset.name,
         source=source,
         max_train=max_train,
@@ -168,8 +209,10 @@ def make_job(
         n_train=n_rows - n_validation,
         n_validation=n_validation,
         n_test=len(dataset.y_test),
-        features=features,
-        model=model,
+        features=features.name,
+        model=model.name,
+        own=pack_specs(model, features),
+        problem=model.problem,
         overrides=dict(overrides or {}),
         random_state=random_state,
         augment=augment,
@@ -182,43 +225,7 @@ def make_job(
 def describe_parameters(estimator: BaseEstimator) -> dict[str, Any]:
     """Return the parameters of an estimator, nested ones included, as JSON-safe values."""
     return {
-        name: _json_safe(value)
+        name: describe_value(value)
         for name, value in sorted(estimator.get_params(deep=True).items())
         if name.rpartition("__")[2] not in _NOT_PARAMETERS
     }
-
-
-def _code_digest(estimator: BaseEstimator) -> str:
-    """Hash the modules of digitrec whose classes an estimator is made of.
-
-    Code changes between releases, too. Other models and feature sets do not count, so that one
-    that is added costs no stored result.
-    """
-    parts = [estimator, *estimator.get_params(deep=True).values()]
-    modules = {
-        ancestor.__module__
-        for part in parts
-        if hasattr(part, "get_params")
-        for ancestor in type(part).__mro__
-        if ancestor.__module__.startswith("digitrec.")
-    }
-    digest = hashlib.sha256()
-    for module in sorted(modules):
-        digest.update(Path(inspect.getfile(importlib.import_module(module))).read_bytes())
-    return digest.hexdigest()
-
-
-def _json_safe(value: Any) -> Any:
-    if value is None or isinstance(value, (bool, int, str)):
-        return value
-    if isinstance(value, float):
-        return value if math.isfinite(value) else repr(value)
-    if hasattr(value, "item") and getattr(value, "ndim", None) == 0:
-        return _json_safe(value.item())
-    if isinstance(value, (list, tuple)):
-        return [_json_safe(item) for item in value]
-    if isinstance(value, Mapping):
-        return {str(key): _json_safe(item) for key, item in value.items()}
-    if hasattr(value, "get_params"):
-        return type(value).__name__
-    return repr(value)

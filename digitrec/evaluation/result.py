@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from digitrec._files import write_json
+from digitrec._files import file_safe, write_json
 from digitrec.errors import DigitrecError
 
-__all__ = ["SCHEMA", "Result", "Run", "Status", "read_run", "write_run"]
+__all__ = ["SCHEMA", "Result", "Run", "Status", "read_run", "shape_list", "write_run"]
 
 SCHEMA = 1
 
-Status = Literal["ok", "timeout", "out_of_memory", "error", "interrupted"]
+Status = Literal["ok", "timeout", "out_of_memory", "error", "interrupted", "not_run"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,15 +31,21 @@ class Result:
     key : str
         Hash of all that determines the result; names the job's files.
     dataset, features, model : str
-        Registry keys (for a dataset read from a path: its name).
+        Registry keys, or names of the caller's own (for a dataset read from a path: its name).
     parameters : dict
         Parameters of the estimator as built, overrides included.
     random_state : int
         Seed of the job.
-    status : {"ok", "timeout", "out_of_memory", "error", "interrupted"}
+    status : {"ok", "timeout", "out_of_memory", "error", "interrupted", "not_run"}
         How the job ended.
     reason : str
-        Why, where `status` is not ``"ok"``.
+        Why, where `status` is not ``"ok"``; details such as a traceback follow the first line.
+    validation_score : float or None
+        Score on the validation rows by which the run ranks models, more is better; None where
+        that is `validation_accuracy`.
+    is_ranked : bool
+        Whether the metric of the run can be computed of the model: the log loss cannot of one
+        without probabilities, which then cannot win.
     test_accuracy_low, test_accuracy_high : float
         Wilson 95 % interval of `test_accuracy`.
     per_class : list of dict
@@ -60,6 +66,11 @@ class Result:
         Size of the saved Pipeline.
     peak_memory_bytes : int
         Peak resident memory of the job's process.
+    iterations, iteration_limit : int or None
+        Iterations that the solver made on all training rows, and those it was allowed; None where
+        the model does not say.
+    reached_limit : bool
+        Whether a fit stopped at its iteration limit, or otherwise short of convergence.
     curves : dict of list of float
         Per-iteration values of iterative models (``training_loss``, ``validation_accuracy``, …).
     n_threads : int
@@ -78,6 +89,8 @@ class Result:
     n_validation: int
     n_test: int
     validation_accuracy: float | None = None
+    validation_score: float | None = None
+    is_ranked: bool = True
     test_accuracy: float | None = None
     test_error: float | None = None
     test_accuracy_low: float | None = None
@@ -96,6 +109,9 @@ class Result:
     latency_p99_ms: float | None = None
     model_bytes: int | None = None
     peak_memory_bytes: int | None = None
+    iterations: int | None = None
+    iteration_limit: int | None = None
+    reached_limit: bool = False
     curves: dict[str, list[float]] = field(default_factory=dict)
     n_threads: int = 1
     data_fingerprint: str
@@ -106,12 +122,19 @@ class Result:
     @property
     def stem(self) -> str:
         """Name of the result's files: features, model and seed."""
-        return f"{self.features}-{self.model}-seed{self.random_state}"
+        return f"{file_safe(self.features)}-{file_safe(self.model)}-seed{self.random_state}"
 
     @property
     def ok(self) -> bool:
         """Whether the job ended well."""
         return self.status == "ok"
+
+    @property
+    def ranking_score(self) -> float | None:
+        """Score on the validation rows that ranks the model, more is better; None without."""
+        if not self.is_ranked:
+            return None
+        return self.validation_accuracy if self.validation_score is None else self.validation_score
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,12 +144,15 @@ class Run:
     Attributes
     ----------
     dataset : dict
-        ``name``, ``n_train``, ``n_test``, ``image_shape``, ``label_names``, ``source``,
-        ``license``, ``fingerprint``, ``warnings``.
+        ``name``, ``n_train``, ``n_test``, ``n_columns``, ``image_shape`` (None for a table),
+        ``label_names``, ``label_values`` (labels as they were given, None where they are 0, 1,
+        2, …), ``source``, ``license``, ``fingerprint``, ``warnings``.
     results : list of Result
         One per job.
     winner : str or None
         `Result.key` of the job with the best validation accuracy.
+    metric : str
+        What ranks the models on the validation rows.
     analyses : dict
         JSON-safe output of each further analysis, by the name of its report section.
     failures : dict of str to str
@@ -142,6 +168,7 @@ class Run:
     dataset: dict[str, Any]
     results: list[Result]
     winner: str | None
+    metric: str = "accuracy"
     analyses: dict[str, Any] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
     command: str
@@ -152,6 +179,11 @@ class Run:
     def winning_result(self) -> Result | None:
         """The winner's result, or None where no job ended well."""
         return next((result for result in self.results if result.key == self.winner), None)
+
+
+def shape_list(image_shape: tuple[int, int] | None) -> list[int] | None:
+    """Return an image shape as JSON has it; None for rows that are no images."""
+    return None if image_shape is None else list(image_shape)
 
 
 def write_run(run: Run, path: Path) -> None:

@@ -14,8 +14,8 @@ import numpy as np
 
 from digitrec._files import atomic_path
 from digitrec.errors import DigitrecError
-from digitrec.evaluation.result import Result, Run, read_run
-from digitrec.evaluation.store import JobStore
+from digitrec.evaluation.result import Result, Run, read_run, shape_list
+from digitrec.evaluation.store import JobStore, small_labels
 
 if TYPE_CHECKING:
     from digitrec.datasets import Dataset
@@ -53,8 +53,10 @@ def make_run(
             "name": dataset.name,
             "n_train": len(dataset.y_train),
             "n_test": len(dataset.y_test),
-            "image_shape": list(dataset.image_shape),
+            "image_shape": shape_list(dataset.image_shape),
+            "n_columns": int(dataset.X_train.shape[1]),
             "label_names": list(dataset.label_names),
+            "label_values": _json_labels(dataset.label_values),
             "source": dataset.source,
             "license": dataset.license,
             "fingerprint": dataset.fingerprint,
@@ -68,6 +70,13 @@ def make_run(
         total_seconds=time.monotonic() - started_at,
         created_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     )
+
+
+def _json_labels(values: tuple[Any, ...]) -> list[Any] | None:
+    """Return labels as JSON has them; None where they are 0, 1, 2, … or JSON has no such thing."""
+    if values and all(isinstance(value, (str, int, float, bool)) for value in values):
+        return list(values)
+    return None
 
 
 def keep_times(run: Run, path: Path) -> Run:
@@ -127,7 +136,7 @@ def write_predictions(run: Run, store: JobStore, dataset: Dataset, folder: Path)
         with atomic_path(path) as temporary:
             np.savez_compressed(
                 temporary,
-                y_true=np.asarray(dataset.y_test, dtype=np.uint8),
+                y_true=small_labels(dataset.y_test, len(dataset.label_names)),
                 y_pred=predictions.y_test_pred,
                 scores=np.empty((0, 0), dtype=np.float32) if scores is None else scores,
                 has_probabilities=np.bool_(predictions.has_probabilities),

@@ -17,6 +17,7 @@ __all__ = ["save_winner", "select_winner"]
 _FACTS = ("model", "features", "parameters", "random_state", "dataset", "data_fingerprint")
 _METRICS = (
     "validation_accuracy",
+    "validation_score",
     "test_accuracy",
     "test_accuracy_low",
     "test_accuracy_high",
@@ -33,11 +34,12 @@ _METRICS = (
 
 
 def select_winner(results: Iterable[Result]) -> str | None:
-    """Return the key of the result with the best validation accuracy.
+    """Return the key of the result with the best score on the validation rows.
 
+    That is `Result.ranking_score`, the validation accuracy unless the run has another metric.
     With several seeds, models are ranked by their mean over seeds, and the lowest seed stands for
-    the winner; a model of which a seed failed that others finished does not take part. Ties go to
-    the model that is fitted faster.
+    the winner; a model of which a seed failed that others finished does not take part. Of equal
+    models the first by name wins, then the first feature set by name: the same in every run.
 
     Parameters
     ----------
@@ -51,16 +53,16 @@ def select_winner(results: Iterable[Result]) -> str | None:
     """
     groups: dict[tuple[str, str], list[Result]] = {}
     for result in results:
-        if result.ok and result.validation_accuracy is not None:
+        if result.ok and result.ranking_score is not None:
             groups.setdefault((result.features, result.model), []).append(result)
     if not groups:
         return None
     most = max(len(group) for group in groups.values())
     complete = [group for group in groups.values() if len(group) == most]
 
-    def rank(group: list[Result]) -> tuple[float, float]:
-        accuracy = fmean(result.validation_accuracy or 0.0 for result in group)
-        return -accuracy, fmean(result.fit_seconds or 0.0 for result in group)
+    def rank(group: list[Result]) -> tuple[float, str, str]:
+        scores = [result.ranking_score for result in group if result.ranking_score is not None]
+        return -fmean(scores), group[0].model, group[0].features
 
     best = min(complete, key=rank)
     return min(best, key=lambda result: result.random_state).key
@@ -100,6 +102,7 @@ def save_winner(run: Run, source: Path, path: Path) -> None:
             "data_source": run.dataset["source"],
             "label_names": run.dataset["label_names"],
             "image_shape": run.dataset["image_shape"],
+            "n_columns": run.dataset.get("n_columns"),
             "n_train": run.dataset["n_train"],
             "metrics": {name: getattr(winner, name) for name in _METRICS},
         },

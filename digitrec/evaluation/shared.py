@@ -7,8 +7,6 @@ place, and opened memory-mapped by everybody else.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import inspect
 import json
 import shutil
 import tempfile
@@ -18,15 +16,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import cloudpickle
 import joblib
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 
+from digitrec._code import cache_key, describe_value
 from digitrec._environment import available_cores
 from digitrec.datasets import Dataset
+from digitrec.evaluation.result import shape_list
 from digitrec.evaluation.splits import validation_split
-from digitrec.preprocessing import FEATURES, FeatureStore
+from digitrec.preprocessing import FEATURES, FeatureSpec, FeatureStore
 from digitrec.preprocessing.augmentation import augment
 
 __all__ = ["SharedData", "SplitFeatures"]
@@ -86,7 +87,8 @@ class SharedData:
         if not folder.exists():
             return None
         facts = json.loads((folder / "facts.json").read_text(encoding="utf-8"))
-        facts["image_shape"] = tuple(facts["image_shape"])
+        if facts["image_shape"] is not None:
+            facts["image_shape"] = tuple(facts["image_shape"])
         for fact in ("label_names", "warnings"):
             facts[fact] = tuple(facts[fact])
         arrays: dict[str, Any] = {array: _open(folder / f"{array}.npy") for array in _ARRAYS}
@@ -99,8 +101,8 @@ class SharedData:
         """
         if not n_copies:
             return dataset
-        identity = f"{dataset.fingerprint} {n_copies} copies, seed {random_state}"
-        fingerprint = hashlib.sha256(identity.encode()).hexdigest()[:16]
+        facts = {"data": dataset.fingerprint, "copies": n_copies, "seed": random_state}
+        fingerprint = cache_key(facts, augment)
         labels = np.tile(dataset.y_train, n_copies + 1)
         # The images are written apart, chunk by chunk: all copies may not fit into memory.
         shown = dataclasses.replace(dataset, y_train=labels, fingerprint=fingerprint)
@@ -117,7 +119,7 @@ class SharedData:
     def features(
         self,
         dataset: Dataset,
-        name: str,
+        features: str | FeatureSpec,
         *,
         validation_seed: int | None,
         n_copies: int = 0,
@@ -130,8 +132,8 @@ class SharedData:
         ----------
         dataset : Dataset
             The images, without copies.
-        name : str
-            Key of `digitrec.preprocessing.FEATURES`.
+        features : str or FeatureSpec
+            Key of `digitrec.preprocessing.FEATURES`, or a record like those there.
         validation_seed : int or None
             Seed of the validation split: features are fitted on the rows it leaves, and the
             held-out rows are to be scored. None means to fit on all training rows and to score
@@ -141,20 +143,22 @@ class SharedData:
         report : callable, optional
             Told in one line what was computed.
         """
+        spec = features if isinstance(features, FeatureSpec) else FEATURES[features]
         source = self.with_copies(dataset, n_copies, copies_seed)
         store = FeatureStore(self.root / "features", n_jobs=self.n_jobs)
-        fixed = store.fixed(source, name, report)
+        fixed = store.fixed(source, spec, report)
         rows = _Rows.choose(dataset, n_copies, validation_seed)
         train, test = _plain(fixed.train), _plain(fixed.test)
-        pipeline = FEATURES[name].build_fitted(dataset.image_shape)
+        pipeline = spec.build_fitted(dataset.image_shape)
         learns = any(step != "passthrough" for _, step in pipeline.steps)
         seconds = 0.0
         if learns:
             stem = fixed.train_path.name.split(".")[0]
             split = "all" if validation_seed is None else f"seed{validation_seed}"
-            folder = fixed.train_path.with_name(f"{stem}-{split}-{_code_key(pipeline)}")
+            folder = fixed.train_path.with_name(f"{stem}-{split}-{_fitted_key(pipeline)}")
+            labels, _ = rows.take(np.asarray(source.y_train), np.asarray(dataset.y_test))
             _make_folder(
-                folder, lambda made: _write_fitted(pipeline, *rows.take(train, test), made)
+                folder, lambda made: _write_fitted(pipeline, *rows.take(train, test), labels, made)
             )
             pipeline = joblib.load(folder / "transformer.joblib")
             seconds = json.loads((folder / "seconds.json").read_text(encoding="utf-8"))
@@ -204,7 +208,7 @@ class _Rows:
 def _write_dataset(dataset: Dataset, folder: Path) -> None:
     facts = {
         "name": dataset.name,
-        "image_shape": list(dataset.image_shape),
+        "image_shape": shape_list(dataset.image_shape),
         "label_names": list(dataset.label_names),
         "source": dataset.source,
         "license": dataset.license,
@@ -238,12 +242,16 @@ def _write_copies(
     images.flush()
 
 
-def _write_fitted(pipeline: Pipeline, X_fit: NDArray, X_score: NDArray, folder: Path) -> None:
+def _write_fitted(
+    pipeline: Pipeline, X_fit: NDArray, X_score: NDArray, y_fit: NDArray, folder: Path
+) -> None:
     started = time.perf_counter()
-    np.save(folder / "X_fit.npy", pipeline.fit_transform(X_fit))
-    np.save(folder / "X_score.npy", pipeline.transform(X_score))
+    np.save(folder / "X_fit.npy", _dense(pipeline.fit_transform(X_fit, y_fit)))
+    np.save(folder / "X_score.npy", _dense(pipeline.transform(X_score)))
     seconds = time.perf_counter() - started
-    joblib.dump(pipeline, folder / "transformer.joblib")
+    with (folder / "transformer.joblib").open("wb") as file:
+        # By value where a class is the caller's own, of a notebook, say.
+        cloudpickle.dump(pipeline, file)
     (folder / "seconds.json").write_text(json.dumps(seconds), encoding="utf-8")
 
 
@@ -276,10 +284,15 @@ def _plain(array: NDArray[Any]) -> NDArray[Any]:
     return array.view(np.ndarray)
 
 
-def _code_key(pipeline: Pipeline) -> str:
-    """Hash the parameters of transformers and the code that they run."""
-    digest = hashlib.sha256()
-    for name, step in pipeline.steps:
-        digest.update(f"{name} {type(step).__name__} {sorted(step.get_params().items())}".encode())
-        digest.update(Path(inspect.getfile(type(step))).read_bytes())
-    return digest.hexdigest()[:12]
+def _dense(features: Any) -> NDArray[Any]:
+    return features.toarray() if hasattr(features, "toarray") else np.asarray(features)
+
+
+def _fitted_key(pipeline: Pipeline) -> str:
+    """Hash the parameters of unfitted transformers and the code that they run."""
+    facts = {
+        name: describe_value(value)
+        for name, value in sorted(pipeline.get_params(deep=True).items())
+        if name.rpartition("__")[2] != "n_jobs"
+    }
+    return cache_key(facts, "digitrec.evaluation.splits", pipeline, length=12)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -10,7 +11,7 @@ from sklearn.model_selection import StratifiedShuffleSplit
 
 from digitrec.errors import DatasetError
 
-__all__ = ["VALIDATION_FRACTION", "Split", "validation_split"]
+__all__ = ["VALIDATION_FRACTION", "Split", "n_validation_rows", "validation_split"]
 
 # 10,000 of MNIST's 60,000 training rows.
 VALIDATION_FRACTION = 1 / 6
@@ -45,14 +46,48 @@ def validation_split(
     Raises
     ------
     DatasetError
-        If there are too few rows of a class to hold any out.
+        If there are too few rows to hold any out.
+
+    Notes
+    -----
+    Where classes are too many or too small for each to have its share among the held-out rows,
+    the rows are drawn from the classes with the most rows; a class with one row keeps it for
+    training.
     """
-    splitter = StratifiedShuffleSplit(1, test_size=fraction, random_state=random_state)
-    try:
+    n_held_out = math.ceil(len(y) * fraction)
+    counts = np.unique(y, return_counts=True)[1]
+    if len(counts) and counts.min() > 1 and len(counts) <= min(n_held_out, len(y) - n_held_out):
+        splitter = StratifiedShuffleSplit(1, test_size=fraction, random_state=random_state)
         train, validation = next(splitter.split(np.zeros((len(y), 1)), y))
-    except ValueError as error:
-        raise DatasetError(
-            f"cannot hold out validation rows of {len(y)} training rows: {error}; "
-            "give more rows of each class"
-        ) from error
-    return Split(np.sort(train), np.sort(validation))
+        return Split(np.sort(train), np.sort(validation))
+    return _split_few(y, random_state, n_held_out)
+
+
+def n_validation_rows(n_train: int, fraction: float = VALIDATION_FRACTION) -> int:
+    """Return how many of the training rows `validation_split` holds out."""
+    return math.ceil(n_train * fraction)
+
+
+def _split_few(y: NDArray[np.integer], random_state: int, n_held_out: int) -> Split:
+    classes, inverse = np.unique(y, return_inverse=True)
+    rng = np.random.default_rng(random_state)
+    order = rng.permutation(len(y))
+    # The place of each row within its class, in random order: a class gives its next row only
+    # when all others of its size have given theirs.
+    left = np.bincount(inverse, minlength=len(classes)).astype(float)
+    size, noise = left.copy(), rng.random(len(classes)) * 1e-12
+    rows_of = [list(order[inverse[order] == label]) for label in range(len(classes))]
+    held_out: list[int] = []
+    while len(held_out) < n_held_out:
+        share = np.where(left > 1, left / size + left * 1e-9 + noise, -1.0)
+        label = int(np.argmax(share))
+        if share[label] < 0:
+            raise DatasetError(
+                f"cannot hold out {n_held_out} validation rows of {len(y)} training rows of "
+                f"{len(classes)} classes: each class needs one to learn from; give more rows of "
+                "each class"
+            )
+        held_out.append(int(rows_of[label].pop()))
+        left[label] -= 1
+    validation = np.sort(np.array(held_out, dtype=np.intp))
+    return Split(np.setdiff1d(np.arange(len(y)), validation), validation)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from digitrec._files import atomic_path, sha256_file, write_json
 from digitrec._platform import try_lock
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from digitrec.evaluation.job import Job, Limits
 
-__all__ = ["JobPredictions", "JobStore"]
+__all__ = ["JobPredictions", "JobStore", "small_labels"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -35,11 +35,11 @@ class JobPredictions:
 
     Attributes
     ----------
-    y_test_pred : ndarray of uint8, shape (n_test,)
+    y_test_pred : ndarray of unsigned int, shape (n_test,)
         Labels predicted by the model fitted on training and validation rows.
     test_scores : ndarray of float32, shape (n_test, n_classes), or None
         Probabilities, or decision values where the model has no probabilities.
-    y_validation_pred : ndarray of uint8, shape (n_validation,)
+    y_validation_pred : ndarray of unsigned int, shape (n_validation,)
         Labels predicted by the model fitted on the training rows alone.
     validation_scores : ndarray of float32, shape (n_validation, n_classes), or None
         Its scores.
@@ -49,12 +49,23 @@ class JobPredictions:
         Whether the scores are probabilities.
     """
 
-    y_test_pred: NDArray[np.uint8]
+    y_test_pred: NDArray[np.unsignedinteger]
     test_scores: NDArray[np.float32] | None
-    y_validation_pred: NDArray[np.uint8]
+    y_validation_pred: NDArray[np.unsignedinteger]
     validation_scores: NDArray[np.float32] | None
     validation_index: NDArray[np.int64]
     has_probabilities: bool
+
+
+def small_labels(y: ArrayLike, n_classes: int) -> NDArray[np.unsignedinteger]:
+    """Return labels below `n_classes` in the smallest type that holds them all.
+
+    Examples
+    --------
+    >>> small_labels([0, 299], 300).dtype
+    dtype('uint16')
+    """
+    return np.asarray(y).astype(np.min_scalar_type(max(n_classes - 1, 0)))
 
 
 class JobStore:

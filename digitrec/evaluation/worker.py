@@ -6,15 +6,14 @@ import dataclasses
 import datetime
 import functools
 import time
-import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import cloudpickle
 import joblib
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import ClassifierMixin
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
@@ -23,22 +22,21 @@ from digitrec._files import atomic_path
 from digitrec._platform import peak_memory_bytes
 from digitrec.datasets import Dataset
 from digitrec.errors import DatasetError
+from digitrec.evaluation.fitting import Fit, fit_model, score_model
 from digitrec.evaluation.job import Job, describe_parameters
-from digitrec.evaluation.metrics import class_scores, classification_metrics
-from digitrec.evaluation.result import Result, Status
+from digitrec.evaluation.metrics import classification_metrics
+from digitrec.evaluation.result import Result, Status, shape_list
 from digitrec.evaluation.shared import SharedData
 from digitrec.evaluation.splits import validation_split
-from digitrec.evaluation.store import JobPredictions, JobStore
-from digitrec.models import MODELS, listen_to_fit
-from digitrec.preprocessing import FEATURES, join_pipelines
+from digitrec.evaluation.store import JobPredictions, JobStore, small_labels
+from digitrec.models import listen_to_fit
+from digitrec.preprocessing import join_pipelines
 
-__all__ = ["failed_result", "open_dataset", "run_job"]
+__all__ = ["dump_model", "failed_result", "open_dataset", "run_job"]
 
 # Single-image latency is taken over this many rows, or as many as fit into the time.
 _LATENCY_ROWS = 200
 _LATENCY_SECONDS = 3.0
-# A first prediction that took longer than this is not repeated to time a warm one.
-_WARM_LIMIT_SECONDS = 10.0
 
 
 def run_job(job: Job) -> Result:
@@ -69,10 +67,7 @@ def run_job(job: Job) -> Result:
             threadpool_limits(n_threads),
             joblib.parallel_config(backend="threading", n_jobs=n_threads),
             listen_to_fit(lambda line: store.write_stage(job, line)),
-            warnings.catch_warnings(),
         ):
-            # An iteration limit that was reached is a choice of the registry, not a fault.
-            warnings.simplefilter("ignore", ConvergenceWarning)
             return _run(job, store, lambda stage: store.write_stage(job, stage))
     finally:
         store.clear_stage(job)
@@ -85,76 +80,76 @@ def _run(job: Job, store: JobStore, stage: Callable[[str], None]) -> Result:
     features = functools.partial(
         shared.features,
         dataset,
-        job.features,
+        job.feature_spec,
         n_copies=job.augment,
         copies_seed=job.random_state,
     )
     split = features(validation_seed=job.random_state)
 
     stage("fit")
-    model, validation_fit_seconds = _fit(job, split.X_fit, split.y_fit)
-    stage("validation")
     n_classes = len(dataset.label_names)
-    y_validation_pred = np.asarray(model.predict(split.X_score))
-    validation_scores, _ = class_scores(model, split.X_score, n_classes)
-    validation_accuracy = float(np.mean(y_validation_pred == split.y_score))
-    curves = training_curves(model)
-    del model
+    first = _fit(job, split.X_fit, split.y_fit)
+    stage("validation")
+    held_out = score_model(first.model, split.X_score, split.y_score, n_classes)
+    # The first model's memory is free before the second is fitted.
+    first = dataclasses.replace(first, model=None)
 
     stage("refit")
     whole = features(validation_seed=None)
-    model, fit_seconds = _fit(job, whole.X_fit, whole.y_fit)
+    final = _fit(job, whole.X_fit, whole.y_fit)
     stage("test")
-    y_pred, predict_seconds = _timed_predict(model, whole.X_score)
-    scores, has_probabilities = class_scores(model, whole.X_score, n_classes)
+    tested = score_model(final.model, whole.X_score, whole.y_score, n_classes, warm=True)
 
     stage("latency")
-    fixed = FEATURES[job.features].build_fixed(dataset.image_shape)
-    pipeline = join_pipelines(fixed, whole.transformer, model=model)
+    fixed = job.feature_spec.build_fixed(dataset.image_shape)
+    pipeline = join_pipelines(fixed, whole.transformer, model=final.model)
     latencies = _latencies(pipeline, dataset.X_test)
 
     stage("saving")
     store.write_predictions(
         job,
         JobPredictions(
-            y_test_pred=_labels(y_pred),
-            test_scores=scores,
-            y_validation_pred=_labels(y_validation_pred),
-            validation_scores=validation_scores,
+            y_test_pred=small_labels(tested.y_pred, n_classes),
+            test_scores=tested.scores,
+            y_validation_pred=small_labels(held_out.y_pred, n_classes),
+            validation_scores=held_out.scores,
             validation_index=validation_split(dataset.y_train, job.random_state).validation,
-            has_probabilities=has_probabilities,
+            has_probabilities=tested.has_probabilities,
         ),
     )
     with atomic_path(job.path(".joblib")) as temporary:
-        joblib.dump(pipeline, temporary)
+        dump_model(pipeline, temporary, by_value=bool(job.own))
         model_bytes = temporary.stat().st_size
     result = Result(
         **_identity(job),
         status="ok",
-        parameters=describe_parameters(model),
-        validation_accuracy=validation_accuracy,
+        parameters=describe_parameters(final.model),
+        validation_accuracy=held_out.accuracy,
         **classification_metrics(
             np.asarray(dataset.y_test),
-            y_pred,
-            scores,
-            scores if has_probabilities else None,
+            tested.y_pred,
+            tested.scores,
+            tested.scores if tested.has_probabilities else None,
             dataset.label_names,
         ),
-        fit_seconds=fit_seconds,
-        validation_fit_seconds=validation_fit_seconds,
+        fit_seconds=final.seconds,
+        validation_fit_seconds=first.seconds,
         feature_seconds=whole.fixed_seconds + whole.seconds,
-        predict_seconds=predict_seconds,
+        predict_seconds=tested.seconds,
         latency_p50_ms=float(np.percentile(latencies, 50)),
         latency_p99_ms=float(np.percentile(latencies, 99)),
         model_bytes=model_bytes,
         peak_memory_bytes=peak_memory_bytes(),
-        curves=curves,
+        iterations=final.iterations,
+        iteration_limit=final.iteration_limit,
+        reached_limit=first.reached_limit or final.reached_limit,
+        curves=first.curves,
     )
     store.write_result(
         result,
         job.limits,
         label_names=list(dataset.label_names),
-        image_shape=list(dataset.image_shape),
+        image_shape=shape_list(dataset.image_shape),
         data_source=dataset.source,
     )
     return result
@@ -167,12 +162,14 @@ def failed_result(job: Job, status: Status, reason: str) -> Result:
     ----------
     job : Job
         The job.
-    status : {"timeout", "out_of_memory", "error", "interrupted"}
+    status : {"timeout", "out_of_memory", "error", "interrupted", "not_run"}
         How it ended.
     reason : str
         Why, for people.
     """
-    parameters = describe_parameters(MODELS[job.model].build(job.random_state, job.overrides))
+    parameters = {}
+    if not job.problem:
+        parameters = describe_parameters(job.model_spec.build(job.random_state, job.overrides))
     return Result(**_identity(job), status=status, reason=reason, parameters=parameters)
 
 
@@ -190,6 +187,11 @@ def open_dataset(job: Job) -> Dataset:
         return dataset
     from digitrec.datasets import load_dataset
 
+    if not job.source:
+        raise DatasetError(
+            f"the data {job.dataset!r} were given in memory and this machine does not see the "
+            "cache that they lie in; give the workers a shared folder as DIGITREC_DATA"
+        )
     dataset = load_dataset(job.source, max_train=job.max_train, random_state=job.load_seed)
     if dataset.fingerprint != job.fingerprint:
         raise DatasetError(
@@ -202,46 +204,17 @@ def open_dataset(job: Job) -> Dataset:
     return dataset
 
 
-def training_curves(model: Any) -> dict[str, list[float]]:
-    """Return what a fitted model noted at each iteration, by name; empty where it noted nothing."""
-    names = {
-        "training_loss": "loss_curve_",
-        "training_accuracy": "training_scores_",
-        "validation_loss": "validation_loss_",
-        "validation_accuracy": "validation_scores_",
-        "training_score": "train_score_",
-    }
-    curves = {}
-    for name, attribute in names.items():
-        values = getattr(model, attribute, None)
-        # A fit that diverged notes what JSON does not know.
-        if values is not None and len(values) and np.all(np.isfinite(values)):
-            curves[name] = [float(value) for value in values]
-    return curves
+def dump_model(model: Any, path: Path, *, by_value: bool = False) -> None:
+    """Write a fitted Pipeline; `by_value` where its classes may not be importable elsewhere."""
+    if not by_value:
+        joblib.dump(model, path)
+        return
+    with path.open("wb") as file:
+        cloudpickle.dump(model, file)
 
 
-def _fit(job: Job, X: NDArray, y: NDArray) -> tuple[ClassifierMixin, float]:
-    """Return a fresh, fitted estimator and the seconds its fit took."""
-    model = MODELS[job.model].build(job.random_state, job.overrides)
-    # None means what `joblib.parallel_config` says, so that no model takes more than its share,
-    # and a saved model takes one thread.
-    threads = {name: None for name in model.get_params() if name.rpartition("__")[2] == "n_jobs"}
-    model.set_params(**threads)
-    started = time.perf_counter()
-    model.fit(X, y)
-    return model, time.perf_counter() - started
-
-
-def _timed_predict(model: ClassifierMixin, X: NDArray) -> tuple[NDArray, float]:
-    """Return predictions and the seconds of a warm prediction of all rows."""
-    started = time.perf_counter()
-    y_pred = np.asarray(model.predict(X))
-    seconds = time.perf_counter() - started
-    if seconds < _WARM_LIMIT_SECONDS:
-        started = time.perf_counter()
-        model.predict(X)
-        seconds = time.perf_counter() - started
-    return y_pred, seconds
+def _fit(job: Job, X: NDArray, y: NDArray) -> Fit:
+    return fit_model(job.model_spec.build(job.random_state, job.overrides), X, y)
 
 
 def _latencies(pipeline: Pipeline, X: NDArray[np.uint8]) -> list[float]:
@@ -259,10 +232,6 @@ def _latencies(pipeline: Pipeline, X: NDArray[np.uint8]) -> list[float]:
             if ended - begun > _LATENCY_SECONDS:
                 break
     return milliseconds
-
-
-def _labels(y: NDArray) -> NDArray[np.uint8]:
-    return np.asarray(y, dtype=np.uint8)
 
 
 def _identity(job: Job) -> dict[str, Any]:

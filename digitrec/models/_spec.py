@@ -35,6 +35,8 @@ class ModelSpec:
         Extra of digitrec and importable package the model needs; empty where none.
     features : tuple of str
         Feature sets the model can take; empty means all of them.
+    problem : str
+        Why the model cannot be run, such as an estimator that cannot be pickled; else empty.
     """
 
     name: str
@@ -45,6 +47,7 @@ class ModelSpec:
     extra: str = ""
     package: str = ""
     features: tuple[str, ...] = field(default=())
+    problem: str = ""
 
     @property
     def is_available(self) -> bool:

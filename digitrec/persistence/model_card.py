@@ -50,11 +50,12 @@ def render_model_card(metadata: Mapping[str, Any], file_name: str = "best_model.
     """
     title = metadata.get("title") or metadata.get("model") or "model"
     labels = [str(name) for name in metadata.get("label_names", ())]
-    shape = " x ".join(str(side) for side in metadata.get("image_shape", ())) or "unknown size"
+    shape = " x ".join(str(side) for side in metadata.get("image_shape") or ()) or "unknown size"
+    what = "images" if metadata.get("image_shape", ()) is not None else "rows of tables"
     dataset = metadata.get("dataset", "unknown")
     sections = [
         f"# Model card: {title}\n\n"
-        f"`{file_name}` classifies images like those of the dataset {_text(dataset)}.",
+        f"`{file_name}` classifies {what} like those of the dataset {_text(dataset)}.",
         _facts_section(metadata, labels, shape),
         _use_section(labels, shape),
         _metrics_section(metadata.get("metrics", {})),
@@ -179,9 +180,10 @@ def _versions_section(metadata: Mapping[str, Any]) -> str:
 
 
 def _loading_section(file_name: str, metadata: Mapping[str, Any]) -> str:
-    n_pixels = 1
-    for side in metadata.get("image_shape", (28, 28)):
-        n_pixels *= int(side)
+    n_pixels = int(metadata.get("n_columns") or 1)
+    if not metadata.get("n_columns"):
+        for side in metadata.get("image_shape") or (28, 28):
+            n_pixels *= int(side)
     check = ""
     if "sha256" in metadata:
         check = f"\n\nsha256 of the file: `{metadata['sha256']}`; `load_model` checks it."

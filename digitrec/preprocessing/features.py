@@ -19,7 +19,7 @@ from digitrec.preprocessing.scaling import GlobalScaler, PixelScaler
 
 __all__ = ["DEFAULT_FEATURES", "FEATURES", "FeatureSpec", "build_features", "join_pipelines"]
 
-ImageShape = tuple[int, int]
+ImageShape = tuple[int, int] | None
 Steps = list[tuple[str, Any]]
 
 
@@ -56,8 +56,8 @@ class FeatureSpec:
 
         Parameters
         ----------
-        image_shape : tuple of int
-            ``(height, width)``.
+        image_shape : tuple of int, or None
+            ``(height, width)``; None for rows that are no images.
         n_jobs : int, optional
             Threads; None means one.
 
@@ -67,8 +67,9 @@ class FeatureSpec:
             Takes raw rows ``(n, height * width)`` of any numeric type, values 0–255, and
             returns float32 rows.
         """
-        blank = np.zeros((1, image_shape[0] * image_shape[1]), dtype=np.float32)
-        return Pipeline(self.fixed_steps(image_shape, n_jobs)).fit(blank)
+        steps = self.fixed_steps(image_shape, n_jobs) or [("identity", "passthrough")]
+        n_columns = 1 if image_shape is None else image_shape[0] * image_shape[1]
+        return Pipeline(steps).fit(np.zeros((1, n_columns), dtype=np.float32))
 
     def build_fitted(self, image_shape: ImageShape, n_components: int | None = None) -> Pipeline:
         """Return the part that is fitted on training rows, unfitted.
@@ -112,7 +113,7 @@ def join_pipelines(*pipelines: Pipeline, **steps: Any) -> Pipeline:
     ['scale_pixels', 'model']
     """
     joined = [step for p in pipelines for step in p.steps if step[1] != "passthrough"]
-    return Pipeline([*joined, *steps.items()])
+    return Pipeline([*joined, *steps.items()] or [("identity", "passthrough")])
 
 
 def build_features(
@@ -137,10 +138,13 @@ def build_features(
     """
     spec = FEATURES[check_choice("feature set", name, FEATURES)]
     fitted = spec.build_fitted(image_shape, n_components)
-    return join_pipelines(Pipeline(spec.fixed_steps(image_shape, None)), fitted)
+    fixed = Pipeline(spec.fixed_steps(image_shape, None) or [("identity", "passthrough")])
+    return join_pipelines(fixed, fitted)
 
 
 def _pixels(image_shape: ImageShape, n_jobs: int | None) -> Steps:
+    if image_shape is None:  # columns of a table have no common scale
+        return []
     return [("scale_pixels", PixelScaler())]
 
 

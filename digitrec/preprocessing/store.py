@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import hashlib
 import json
 import time
 from collections.abc import Callable
@@ -14,10 +12,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from digitrec._code import cache_key, describe_value
 from digitrec._environment import available_cores
-from digitrec._files import atomic_path, writable_cache_dir, write_json
+from digitrec._files import atomic_path, file_safe, writable_cache_dir, write_json
 from digitrec.errors import check_choice
-from digitrec.preprocessing.features import FEATURES
+from digitrec.preprocessing.features import FEATURES, FeatureSpec
 
 if TYPE_CHECKING:
     from digitrec.datasets import Dataset
@@ -50,7 +49,7 @@ class FeatureStore:
     """Compute the fixed part of feature sets, or read it from disk.
 
     Entries are found by the content of the dataset, the parameters of the transformers and
-    the source code of this package, so that a stale one is never read.
+    all the code that they run; see `digitrec._code.cache_key`.
 
     Parameters
     ----------
@@ -67,7 +66,7 @@ class FeatureStore:
     def fixed(
         self,
         dataset: Dataset,
-        name: str,
+        features: str | FeatureSpec,
         report: Callable[[str], None] | None = None,
     ) -> FixedFeatures:
         """Return the fixed features of a dataset.
@@ -76,8 +75,8 @@ class FeatureStore:
         ----------
         dataset : Dataset
             Images; training and test rows are transformed alike.
-        name : str
-            Key of `FEATURES`.
+        features : str or FeatureSpec
+            Key of `FEATURES`, or a record like those there.
         report : callable, optional
             Told in one line what was done.
 
@@ -85,9 +84,13 @@ class FeatureStore:
         -------
         FixedFeatures
         """
-        spec = FEATURES[check_choice("feature set", name, FEATURES)]
-        key = _key(name, dataset.image_shape)
-        stem = self.root / f"{dataset.name}-{dataset.fingerprint}" / f"{name}-{key}"
+        if isinstance(features, FeatureSpec):
+            spec = features
+        else:
+            spec = FEATURES[check_choice("feature set", features, FEATURES)]
+        name = spec.name
+        key = _key(spec, dataset.image_shape)
+        stem = self.root / f"{dataset.name}-{dataset.fingerprint}" / f"{file_safe(name)}-{key}"
         shown = report or (lambda line: None)
         n_rows = (len(dataset.X_train), len(dataset.X_test))
         found = _open(stem, n_rows)
@@ -99,16 +102,16 @@ class FeatureStore:
         seconds = 0.0
         for part, X in (("train", dataset.X_train), ("test", dataset.X_test)):
             started = time.perf_counter()
-            features = pipeline.transform(X) if len(X) else _no_rows(pipeline, X)
+            computed = pipeline.transform(X) if len(X) else _no_rows(pipeline, X)
             seconds += time.perf_counter() - started
             with atomic_path(_path(stem, part)) as temporary:
-                np.save(temporary, features)
+                np.save(temporary, computed)
         # Written last: its presence says that both arrays are whole.
         write_json(_path(stem, "meta"), {"seconds": seconds, "rows": n_rows})
         shown(f"features {name!r}: {sum(n_rows):,} images in {seconds:.1f} s")
-        computed = _open(stem, n_rows)
-        assert computed is not None, f"features at {stem} were removed while they were written"
-        return computed
+        written = _open(stem, n_rows)
+        assert written is not None, f"features at {stem} were removed while they were written"
+        return written
 
 
 def _path(stem: Path, part: str) -> Path:
@@ -139,16 +142,11 @@ def _no_rows(pipeline: object, X: NDArray) -> NDArray[np.float32]:
     return pipeline.transform(blank)[:0]  # type: ignore[attr-defined]
 
 
-def _key(name: str, image_shape: tuple[int, int]) -> str:
+def _key(spec: FeatureSpec, image_shape: tuple[int, int] | None) -> str:
     """Hash the transformers with their parameters, and the code that they run."""
-    steps = FEATURES[name].fixed_steps(image_shape, None)
-    parameters = [(step, type(t).__name__, sorted(t.get_params().items())) for step, t in steps]
-    return hashlib.sha256(f"{parameters!r}{_code_version()}".encode()).hexdigest()[:12]
-
-
-@functools.cache
-def _code_version() -> str:
-    digest = hashlib.sha256()
-    for name in ("_images", "convolution_filters", "deskew", "edges", "gradients", "scaling"):
-        digest.update(Path(__file__).with_name(f"{name}.py").read_bytes())
-    return digest.hexdigest()
+    steps = spec.fixed_steps(image_shape, None)
+    parameters = [
+        [step, type(t).__name__, describe_value(dict(sorted(t.get_params().items())))]
+        for step, t in steps
+    ]
+    return cache_key({"steps": parameters}, *(t for _, t in steps), length=12)

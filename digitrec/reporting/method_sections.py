@@ -45,22 +45,24 @@ def loading_section(context: ReportContext) -> Content | None:
         return None
     shape = context.run.dataset["image_shape"]
     path = f"{context.location or 'reports'}/best_model.joblib"
-    n_pixels = shape[0] * shape[1]
+    if shape is None:
+        what, rows = "rows", f"rows of shape (n, {context.run.dataset.get('n_columns', '…')})"
+    else:
+        n_pixels = shape[0] * shape[1]
+        what, rows = "raw pixels", f"raw pixels 0–255, shape (n, {n_pixels}), ink is high"
     python = (
-        "import joblib\n\n"
-        f"model = joblib.load({path!r})\n"
-        f"labels = model.predict(X)  # X: raw pixels 0–255, shape (n, {n_pixels}), ink is high"
+        f"import joblib\n\nmodel = joblib.load({path!r})\nlabels = model.predict(X)  # X: {rows}"
     )
     parts = [
         "## Use the winner",
-        "The saved pipeline holds the preprocessing and takes raw pixels; the process needs "
+        f"The saved pipeline holds the preprocessing and takes {what}; the process needs "
         "digitrec installed and nothing else.",
         code_block(python, "python"),
         "`digitrec.load_model` does the same, and checks the file against the checksum in "
         "`best_model.joblib.json` first. A joblib file runs code when it is loaded: load only "
         "files that you made or trust.",
     ]
-    if tuple(shape) == (28, 28):
+    if shape is not None and tuple(shape) == (28, 28):
         parts += [
             "From the command line, on an image of any size:",
             code_block(f"digitrec predict IMAGE --model {path}", "sh"),
@@ -103,10 +105,13 @@ def _splits(context: ReportContext) -> str:
     if not context.run.results:
         return ""
     result = context.run.results[0]
-    height, width = context.run.dataset["image_shape"]
+    shape = context.run.dataset["image_shape"]
+    size = f"{context.run.dataset.get('n_columns', '?')} columns"
+    if shape is not None:
+        size = f"{shape[0]}x{shape[1]} pixels"
     return (
         f"{result.n_train:,} training, {result.n_validation:,} validation, "
-        f"{result.n_test:,} test; {height}x{width} pixels"
+        f"{result.n_test:,} test; {size}"
     )
 
 

@@ -43,13 +43,26 @@ def test_a_model_that_takes_raw_pixels_only_gets_them(make_experiment, small_dig
         assert [(job.features, job.model) for job in jobs] == expected
 
 
+def test_a_single_job_has_all_cores(make_experiment, monkeypatch):
+    from digitrec.evaluation import experiment as module
+
+    monkeypatch.setattr(module, "available_cores", lambda: 8)
+    assert [make_experiment("lda", jobs=None).n_threads(n) for n in (1, 2, 3, 8, 9)] == [
+        8,
+        4,
+        2,
+        1,
+        1,
+    ]
+
+
 def test_jobs_times_threads_never_exceed_the_cores(make_experiment, monkeypatch):
     from digitrec.evaluation import experiment as module
 
     monkeypatch.setattr(module, "available_cores", lambda: 8)
     for jobs, expected in ((None, (8, 1)), (1, (1, 8)), (3, (3, 2)), (20, (8, 1))):
         experiment = make_experiment("lda", jobs=jobs)
-        assert (experiment.n_workers, experiment.n_threads) == expected
+        assert (experiment.n_workers, experiment.n_threads(100)) == expected
 
 
 def test_a_run_that_reuses_all_keeps_its_times(make_experiment, small_digits):

@@ -9,9 +9,10 @@ from threadpoolctl import threadpool_info
 
 from digitrec._platform import peak_memory_bytes
 from digitrec.errors import DatasetError
+from digitrec.evaluation.fitting import training_curves
 from digitrec.evaluation.shared import SharedData
 from digitrec.evaluation.store import JobStore
-from digitrec.evaluation.worker import open_dataset, run_job, training_curves
+from digitrec.evaluation.worker import open_dataset, run_job
 
 
 def run(job):

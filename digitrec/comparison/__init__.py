@@ -1,0 +1,6 @@
+"""Compare models on any data with one call, and look at what came out."""
+
+from digitrec.comparison.comparison import Comparison, read_comparison
+from digitrec.comparison.run import compare
+
+__all__ = ["Comparison", "compare", "read_comparison"]

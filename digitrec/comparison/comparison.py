@@ -1,0 +1,503 @@
+"""What came out of a comparison, as tables, figures and files."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from digitrec._files import cache_dir
+from digitrec.analyses import ANALYSES, AnalysisContext, run_analyses
+from digitrec.errors import ConfigurationError, DigitrecError, check_choice
+from digitrec.evaluation.frames import Candidate, candidates, jobs_frame, leaderboard_frame
+from digitrec.evaluation.result import Result, Run, read_run
+from digitrec.evaluation.store import JobStore
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from sklearn.pipeline import Pipeline
+
+    from digitrec.datasets import Dataset
+    from digitrec.evaluation.experiment import Experiment
+    from digitrec.evaluation.job import Job
+    from digitrec.reporting import ReportContext
+
+__all__ = ["Comparison", "Plots", "read_comparison"]
+
+
+class Comparison:
+    """Results of models on one dataset.
+
+    Made by `digitrec.compare` and `digitrec.read_comparison`. Each further analysis of the
+    registry is a method that computes it, or reads it where it was computed, and returns its
+    main table: ``significance()``, ``calibration()``, and so on; see `analysis`.
+
+    Attributes
+    ----------
+    run : Run
+        The record of the run: results, winner, analyses.
+    folder : pathlib.Path
+        Where its files lie.
+    dataset : Dataset or None
+        The data, where they are at hand.
+    plot : Plots
+        The figures.
+    interrupted : bool
+        Whether Ctrl-C ended the run early.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        *,
+        folder: Path,
+        store: JobStore,
+        dataset: Dataset | None = None,
+        experiment: Experiment | None = None,
+        jobs: list[Job] | None = None,
+        interrupted: bool = False,
+    ) -> None:
+        self.run = run
+        self.folder = Path(folder)
+        self.dataset = dataset
+        self.interrupted = interrupted
+        self._store = store
+        self._experiment = experiment
+        self._jobs = {job.key: job for job in jobs or ()}
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the models, in the order of the leaderboard."""
+        return [candidate.name for candidate in self._candidates]
+
+    @property
+    def best_name(self) -> str | None:
+        """Name of the winner, chosen on the validation rows; None where no model ended well."""
+        return next((c.name for c in self._candidates if c.is_winner), None)
+
+    @property
+    def best_estimator(self) -> Pipeline:
+        """The winner as a fitted Pipeline from raw rows to labels; see `estimator`."""
+        if self.best_name is None:
+            raise DigitrecError(f"no model ended well: {self._why_none()}")
+        return self.estimator(self.best_name)
+
+    @property
+    def plot(self) -> Plots:
+        """The figures: ``plot.error()``, ``plot.confusion("svm")``, …; see `Plots`."""
+        return Plots(self)
+
+    def leaderboard(self) -> pd.DataFrame:
+        """Return one row a model, the winner first, then by score on the validation rows.
+
+        Returns
+        -------
+        DataFrame
+            Indexed by name; the columns are `digitrec.evaluation.frames.LEADERBOARD_COLUMNS`,
+            means over seeds. ``indistinguishable`` tells of which models no test tells from the
+            winner (McNemar's exact test on the test rows with Holm's correction, level 0.05).
+        """
+        frame = leaderboard_frame(self.run.results, self.run.winner)
+        alike = [candidate.shown.stem in self._alike for candidate in self._candidates]
+        place = list(frame.columns).index("winner") + 1
+        frame.insert(place, "indistinguishable", alike)
+        return frame
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row a job: model, features, seed; see `evaluation.frames.JOB_COLUMNS`."""
+        return jobs_frame(self.run.results)
+
+    def result(self, name: str) -> Result:
+        """Return the record of a model: of its lowest seed, on its best features."""
+        return self._candidate(name).shown
+
+    def estimator(self, name: str) -> Pipeline:
+        """Return a model as a fitted Pipeline from raw rows to labels.
+
+        Parameters
+        ----------
+        name : str
+            Of `names`; a model's name alone means the better of its feature sets.
+
+        Returns
+        -------
+        sklearn.pipeline.Pipeline
+            Fitted on training and validation rows; ``predict`` returns labels as they were given.
+        """
+        from digitrec.comparison.relabel import relabel
+
+        pipeline = self._store.read_pipeline(self._ok(name))
+        values = self._label_values()
+        return pipeline if values is None else relabel(pipeline, values)
+
+    def predictions(self, name: str) -> pd.DataFrame:
+        """Return what a model said of the validation and test rows.
+
+        Returns
+        -------
+        DataFrame
+            ``split`` (validation or test), ``row`` (place in the training or the test rows),
+            ``y_true``, ``y_pred`` (labels as they were given), ``confidence`` (probability of
+            the prediction; missing without probabilities).
+        """
+        result = self._ok(name)
+        found = self._store.read_predictions(result)
+        y_test, y_train = self._labels()
+        parts = []
+        if y_train is not None:
+            parts.append(
+                self._part(
+                    "validation",
+                    found.validation_index,
+                    y_train[found.validation_index],
+                    found.y_validation_pred,
+                    found.validation_scores if found.has_probabilities else None,
+                )
+            )
+        parts.append(
+            self._part(
+                "test",
+                np.arange(len(y_test)),
+                y_test,
+                found.y_test_pred,
+                found.test_scores if found.has_probabilities else None,
+            )
+        )
+        return pd.concat(parts, ignore_index=True)
+
+    def confusion_matrix(self, name: str) -> pd.DataFrame:
+        """Return counts of the test rows: rows are true labels, columns are predictions."""
+        from sklearn.metrics import confusion_matrix
+
+        found = self._store.read_predictions(self._ok(name))
+        labels = np.arange(len(self._label_names))
+        counts = confusion_matrix(self._labels()[0], found.y_test_pred, labels=labels)
+        index = self._shown_labels()
+        return pd.DataFrame(
+            counts, index=pd.Index(index, name="true"), columns=pd.Index(index, name="predicted")
+        )
+
+    def classification_report(self, name: str) -> pd.DataFrame:
+        """Return precision, recall, F1 (0–1) and support of each class on the test rows."""
+        frame = pd.DataFrame(self._ok(name).per_class)
+        frame.index = pd.Index(self._shown_labels(), name="class")
+        return frame[["precision", "recall", "f1", "support"]]
+
+    def analysis(self, name: str, **options: Any) -> Any:
+        """Return the output of a further analysis, computed where it is not there yet.
+
+        Parameters
+        ----------
+        name : str
+            Key of the registry of analyses.
+        **options
+            Settings of the analysis, such as ``cv=5``.
+
+        Returns
+        -------
+        dict
+            JSON-safe, as the report reads it. The method of the same name returns it as a table.
+
+        Raises
+        ------
+        DigitrecError
+            If it cannot be computed.
+        """
+        check_choice("analysis", name, ANALYSES)
+        if not options and name in self.run.analyses:
+            return self.run.analyses[name]
+        context = self._analysis_context(options)
+        outputs, failures = run_analyses([ANALYSES[name]], context, self.folder / "analyses")
+        if name not in outputs:
+            raise DigitrecError(f"{name} failed: {failures.get(name, 'no output')}")
+        if not options:
+            analyses = {**self.run.analyses, name: outputs[name]}
+            self.run = dataclasses.replace(self.run, analyses=analyses)
+        return outputs[name]
+
+    def report(self, folder: str | os.PathLike[str] | None = None) -> Path:
+        """Write the report: ``report.md``, ``report.html``, ``results.csv`` and figures.
+
+        Parameters
+        ----------
+        folder : path-like, optional
+            Where to; None means the folder of the comparison.
+
+        Returns
+        -------
+        pathlib.Path
+            The Markdown page.
+        """
+        from digitrec.reporting import write_report
+
+        context = self._report_context()
+        target = Path(folder) if folder is not None else self.folder
+        page = write_report(self.run, target, context.predictions, self.dataset)
+        if target.resolve() != self.folder.resolve() and self.best_name is not None:
+            self.save_best(target / "best_model.joblib")
+        return page
+
+    def save_best(self, path: str | os.PathLike[str]) -> Path:
+        """Write the winner as a model file, with its metadata and model card beside it.
+
+        Parameters
+        ----------
+        path : path-like
+            Such as ``best_model.joblib``.
+
+        Returns
+        -------
+        pathlib.Path
+            `path`.
+        """
+        from digitrec.evaluation.selection import save_winner
+
+        best = self.run.winning_result
+        if best is None:
+            raise DigitrecError(f"no model ended well: {self._why_none()}")
+        path = Path(path)
+        save_winner(self.run, self._store.pipeline_path(best), path)
+        return path
+
+    def __getattr__(self, name: str) -> Callable[..., pd.DataFrame]:
+        if name.startswith("_") or name not in ANALYSES:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        spec = ANALYSES[name]
+
+        def method(**options: Any) -> pd.DataFrame:
+            return spec.frame(self.analysis(name, **options))
+
+        method.__name__ = name
+        method.__doc__ = f"{spec.title}, as a DataFrame; the keywords are settings of the analysis."
+        return method
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *ANALYSES})
+
+    def __repr__(self) -> str:
+        from digitrec.comparison.display import render_text
+
+        return render_text(self.run, self._candidates, self._alike)
+
+    def _repr_html_(self) -> str:
+        from digitrec.comparison.display import render_html
+
+        return render_html(self.run, self._candidates, self._alike)
+
+    @functools.cached_property
+    def _candidates(self) -> list[Candidate]:
+        return candidates(self.run.results, self.run.winner)
+
+    @functools.cached_property
+    def _alike(self) -> frozenset[str]:
+        """Stems of the results that no test tells from the winner."""
+        if self.run.winner is None or sum(bool(c.ok) for c in self._candidates) < 2:
+            return frozenset()
+        try:
+            output = self.analysis("significance")
+        except DigitrecError:
+            return frozenset()
+        return frozenset(output.get("group", ()))
+
+    @property
+    def _label_names(self) -> list[str]:
+        return [str(name) for name in self.run.dataset["label_names"]]
+
+    def _label_values(self) -> tuple[Any, ...] | None:
+        """Return the classes as they were given; None where they are 0, 1, 2 and so on."""
+        if self.dataset is not None and self.dataset.label_values:
+            return self.dataset.label_values
+        values = self.run.dataset.get("label_values")
+        return tuple(values) if values else None
+
+    def _shown_labels(self) -> list[Any]:
+        values = self._label_values()
+        return list(values) if values is not None else self._label_names
+
+    def _given(self, codes: np.ndarray) -> np.ndarray:
+        values = self._label_values()
+        if values is None:
+            return codes.astype(np.int64)
+        return np.array(pd.array(list(values)).take(codes.astype(np.int64)))
+
+    def _labels(self) -> tuple[np.ndarray, np.ndarray | None]:
+        """Return the test labels and, where the data are at hand, the training labels."""
+        if self.dataset is not None:
+            return np.asarray(self.dataset.y_test), np.asarray(self.dataset.y_train)
+        for found in self._report_context().predictions.values():
+            return np.asarray(found.y_true), None
+        raise DigitrecError(f"there are no predictions in {self.folder}")
+
+    def _part(
+        self,
+        split: str,
+        rows: np.ndarray,
+        y_true: np.ndarray,
+        y_pred: np.ndarray,
+        probabilities: np.ndarray | None,
+    ) -> pd.DataFrame:
+        confidence = np.full(len(rows), np.nan)
+        if probabilities is not None:
+            confidence = probabilities[np.arange(len(rows)), y_pred].astype(np.float64)
+        return pd.DataFrame(
+            {
+                "split": split,
+                "row": rows,
+                "y_true": self._given(np.asarray(y_true)),
+                "y_pred": self._given(np.asarray(y_pred)),
+                "confidence": confidence,
+            }
+        )
+
+    def _candidate(self, name: str) -> Candidate:
+        for candidate in self._candidates:
+            if name in (candidate.name, candidate.shown.model):
+                return candidate
+        raise ConfigurationError(
+            f"no model {name!r} in this comparison; choose one of: {', '.join(self.names)}"
+        )
+
+    def _ok(self, name: str) -> Result:
+        candidate = self._candidate(name)
+        if not candidate.ok:
+            result = candidate.shown
+            reason = (result.reason.splitlines() or [""])[0]
+            raise DigitrecError(f"{name} has no predictions: {result.status}, {reason}")
+        winners = [result for result in candidate.ok if result.key == self.run.winner]
+        return (winners or list(candidate.ok))[0]
+
+    def _why_none(self) -> str:
+        return "; ".join(
+            f"{c.name}: {(c.shown.reason.splitlines() or [c.shown.status])[0]}"
+            for c in self._candidates[:3]
+        )
+
+    def _analysis_context(self, options: Mapping[str, Any]) -> AnalysisContext:
+        from digitrec.comparison.run import make_experiment
+        from digitrec.evaluation.experiment import analysis_context
+
+        if self.dataset is None:
+            name = self.run.dataset["name"]
+            raise DigitrecError(
+                f"the data of this comparison ({name}) are not at hand; give them to compare again"
+            )
+        experiment = self._experiment or make_experiment(self.folder)
+        experiment = dataclasses.replace(experiment, options={**experiment.options, **options})
+        return analysis_context(
+            experiment,
+            self.dataset,
+            list(self._jobs.values()),
+            self.run.results,
+            self.run.winner,
+            self._store,
+            lambda line: None,
+        )
+
+    def _report_context(self) -> ReportContext:
+        from digitrec.reporting import ReportContext, read_predictions
+
+        return ReportContext(
+            run=self.run,
+            predictions=read_predictions(self.run, self.folder),
+            dataset=self.dataset,
+            location=str(self.folder),
+        )
+
+
+class Plots:
+    """The figures of a comparison by name, as the report shows them.
+
+    Figures of one model take its name: ``plot.confusion("svm")``, ``plot.mistakes("svm")``.
+    ``dir()`` lists those that there are.
+    """
+
+    def __init__(self, comparison: Comparison) -> None:
+        self._comparison = comparison
+
+    def __call__(self, name: str, model: str | None = None) -> Figure:
+        """Return a figure by name.
+
+        Raises
+        ------
+        ConfigurationError
+            If there is no such figure; the message lists those that there are.
+        """
+        specs = self._specs
+        wanted = name
+        if model is not None:
+            wanted = f"{name}_{self._comparison._ok(model).stem}"
+        if wanted not in specs:
+            of_model = model if model is not None else self._comparison.best_name
+            hint = f"; {name!r} takes a model, such as {of_model!r}" if self._takes(name) else ""
+            raise ConfigurationError(
+                f"no figure {name!r}{hint}; choose one of: {', '.join(self._names)}"
+            )
+        return specs[wanted].draw()
+
+    def __getattr__(self, name: str) -> Callable[..., Figure]:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return functools.partial(self, name)
+
+    def __dir__(self) -> list[str]:
+        return self._names
+
+    @functools.cached_property
+    def _specs(self) -> Mapping[str, Any]:
+        from digitrec.reporting import render_report
+
+        report = render_report(self._comparison._report_context())
+        return {figure.name: figure for figure in report.figures}
+
+    @property
+    def _names(self) -> list[str]:
+        stems = [f"_{result.stem}" for result in self._comparison.run.results]
+        names = []
+        for name in self._specs:
+            stem = next((stem for stem in stems if name.endswith(stem)), "")
+            names.append(name.removesuffix(stem))
+        return sorted(set(names))
+
+    def _takes(self, name: str) -> bool:
+        return name in self._names and name not in self._specs
+
+
+def read_comparison(folder: str | os.PathLike[str]) -> Comparison:
+    """Open the comparison that lies in a folder.
+
+    Parameters
+    ----------
+    folder : path-like
+        What `digitrec.compare` was given as `output_dir`, or a folder of ``reports``.
+
+    Returns
+    -------
+    Comparison
+        With the data where they are in digitrec's cache; without them, what needs them says so.
+
+    Raises
+    ------
+    DigitrecError
+        If there is none.
+    """
+    from digitrec.evaluation.shared import SharedData
+
+    folder = Path(folder)
+    run = read_run(folder / "results.json")
+    shared = SharedData(cache_dir("shared"))
+    dataset = shared.get(run.dataset["name"], run.dataset["fingerprint"])
+    if dataset is not None:
+        values = tuple(run.dataset.get("label_values") or ())
+        dataset = dataclasses.replace(
+            dataset, label_names=tuple(run.dataset["label_names"]), label_values=values
+        )
+    jobs = folder / "jobs"
+    if not jobs.exists() and folder.name.startswith("run-"):
+        jobs = folder.parent / "jobs"  # a run in the cache, which shares its jobs
+    return Comparison(run, folder=folder, store=JobStore(jobs), dataset=dataset)

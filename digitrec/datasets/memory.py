@@ -1,0 +1,344 @@
+"""Arrays and tables that a caller holds in memory -> `Dataset`."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from digitrec.datasets._dataset import Dataset
+from digitrec.datasets.splits import split_rows
+from digitrec.errors import ConfigurationError, DatasetError
+
+__all__ = ["dataset_from_memory"]
+
+# Columns that hold the labels of a table where the caller does not name one.
+_LABEL_NAMES = ("label", "labels", "target", "class", "y", "digit")
+_PIXEL_COLUMN = re.compile(r"(pixel|px|p)?[ _]?\d+([_x]\d+)?", re.IGNORECASE)
+# Columns of a table from which they may be the pixels of a square image.
+_MIN_PIXELS = 64
+
+
+def dataset_from_memory(
+    data: Any,
+    *,
+    label: Hashable | None = None,
+    image_shape: tuple[int, int] | None = None,
+    name: str = "data",
+) -> Dataset:
+    """Make a `Dataset` of arrays or a table.
+
+    Parameters
+    ----------
+    data : tuple, DataFrame or Bunch
+        ``(X, y)``, of which a fifth of each class is held out for testing, always the same rows;
+        ``(X_train, X_test, y_train, y_test)`` as `sklearn.model_selection.train_test_split`
+        returns them; a DataFrame with a column of labels; or what `sklearn.datasets` loads.
+        `X` is of shape (n_samples, n_columns), or (n_samples, height, width) for images. Labels
+        are of any kind that can be a key of a dict: strings, numbers, booleans.
+    label : hashable, optional
+        Column of labels of a DataFrame; None means the one called label, target, class or y.
+    image_shape : tuple of int, optional
+        ``(height, width)`` of the images that rows hold. Rows are taken for images without it
+        where they hold as many values as a square of at least 8x8 has, all of one scale of
+        pixels (0–1, or whole numbers up to 255); otherwise for rows of a table.
+    name : str
+        Name of the dataset, for titles and folders.
+
+    Returns
+    -------
+    Dataset
+
+    Raises
+    ------
+    DatasetError
+        If rows and labels do not go together, values or labels are missing or no numbers, there
+        is one class only, or a class has too few rows to be split.
+    ConfigurationError
+        If the data are of a kind that is not known, or the column of labels is not.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> X, y = np.arange(20.0).reshape(10, 2), np.array(["no", "yes"] * 5)
+    >>> dataset = dataset_from_memory((X, y))
+    >>> dataset.label_names, dataset.X_train.shape, dataset.X_test.shape, dataset.image_shape
+    (('no', 'yes'), (8, 2), (2, 2), None)
+    """
+    X_parts, y_parts = _take_apart(data, label)
+    columns = _columns(X_parts[0])
+    arrays = [_numbers(X, part) for X, part in zip(X_parts, _names(X_parts), strict=True)]
+    if len({array.shape[1:] for array in arrays}) > 1:
+        raise DatasetError(
+            f"training rows have the shape {arrays[0].shape[1:]} and test rows "
+            f"{arrays[1].shape[1:]}; they must be alike"
+        )
+    labels = [_label_list(y) for y in y_parts]
+    for X, y in zip(arrays, labels, strict=True):
+        if len(X) != len(y):
+            raise DatasetError(f"there are {len(X):,} rows and {len(y):,} labels; one each is due")
+        if not len(y):
+            raise DatasetError("there are no rows")
+    values, codes = _encode(labels)
+    names = _label_names(values)
+    shape = _image_shape(arrays, image_shape, columns)
+    rows = [array.reshape(len(array), math.prod(array.shape[1:])) for array in arrays]
+    notes: list[str] = []
+    if shape is not None:
+        rows, notes = _pixels(rows)
+    else:
+        notes += _check_table(rows)
+    fixed = len(rows) == 2
+    if fixed:
+        (X_train, X_test), (y_train, y_test) = rows, codes
+        if len(np.unique(y_train)) < 2:
+            raise DatasetError(
+                f"the training rows are all of class {names[int(y_train[0])]!r}; at least two "
+                "classes are needed"
+            )
+        absent = sorted(set(y_test.tolist()) - set(y_train.tolist()))
+        if absent:
+            listed = ", ".join(repr(names[code]) for code in absent[:5])
+            notes.append(f"no training row is of class {listed}: its test rows count as errors")
+    else:
+        train, test = _split(codes[0], names)
+        X_train, X_test = rows[0][train], rows[0][test]
+        y_train, y_test = codes[0][train], codes[0][test]
+    plain = [repr(value) for value in values] == [str(code) for code in range(len(values))]
+    return Dataset(
+        name=name,
+        X_train=X_train,
+        y_train=y_train,
+        X_test=X_test,
+        y_test=y_test,
+        image_shape=shape,
+        label_names=names,
+        label_values=() if plain else tuple(values),
+        source="given in memory",
+        license="",
+        has_fixed_test=fixed,
+        warnings=tuple(notes),
+    )
+
+
+def _take_apart(data: Any, label: Hashable | None) -> tuple[list[Any], list[Any]]:
+    """Return the parts of rows and those of labels."""
+    if isinstance(data, pd.DataFrame):
+        column = _label_column(data, label)
+        return [data.drop(columns=column)], [data[column]]
+    if label is not None:
+        raise ConfigurationError("label= names a column of a DataFrame; these data are none")
+    if isinstance(data, Mapping) and "data" in data and "target" in data:
+        images = data.get("images")
+        return [data["data"] if images is None else images], [data["target"]]
+    if isinstance(data, (tuple, list)) and len(data) == 2:
+        return [data[0]], [data[1]]
+    if isinstance(data, (tuple, list)) and len(data) == 4:
+        return [data[0], data[1]], [data[2], data[3]]
+    size = f" of {len(data)}" if isinstance(data, (tuple, list)) else ""
+    raise ConfigurationError(
+        f"cannot read data of type {type(data).__name__}{size}; give a name, a path, a Dataset, "
+        "(X, y), (X_train, X_test, y_train, y_test) or a DataFrame with a column of labels"
+    )
+
+
+def _label_column(table: pd.DataFrame, label: Hashable | None) -> Hashable:
+    if label is not None:
+        if label not in table.columns:
+            shown = ", ".join(map(repr, table.columns[:10]))
+            raise ConfigurationError(f"the table has no column {label!r}; it has: {shown}")
+        return label
+    found = [column for column in table.columns if str(column).lower() in _LABEL_NAMES]
+    if len(found) != 1:
+        what = f"has the columns {found}" if found else f"has none of: {', '.join(_LABEL_NAMES)}"
+        raise ConfigurationError(
+            f"the column of labels is not clear: the table {what}; pass label='column'"
+        )
+    return found[0]
+
+
+def _columns(X: Any) -> list[str] | None:
+    return [str(column) for column in X.columns] if isinstance(X, pd.DataFrame) else None
+
+
+def _names(parts: Sequence[Any]) -> tuple[str, ...]:
+    return ("rows",) if len(parts) == 1 else ("training rows", "test rows")
+
+
+def _numbers(X: Any, what: str) -> NDArray[Any]:
+    """Return rows as an array of numbers."""
+    if isinstance(X, pd.DataFrame):
+        for column, kind in X.dtypes.items():
+            if not (pd.api.types.is_numeric_dtype(kind) or pd.api.types.is_bool_dtype(kind)):
+                raise DatasetError(
+                    f"column {column!r} holds {kind}, not numbers; encode it, with "
+                    "pandas.get_dummies or sklearn's OrdinalEncoder, or drop it"
+                )
+        array = X.to_numpy(dtype=np.float64, na_value=np.nan) if len(X.columns) else X.to_numpy()
+    elif hasattr(X, "toarray"):
+        array = X.toarray()
+    else:
+        try:
+            array = np.asarray(X)
+        except ValueError as error:
+            raise DatasetError(f"the {what} are no array: {error}") from error
+    if array.dtype == object:
+        try:
+            array = array.astype(np.float64)
+        except (ValueError, TypeError) as error:
+            raise DatasetError(f"the {what} hold values that are no numbers: {error}") from error
+    if array.dtype.kind not in "buif":
+        raise DatasetError(f"the {what} hold {array.dtype}, not numbers")
+    sides = list(array.shape[1:])
+    if len(sides) == 3 and 1 in (sides[0], sides[2]):
+        sides.remove(1)
+        array = array.reshape(len(array), *sides)
+    if array.ndim not in (2, 3) or (len(array) and 0 in array.shape[1:]):
+        raise DatasetError(
+            f"the {what} have the shape {array.shape}; (n, columns) or grey images "
+            "(n, height, width) are due"
+        )
+    return array
+
+
+def _label_list(y: Any) -> list[Any]:
+    """Return labels as Python values."""
+    if isinstance(y, pd.DataFrame):
+        y = y.to_numpy()
+    if isinstance(y, pd.Series):
+        y = y.tolist()
+    if hasattr(y, "shape") and not isinstance(y, list):
+        array = np.asarray(y)
+        if array.ndim == 2 and array.shape[1] == 1:
+            array = array[:, 0]
+        if array.ndim != 1:
+            raise DatasetError(f"labels have the shape {array.shape}; one label a row is due")
+        y = array.tolist()
+    values = [_plain(value) for value in y]
+    for place, value in enumerate(values):
+        if value is None or value is pd.NA or value is pd.NaT or value != value:
+            missing = sum(v is None or v is pd.NA or v is pd.NaT or v != v for v in values)
+            raise DatasetError(
+                f"{missing:,} labels are missing, the first in row {place}; drop those rows"
+            )
+        if not isinstance(value, Hashable):
+            raise DatasetError(f"row {place} has the label {value!r}; a label is one value")
+    return values
+
+
+def _plain(value: Any) -> Any:
+    """Return a label as a Python value; whole floats as the integers that they mean."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _encode(labels: Sequence[list[Any]]) -> tuple[list[Any], list[NDArray[np.int64]]]:
+    """Return the classes in order, and the labels as indices into them."""
+    distinct = dict.fromkeys(value for part in labels for value in part)
+    # 1 and True are the same key and yet not the same class.
+    kinds = {type(value) for part in labels for value in part}
+    if bool in kinds and kinds & {int, float}:
+        raise DatasetError("labels mix booleans and numbers; use one kind")
+    try:
+        values = sorted(distinct)
+    except TypeError:
+        values = sorted(distinct, key=lambda value: (type(value).__name__, repr(value)))
+    if len(values) < 2:
+        raise DatasetError(f"all rows are of class {values[0]!r}; at least two classes are needed")
+    if float in kinds and any(isinstance(v, float) for v in values) and len(values) > 20:
+        raise DatasetError(
+            f"the labels are {len(values):,} different fractional numbers: classes are needed, "
+            "and these look like measurements"
+        )
+    index = {value: code for code, value in enumerate(values)}
+    return values, [np.array([index[v] for v in part], dtype=np.int64) for part in labels]
+
+
+def _label_names(values: Sequence[Any]) -> tuple[str, ...]:
+    names = tuple(str(value) for value in values)
+    return names if len(set(names)) == len(names) else tuple(repr(value) for value in values)
+
+
+def _split(y: NDArray[np.int64], names: Sequence[str]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    counts = np.bincount(y, minlength=len(names))
+    if counts.min() < 2:
+        few = np.flatnonzero(counts < 2)
+        listed = ", ".join(repr(names[code]) for code in few[:5])
+        more = f" and {len(few) - 5} more" if len(few) > 5 else ""
+        raise DatasetError(
+            f"one row only is of class {listed}{more}: at least two are needed, for training and "
+            "test; drop such classes, or give (X_train, X_test, y_train, y_test)"
+        )
+    return split_rows(y, names)
+
+
+def _image_shape(
+    arrays: Sequence[NDArray[Any]], given: tuple[int, int] | None, columns: list[str] | None
+) -> tuple[int, int] | None:
+    shape: tuple[int, ...] = tuple(arrays[0].shape[1:])
+    if given is not None:
+        height, width = (int(side) for side in given)
+        if height * width != math.prod(shape) or (len(shape) == 2 and shape != (height, width)):
+            raise ConfigurationError(
+                f"image_shape={tuple(given)} does not go with rows of the shape {shape}"
+            )
+        return height, width
+    if len(shape) > 1:
+        return int(shape[0]), int(shape[1])
+    side = math.isqrt(shape[0])
+    if side * side != shape[0] or shape[0] < _MIN_PIXELS:
+        return None
+    if columns is not None and not all(_PIXEL_COLUMN.fullmatch(column) for column in columns):
+        return None
+    return (side, side) if all(_looks_like_pixels(array) for array in arrays) else None
+
+
+def _looks_like_pixels(array: NDArray[Any]) -> bool:
+    if array.dtype in (np.bool_, np.uint8) or not array.size:
+        return True
+    low, high = array.min(), array.max()  # NaN fails every comparison
+    if not (low >= 0 and high <= 255):
+        return False
+    return bool(high <= 1) or array.dtype.kind in "ui" or bool(np.all(array == np.floor(array)))
+
+
+def _pixels(rows: Sequence[NDArray[Any]]) -> tuple[list[NDArray[Any]], list[str]]:
+    """Bring images to whole numbers from 0 to 255."""
+    for array in rows:
+        if array.dtype.kind == "f" and not np.all(np.isfinite(array)):
+            bad = int(np.count_nonzero(~np.isfinite(array).all(axis=1)))
+            raise DatasetError(f"{bad:,} images hold values that are no finite numbers (NaN)")
+    if all(array.dtype == np.uint8 for array in rows) and max(a.max() for a in rows) > 100:
+        return list(rows), []
+    low = min(float(array.min()) for array in rows)
+    high = max(float(array.max()) for array in rows)
+    if low < 0 or high > 255:
+        raise DatasetError(
+            f"pixels lie in {low:g} to {high:g}; give 0 (background) to 255 (ink), or 0 to 1"
+        )
+    if high <= 0:
+        raise DatasetError("all images are blank: every pixel is 0")
+    if high > 100:
+        return [np.rint(array).astype(np.uint8) for array in rows], []
+    factor = 255 / high
+    note = f"pixels lie in 0 to {high:g}; they were multiplied by {factor:.4g} to reach 255"
+    return [np.rint(array * factor).astype(np.uint8) for array in rows], [note]
+
+
+def _check_table(rows: Sequence[NDArray[Any]]) -> list[str]:
+    """Refuse infinite values, and tell of missing ones."""
+    missing = 0
+    for array in rows:
+        if array.dtype.kind != "f":
+            continue
+        if np.isinf(array).any():
+            row, column = np.argwhere(np.isinf(array))[0]
+            raise DatasetError(f"row {row}, column {column} is infinite")
+        missing += int(np.isnan(array).any(axis=1).sum())
+    return [f"{missing:,} rows hold missing values (NaN)"] if missing else []

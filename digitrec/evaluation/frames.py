@@ -1,0 +1,186 @@
+"""Results as DataFrames: one long table of jobs, and the leaderboard of models."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from digitrec.evaluation.result import Result
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = [
+    "JOB_COLUMNS",
+    "LEADERBOARD_COLUMNS",
+    "Candidate",
+    "candidates",
+    "jobs_frame",
+    "leaderboard_frame",
+]
+
+JOB_COLUMNS: Mapping[str, str] = {
+    "dataset": "name of the data",
+    "model": "registry key, or the caller's name",
+    "features": "registry key, or the caller's name",
+    "random_state": "seed of the validation split, the features and the model",
+    "status": "ok, timeout, out_of_memory, error, interrupted or not_run",
+    "reason": "why it is not ok",
+    "n_train": "training rows, without those held out",
+    "n_validation": "rows held out for the ranking",
+    "n_test": "test rows",
+    "validation_accuracy": "share of the validation rows read rightly, 0–1",
+    "validation_score": "score by the metric of the run, where that is not the accuracy",
+    "test_accuracy": "share of the test rows read rightly, 0–1",
+    "test_accuracy_low": "lower end of its 95 % interval (Wilson)",
+    "test_accuracy_high": "upper end",
+    "test_error": "share of the test rows read wrongly, 0–1",
+    "balanced_accuracy": "mean over classes of the share read rightly, 0–1",
+    "macro_f1": "F1 score averaged over classes, 0–1",
+    "top2_accuracy": "share of the test rows whose class is among the two likeliest, 0–1",
+    "log_loss": "mean negative log of the true class's probability",
+    "fit_seconds": "fit on training and validation rows",
+    "validation_fit_seconds": "fit on the training rows alone",
+    "feature_seconds": "features of all rows, shared by the models",
+    "predict_seconds": "warm prediction of all test rows, from features",
+    "latency_p50_ms": "one raw row to its label, median, milliseconds",
+    "latency_p99_ms": "the same, 99th percentile",
+    "model_bytes": "size of the saved Pipeline",
+    "peak_memory_bytes": "peak resident memory of the job's process",
+    "iterations": "iterations of the solver",
+    "iteration_limit": "iterations it was allowed",
+    "reached_limit": "whether a fit stopped there, short of convergence",
+    "n_threads": "threads the job might use",
+    "key": "hash of all that determines the result",
+    "finished_at": "ISO 8601 time",
+}
+"""Columns of the table of jobs, with what they hold."""
+
+
+def jobs_frame(results: Iterable[Result]) -> pd.DataFrame:
+    """Return one row a job with the columns of `JOB_COLUMNS`."""
+    import pandas as pd
+
+    rows = [{name: getattr(result, name) for name in JOB_COLUMNS} for result in results]
+    return pd.DataFrame(rows, columns=list(JOB_COLUMNS))
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One model on one feature set, over all seeds.
+
+    Attributes
+    ----------
+    name : str
+        Name of the model; with its features where the run has it on several.
+    results : tuple of Result
+        All, by seed.
+    is_winner : bool
+        Whether the run chose it.
+    """
+
+    name: str
+    results: tuple[Result, ...]
+    is_winner: bool
+
+    @property
+    def ok(self) -> tuple[Result, ...]:
+        """Results that ended well."""
+        return tuple(result for result in self.results if result.ok)
+
+    @property
+    def shown(self) -> Result:
+        """The result whose details stand for the candidate: that of the lowest seed."""
+        return (self.ok or self.results)[0]
+
+    def mean(self, column: str) -> float | None:
+        """Return the mean over seeds of a measurement; None where none has it."""
+        values = [getattr(result, column) for result in self.ok]
+        known = [value for value in values if value is not None]
+        return statistics.fmean(known) if known else None
+
+    def spread(self, column: str) -> float | None:
+        """Return the standard deviation over seeds; None with fewer than two."""
+        values = [getattr(result, column) for result in self.ok]
+        known = [value for value in values if value is not None]
+        return statistics.stdev(known) if len(known) > 1 else None
+
+
+def candidates(results: Sequence[Result], winner: str | None) -> list[Candidate]:
+    """Return the models of a run, the best on the validation rows first, failures last."""
+    groups: dict[tuple[str, str], list[Result]] = {}
+    for result in sorted(results, key=lambda result: result.random_state):
+        groups.setdefault((result.model, result.features), []).append(result)
+    models = [model for model, _ in groups]
+    found = [
+        Candidate(
+            name=model if models.count(model) == 1 else f"{model} ({features})",
+            results=tuple(group),
+            is_winner=any(result.key == winner for result in group),
+        )
+        for (model, features), group in groups.items()
+    ]
+
+    def rank(candidate: Candidate) -> tuple[bool, bool, float, str]:
+        score = candidate.mean("ranking_score")
+        return (
+            not candidate.is_winner,
+            score is None,
+            0.0 if score is None else -score,
+            candidate.name,
+        )
+
+    return sorted(found, key=rank)
+
+
+def _reasons(candidate: Candidate) -> str:
+    first = [result.reason.splitlines()[0] for result in candidate.results if result.reason]
+    return "; ".join(dict.fromkeys(first))
+
+
+def _status(candidate: Candidate) -> str:
+    return ", ".join(dict.fromkeys(result.status for result in candidate.results))
+
+
+def _mean(column: str) -> Callable[[Candidate], Any]:
+    return lambda candidate: candidate.mean(column)
+
+
+LEADERBOARD_COLUMNS: Mapping[str, Callable[[Candidate], Any]] = {
+    "model": lambda candidate: candidate.shown.model,
+    "features": lambda candidate: candidate.shown.features,
+    "winner": lambda candidate: candidate.is_winner,
+    "validation_accuracy": _mean("validation_accuracy"),
+    "validation_score": _mean("validation_score"),
+    "test_accuracy": _mean("test_accuracy"),
+    "test_accuracy_low": _mean("test_accuracy_low"),
+    "test_accuracy_high": _mean("test_accuracy_high"),
+    "test_error": _mean("test_error"),
+    "balanced_accuracy": _mean("balanced_accuracy"),
+    "macro_f1": _mean("macro_f1"),
+    "log_loss": _mean("log_loss"),
+    "fit_seconds": _mean("fit_seconds"),
+    "predict_seconds": _mean("predict_seconds"),
+    "latency_p50_ms": _mean("latency_p50_ms"),
+    "model_bytes": _mean("model_bytes"),
+    "reached_limit": lambda candidate: any(result.reached_limit for result in candidate.results),
+    "n_seeds": lambda candidate: len(candidate.ok),
+    "status": _status,
+    "reason": _reasons,
+}
+"""Columns of the leaderboard: name, and what it is of a candidate. Means are over seeds."""
+
+
+def leaderboard_frame(results: Sequence[Result], winner: str | None) -> pd.DataFrame:
+    """Return one row a model, the best on the validation rows first; see `LEADERBOARD_COLUMNS`."""
+    import pandas as pd
+
+    found = candidates(results, winner)
+    rows = [{name: of(c) for name, of in LEADERBOARD_COLUMNS.items()} for c in found]
+    index = pd.Index([c.name for c in found], name="name")
+    frame = pd.DataFrame(rows, columns=list(LEADERBOARD_COLUMNS), index=index)
+    if frame["validation_score"].isna().all():
+        frame = frame.drop(columns="validation_score")
+    return frame

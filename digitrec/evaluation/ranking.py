@@ -1,0 +1,187 @@
+"""What ranks models: a score on the validation rows, from what was predicted there."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from digitrec.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from digitrec.datasets import Dataset
+    from digitrec.evaluation.result import Result
+    from digitrec.evaluation.store import JobPredictions, JobStore
+
+__all__ = ["METRICS", "check_metric", "metric_name", "rank_results", "validation_score"]
+
+METRICS = {
+    "accuracy": "share of rows read rightly",
+    "balanced_accuracy": "mean over classes of the share read rightly",
+    "macro_f1": "F1 score averaged over classes",
+    "log_loss": "mean negative log of the true class's probability, less is better",
+}
+"""Metrics by name, with what they are; any name of a scikit-learn scorer does, too."""
+
+# Names that scikit-learn's scorers have for them; their scores are more the better.
+_SCORERS = {"macro_f1": "f1_macro", "log_loss": "neg_log_loss"}
+
+
+def metric_name(metric: str | Callable[..., float]) -> str:
+    """Return how a metric is called in results and reports."""
+    if isinstance(metric, str):
+        return metric
+    function = getattr(metric, "_score_func", metric)
+    return str(getattr(function, "__name__", type(metric).__name__))
+
+
+def check_metric(metric: str | Callable[..., float]) -> None:
+    """Refuse what is no metric.
+
+    Raises
+    ------
+    ConfigurationError
+        The message lists the metrics.
+    """
+    _scorer(metric)
+
+
+def rank_results(
+    results: Sequence[Result], metric: str | Callable[..., float], store: JobStore, dataset: Dataset
+) -> list[Result]:
+    """Return results with `Result.validation_score`, where the metric is not the accuracy.
+
+    Parameters
+    ----------
+    results : sequence of Result
+        Results of one dataset.
+    metric : str or callable
+        One of `METRICS`, a name or object of a scikit-learn scorer.
+    store : JobStore
+        Where the validation predictions lie.
+    dataset : Dataset
+        The data.
+
+    Raises
+    ------
+    ConfigurationError
+        If the metric is unknown, or no model gives what it needs.
+    """
+    if metric == "accuracy":
+        return [
+            dataclasses.replace(result, validation_score=None, is_ranked=True) for result in results
+        ]
+    labels = np.asarray(dataset.y_train)
+    ranked, reasons = [], []
+    for result in results:
+        score = None
+        if result.ok:
+            predictions = store.read_predictions(result)
+            try:
+                score = validation_score(predictions, labels, metric, dataset)
+            except (ValueError, AttributeError) as error:
+                reasons.append(f"{result.model}: {str(error).splitlines()[0]}")
+        known = score is not None and bool(np.isfinite(score))
+        ranked.append(
+            dataclasses.replace(
+                result, validation_score=score if known else None, is_ranked=known or not result.ok
+            )
+        )
+    if reasons and not any(result.ok and result.is_ranked for result in ranked):
+        raise ConfigurationError(
+            f"no model can be ranked by {metric_name(metric)!r} ({reasons[0]}); choose another "
+            "metric"
+        )
+    return ranked
+
+
+def validation_score(
+    predictions: JobPredictions,
+    y_train: NDArray[np.integer],
+    metric: str | Callable[..., float],
+    dataset: Dataset,
+) -> float:
+    """Return the score of one model on its validation rows, more is better.
+
+    Parameters
+    ----------
+    predictions : JobPredictions
+        What the model said.
+    y_train : ndarray of int, shape (n_train,)
+        Labels of all training rows.
+    metric : str or callable
+        See `rank_results`.
+    dataset : Dataset
+        Its classes.
+    """
+    names = np.array(dataset.label_values or range(len(dataset.label_names)))
+    y_true = y_train[predictions.validation_index]
+    stored = _Stored(
+        names, predictions.y_validation_pred, predictions.validation_scores,
+        predictions.has_probabilities,
+    )  # fmt: skip
+    return float(_scorer(metric)(stored, np.arange(len(y_true))[:, None], names[y_true]))
+
+
+class _Stored:
+    """A fitted classifier whose rows are places in what it said before."""
+
+    _estimator_type = "classifier"
+
+    def __init__(
+        self,
+        classes: NDArray[Any],
+        labels: NDArray[np.integer],
+        scores: NDArray[np.floating] | None,
+        has_probabilities: bool,
+    ) -> None:
+        self.classes_ = classes
+        self._labels = labels
+        self._scores = scores
+        if scores is not None and has_probabilities:
+            self.predict_proba = self._probabilities
+        elif scores is not None:
+            self.decision_function = self._decisions
+
+    def __sklearn_tags__(self) -> Any:
+        from sklearn.utils import ClassifierTags, InputTags, Tags, TargetTags
+
+        return Tags(
+            estimator_type="classifier",
+            target_tags=TargetTags(required=True),
+            classifier_tags=ClassifierTags(),
+            input_tags=InputTags(),
+        )
+
+    def fit(self, X: Any, y: Any) -> _Stored:
+        return self
+
+    def predict(self, X: NDArray[np.integer]) -> NDArray[Any]:
+        return self.classes_[self._labels[X[:, 0]]]
+
+    def _probabilities(self, X: NDArray[np.integer]) -> NDArray[np.float64]:
+        assert self._scores is not None
+        rows = self._scores[X[:, 0]].astype(np.float64)
+        return rows / rows.sum(axis=1, keepdims=True)
+
+    def _decisions(self, X: NDArray[np.integer]) -> NDArray[np.float64]:
+        assert self._scores is not None
+        rows = self._scores[X[:, 0]].astype(np.float64)
+        return rows[:, 1] if len(self.classes_) == 2 else rows
+
+
+def _scorer(metric: str | Callable[..., float]) -> Callable[..., float]:
+    from sklearn.metrics import get_scorer, get_scorer_names
+
+    if callable(metric):
+        return metric
+    try:
+        return get_scorer(_SCORERS.get(metric, metric))
+    except (ValueError, TypeError, KeyError) as error:
+        raise ConfigurationError(
+            f"unknown metric {metric!r}; choose one of: {', '.join(METRICS)}, or a scorer of "
+            f"scikit-learn, such as {', '.join(get_scorer_names()[:4])}"
+        ) from error

@@ -1,0 +1,286 @@
+"""`digitrec.compare` as a user calls it."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from own_estimators import Centroids, NotClonable, NotPicklable, Raises, WrongShape
+from sklearn.decomposition import PCA
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import balanced_accuracy_score, f1_score, make_scorer
+from sklearn.naive_bayes import GaussianNB
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.tree import DecisionTreeClassifier
+
+import digitrec
+from digitrec.errors import ConfigurationError, DigitrecError
+from digitrec.evaluation.frames import JOB_COLUMNS, LEADERBOARD_COLUMNS
+
+
+def test_tables_have_the_documented_columns(compared):
+    assert list(compared.to_frame().columns) == list(JOB_COLUMNS)
+    board = compared.leaderboard()
+    assert set(board.columns) <= {*LEADERBOARD_COLUMNS, "indistinguishable"}
+    assert board["winner"].sum() == 1
+    assert board.index[0] == compared.best_name
+    ok = board[board["status"] == "ok"]
+    assert ok["validation_accuracy"].is_monotonic_decreasing
+
+
+def test_predictions_and_matrices_speak_of_the_labels_that_were_given(compared, iris):
+    _, y = iris
+    found = compared.predictions("mine")
+    assert set(found["split"]) == {"validation", "test"}
+    test = found[found["split"] == "test"]
+    assert set(test["y_true"]) == set(y)
+    matrix = compared.confusion_matrix("mine")
+    assert list(matrix.index) == sorted(set(y))
+    assert matrix.to_numpy().sum() == len(test)
+    wrong = (test["y_true"] != test["y_pred"]).mean()
+    assert wrong == pytest.approx(compared.result("mine").test_error)
+    report = compared.classification_report("mine")
+    assert report["support"].sum() == len(test)
+
+
+def test_the_best_estimator_takes_raw_rows_and_gives_labels(compared, iris):
+    X, y = iris
+    assert (compared.best_estimator.predict(X) == y).mean() > 0.9
+    assert list(compared.best_estimator.classes_) == sorted(set(y))
+
+
+def test_what_needs_images_says_so_and_the_rest_is_compared(compared):
+    row = compared.leaderboard().loc["cnn"]
+    assert row["status"] == "error"
+    assert "images only" in row["reason"]
+    with pytest.raises(DigitrecError, match="needs images"):
+        compared.robustness()
+    with pytest.raises(ConfigurationError, match="computed from images"):
+        digitrec.compare(compared.dataset, "lda", features="gradients")
+
+
+def test_analyses_are_methods_that_return_tables(compared):
+    assert isinstance(compared.significance(), pd.DataFrame)
+    assert {"significance", "calibration", "pareto"} <= set(dir(compared))
+    with pytest.raises(AttributeError):
+        compared.no_such_analysis()
+
+
+def test_it_shows_itself(compared):
+    text, page = repr(compared), compared._repr_html_()
+    assert "★" in text
+    assert "LDA" in text
+    assert "mine" in text
+    assert page.count("<tr") == 4
+    assert 'class="winner"' in page
+    assert "<script" not in page
+
+
+def test_a_second_call_reads_what_is_stored(compared, iris):
+    again = digitrec.compare(iris, {"mine": Centroids(), "lda": "lda", "cnn": "cnn"})
+    assert again.to_frame()["finished_at"].equals(compared.to_frame()["finished_at"])
+    other = digitrec.compare(iris, {"mine": Centroids(shift=1.0)})
+    assert other.result("mine").key != compared.result("mine").key
+
+
+def test_it_is_read_back_and_reported(compared, tmp_path):
+    read = digitrec.read_comparison(compared.folder)
+    assert read.best_name == compared.best_name
+    assert read.predictions("mine").equals(compared.predictions("mine"))
+    page = read.report(tmp_path / "report")
+    assert "mine" in page.read_text().lower()
+    assert (tmp_path / "report" / "best_model.joblib").exists()
+    saved = read.save_best(tmp_path / "model.joblib")
+    assert digitrec.load_model(saved) is not None
+
+
+def test_figures_by_name(compared):
+    from matplotlib.figure import Figure
+
+    assert isinstance(compared.plot.error(), Figure)
+    assert isinstance(compared.plot.confusion("mine"), Figure)
+    assert "confusion" in dir(compared.plot)
+    with pytest.raises(ConfigurationError, match="no figure 'eror'"):
+        compared.plot.eror()
+
+
+def test_models_and_features_of_every_form(iris):
+    c = digitrec.compare(
+        iris,
+        [GaussianNB, make_pipeline(StandardScaler(), LogisticRegression(C=0.5)), "dummy"],
+        features={"two": PCA(2), "raw": "raw"},
+    )
+    board = c.leaderboard()
+    assert set(board.index) == {
+        f"{model} ({features})"
+        for model in ("gaussian_nb_2", "logistic_regression_2", "dummy")
+        for features in ("two", "raw")
+    }
+    assert (board["status"] == "ok").all()
+    assert c.estimator("gaussian_nb_2 (two)").n_features_in_ == 4
+
+
+def test_seeds_reach_estimators_that_take_one(iris):
+    c = digitrec.compare(iris, DecisionTreeClassifier(max_features=1), seeds=2)
+    frame = c.to_frame()
+    assert list(frame["random_state"]) == [0, 1]
+    seeds = [step.random_state for step in (c._store.read_pipeline(r)[-1] for r in c.run.results)]
+    assert seeds == [0, 1]
+
+
+def test_estimators_that_cannot_run_are_rows_that_say_why(iris):
+    c = digitrec.compare(
+        iris,
+        {
+            "good": Centroids(),
+            "pickle": NotPicklable(),
+            "clone": NotClonable(3),
+            "raises": Raises(),
+            "shape": WrongShape(),
+        },
+    )
+    reasons = c.leaderboard()["reason"]
+    assert c.best_name == "good"
+    assert "cannot be pickled" in reasons["pickle"]
+    assert "cannot be cloned" in reasons["clone"]
+    assert reasons["raises"] == "ValueError: it never fits"
+    assert "shape (3,)" in reasons["shape"]
+    with pytest.raises(DigitrecError, match="never fits"):
+        c.predictions("raises")
+
+
+@pytest.mark.parametrize(
+    ("metric", "score"),
+    [
+        ("balanced_accuracy", balanced_accuracy_score),
+        ("macro_f1", lambda y, p: f1_score(y, p, average="macro")),
+        (make_scorer(lambda y, p: -float(np.mean(y != p))), lambda y, p: -np.mean(y != p)),
+    ],
+)
+def test_a_metric_ranks_on_the_validation_rows(iris, metric, score):
+    c = digitrec.compare(iris, {"mine": Centroids(), "dummy": "dummy"}, metric=metric)
+    found = c.predictions("mine")
+    rows = found[found["split"] == "validation"]
+    assert c.leaderboard().loc["mine", "validation_score"] == pytest.approx(
+        score(rows["y_true"], rows["y_pred"])
+    )
+    assert c.best_name == "mine"
+
+
+def test_log_loss_ranks_only_what_has_probabilities(iris):
+    c = digitrec.compare(iris, ["lda", Centroids()], metric="log_loss")
+    assert c.best_name == "lda"
+    assert c.leaderboard().loc["lda", "validation_score"] < 0
+    with pytest.raises(ConfigurationError, match="no model can be ranked by 'log_loss'"):
+        digitrec.compare(iris, Centroids(), metric="log_loss")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"models": "svn"}, "unknown model 'svn'"),
+        ({"models": [5]}, "5 is no model"),
+        ({"models": {"a b": "lda", "a_b": "qda"}}, "same file name"),
+        ({"models": []}, "no model was given"),
+        ({"models": "lda", "metric": "acuracy"}, "unknown metric 'acuracy'"),
+        ({"models": "lda", "parameters": {"svm": {"C": 1}}}, "'svm'"),
+        ({"models": "lda", "parameters": {"lda": {"D": 1}}}, "no parameter 'D'"),
+        ({"models": "lda", "timeout": {"svm": 5}}, "'svm'"),
+        ({"models": "lda", "timeout": "soon"}, "cannot read the time limit 'soon'"),
+        ({"models": "lda", "budget": -1}, "cannot read the budget -1"),
+        ({"models": "lda", "max_memory": "lots"}, "cannot read the size 'lots'"),
+        ({"models": "lda", "seeds": 0}, "seeds must be"),
+        ({"models": "lda", "repeats": 2}, "give cv="),
+        ({"models": "lda", "scheduler": "tcp://x"}, "scheduler= is for"),
+        ({"models": "lda", "analyses": "nothing"}, "unknown analysis 'nothing'"),
+        ({"models": "lda", "label": "x"}, "label= names a column"),
+    ],
+)
+def test_mistakes_are_told_before_anything_runs(iris, arguments, message):
+    with pytest.raises(ConfigurationError, match=message.replace("(", r"\(")):
+        digitrec.compare(iris, **arguments)
+
+
+def test_a_budget_leaves_rows_that_were_not_run(iris):
+    import time
+
+    started = time.monotonic()
+    slow = {"max_iter": 1_000_000, "max_bins": 255}
+    c = digitrec.compare(
+        iris,
+        ["lda", "hist_gradient_boosting"],
+        parameters={"hist_gradient_boosting": slow},
+        budget=12,
+        n_jobs=1,
+    )
+    board = c.leaderboard()
+    assert board.loc["lda", "status"] == "ok"
+    assert board.loc["hist_gradient_boosting", "status"] == "not_run"
+    assert "budget" in board.loc["hist_gradient_boosting", "reason"]
+    assert time.monotonic() - started < 60
+
+
+def test_models_that_reach_their_limit_are_marked_with_a_remedy():
+    c = digitrec.compare(
+        "digits", "logistic_regression", max_train=300,
+        parameters={"logistic_regression": {"max_iter": 2}},
+    )  # fmt: skip
+    result = c.result("logistic_regression")
+    assert result.reached_limit
+    assert (result.iterations, result.iteration_limit) == (2, 2)
+    assert c.leaderboard().loc["logistic_regression", "reached_limit"]
+    assert "iteration limit" in repr(c)
+    assert '"max_iter": 4' in repr(c)
+
+
+SCRIPT = """
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.datasets import load_iris
+import digitrec
+
+class Mine(ClassifierMixin, BaseEstimator):
+    def fit(self, X, y):
+        self.classes_, counts = np.unique(y, return_counts=True)
+        return self
+    def predict(self, X):
+        return helper(self, X)
+
+def helper(model, X):
+    return np.full(len(X), model.classes_[ANSWER])
+
+print("once")
+c = digitrec.compare(load_iris(return_X_y=True), Mine())
+print(c.result("mine").key, c.leaderboard()["test_accuracy"].to_list())
+"""
+
+
+def test_classes_of_a_script_run_and_an_edit_fits_them_anew(tmp_path):
+    keys = []
+    for answer in ("0", "0", "1"):
+        script = tmp_path / "script.py"
+        script.write_text(SCRIPT.replace("ANSWER", answer))
+        done = subprocess.run(
+            [sys.executable, str(script)], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        lines = done.stdout.splitlines()
+        assert lines[0] == "once"
+        assert len(lines) == 2
+        keys.append(lines[1].split()[0])
+    assert keys[0] == keys[1] != keys[2]
+
+
+def test_without_a_folder_nothing_is_written_outside_the_cache(iris, tmp_path, monkeypatch, cache):
+    monkeypatch.chdir(tmp_path)
+    c = digitrec.compare(iris, "lda")
+    assert list(tmp_path.iterdir()) == []
+    assert Path(c.folder).is_relative_to(cache)
+
+
+def test_the_public_names():
+    assert digitrec.__version__
+    assert {"compare", "read_comparison", "Comparison"} <= set(dir(digitrec))

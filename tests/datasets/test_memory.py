@@ -1,0 +1,128 @@
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from digitrec.datasets.memory import dataset_from_memory
+from digitrec.errors import ConfigurationError, DatasetError
+
+X = np.arange(60.0).reshape(20, 3)
+Y = np.array(["no", "yes"] * 10)
+
+
+def test_labels_of_any_kind_become_codes():
+    for labels, names, values in (
+        (Y, ("no", "yes"), ("no", "yes")),
+        ([False, True] * 10, ("False", "True"), (False, True)),
+        (np.tile([7, 3], 10), ("3", "7"), (3, 7)),
+        (np.tile([0.0, 1.0], 10), ("0", "1"), ()),
+        ([("a", 1), "b"] * 10, ("b", "('a', 1)"), ("b", ("a", 1))),
+        (pd.Series(["x", "y"] * 10, dtype="category"), ("x", "y"), ("x", "y")),
+    ):
+        dataset = dataset_from_memory((X, labels))
+        assert dataset.label_names == names
+        assert dataset.label_values == values
+        assert set(np.concatenate([dataset.y_train, dataset.y_test])) == {0, 1}
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.lists(
+        st.one_of(st.integers(), st.text(max_size=3)), min_size=2, max_size=300, unique=True
+    ).filter(lambda labels: len(set(map(str, labels))) == len(labels)),
+    st.integers(2, 4),
+)
+def test_any_labels_and_any_number_of_classes_come_back(labels, n_each):
+    y = labels * n_each
+    rows = np.arange(len(y), dtype=float)[:, None]
+    dataset = dataset_from_memory((rows, y))
+    values = dataset.label_values or tuple(range(len(labels)))
+    for part_X, part_y in ((dataset.X_train, dataset.y_train), (dataset.X_test, dataset.y_test)):
+        assert [values[code] for code in part_y] == [y[int(row)] for row in part_X[:, 0]]
+    assert len(dataset.y_train) + len(dataset.y_test) == len(y)
+
+
+def test_forms_of_data():
+    table = pd.DataFrame(X, columns=list("abc")).assign(target=Y)
+    named = table.rename(columns={"target": "kind"})
+    split = (X[:14], X[14:], Y[:14], Y[14:])
+    for data, options in (
+        ((X, Y), {}),
+        ([X.tolist(), Y.tolist()], {}),
+        (table, {}),
+        (named, {"label": "kind"}),
+        ({"data": X, "target": Y}, {}),
+    ):
+        dataset = dataset_from_memory(data, **options)
+        assert (len(dataset.y_train), len(dataset.y_test)) == (16, 4)
+        assert dataset.image_shape is None
+    dataset = dataset_from_memory(split)
+    assert (len(dataset.y_train), len(dataset.y_test)) == (14, 6)
+    assert dataset.has_fixed_test
+
+
+def test_images_are_found_and_scaled():
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (20, 8, 8))
+    for given_X, top in ((images, 255), (images / 255, 255), (images // 16, 255)):
+        dataset = dataset_from_memory((given_X, Y))
+        assert dataset.image_shape == (8, 8)
+        assert dataset.X_train.dtype == np.uint8
+        assert dataset.X_train.max() >= top - 16
+    flat = dataset_from_memory((images.reshape(20, 64), Y))
+    assert flat.image_shape == (8, 8)
+    assert dataset_from_memory((X[:, :2], Y), image_shape=(1, 2)).image_shape == (1, 2)
+    assert dataset_from_memory((rng.normal(size=(20, 64)), Y)).image_shape is None
+    named = pd.DataFrame(images.reshape(20, 64), columns=[f"age{i}x" for i in range(64)])
+    assert dataset_from_memory(named.assign(label=Y)).image_shape is None
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ((X, Y[:-1]), "20 rows and 19 labels"),
+        ((X, ["no"] * 20), "all rows are of class 'no'"),
+        ((X, [*Y[:-1], "rare"]), "one row only is of class 'rare'"),
+        ((X, [*Y[:-1], None]), "1 labels are missing, the first in row 19"),
+        ((X, [*Y[:-1], float("nan")]), "labels are missing"),
+        ((X, np.eye(20)), r"labels have the shape \(20, 20\)"),
+        ((X, np.linspace(0, 1.5, 20) + 0.01), "one row only|different fractional numbers"),
+        ((np.where(X == 4, np.inf, X), Y), "row 1, column 1 is infinite"),
+        ((X.astype(str) + "a", Y), "not numbers|no numbers"),
+        ((X[:0], Y[:0]), "no rows"),
+        ((X[:, :, None, None] * np.ones((1, 1, 4, 3)), Y), "shape"),
+        ((X[:14], X[14:, :2], Y[:14], Y[14:]), "must be alike"),
+        ((X[:10], X[10:], ["no"] * 10, Y[10:]), "training rows are all of class 'no'"),
+        (pd.DataFrame(X).assign(label=Y, text="word"), "column 'text'"),
+    ],
+)
+def test_what_cannot_be_compared_on_is_refused(data, message):
+    with pytest.raises(DatasetError, match=message):
+        dataset_from_memory(data)
+
+
+@pytest.mark.parametrize(
+    ("data", "options", "message"),
+    [
+        (pd.DataFrame(X), {}, "pass label='column'"),
+        (pd.DataFrame(X), {"label": "kind"}, "has no column 'kind'"),
+        (5, {}, "cannot read data of type int"),
+        ((X, Y, Y), {}, "tuple of 3"),
+        ((X, Y), {"image_shape": (2, 2)}, "does not go with rows"),
+    ],
+)
+def test_what_is_not_understood_says_what_is(data, options, message):
+    with pytest.raises(ConfigurationError, match=message):
+        dataset_from_memory(data, **options)
+
+
+def test_a_class_that_training_lacks_is_told():
+    dataset = dataset_from_memory((X[:10], X[10:], Y[:10], ["other"] * 10))
+    assert dataset.label_names == ("no", "other", "yes")
+    assert "no training row is of class 'other'" in dataset.warnings[0]
+
+
+def test_missing_values_are_told():
+    dataset = dataset_from_memory((np.where(X == 4, np.nan, X), Y))
+    assert dataset.warnings == ("1 rows hold missing values (NaN)",)

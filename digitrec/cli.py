@@ -251,11 +251,32 @@ def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port.")] = 8000,
     workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+    root_path: Annotated[
+        str, typer.Option(help="Path under which a proxy offers the service, such as /digits.")
+    ] = "",
+    forwarded_allow_ips: Annotated[
+        list[str] | None,
+        typer.Option(help="Address of a proxy whose X-Forwarded headers hold; repeatable; or *."),
+    ] = None,
+    cors_origin: Annotated[
+        list[str] | None,
+        typer.Option(help="Origin whose pages may use the service; repeatable; or *."),
+    ] = None,
+    keep_alive: Annotated[
+        int, typer.Option(min=1, help="Seconds to keep idle connections; more than a proxy does.")
+    ] = 75,
 ) -> None:
     """Serve predictions over HTTP, with a page to draw on."""
+    from digitrec.serving import Settings
     from digitrec.serving import serve as run_server
 
-    run_server(model or [], host=host, port=port, workers=workers)
+    settings = Settings(
+        root_path=root_path,
+        forwarded_allow_ips=tuple(forwarded_allow_ips or ()),
+        cors_origins=tuple(cors_origin or ()),
+        keep_alive_seconds=keep_alive,
+    )
+    run_server(model or [], host=host, port=port, workers=workers, settings=settings)
 
 
 def _warn(data: Dataset) -> None:

@@ -16,6 +16,8 @@ from fastapi.responses import FileResponse, JSONResponse
 from fastapi.security import HTTPBearer
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException as StarletteHTTPException
+from starlette.middleware.cors import CORSMiddleware
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from digitrec._environment import digitrec_version
 from digitrec.serving import schemas
@@ -23,6 +25,7 @@ from digitrec.serving.batching import EnginePool
 from digitrec.serving.limits import BODY_KEY, Gate
 from digitrec.serving.messages import Answer, RequestError, Task
 from digitrec.serving.metrics import Metrics
+from digitrec.serving.mount import Mount
 from digitrec.serving.open_inference_names import HEAD_LENGTH_HEADER, model_metadata
 from digitrec.serving.recognition import PredictRoute, recognise
 from digitrec.serving.settings import Settings
@@ -97,6 +100,9 @@ def create_app(
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,  # to absolute addresses, which a proxy would have to correct
+        # Relative to the document itself, wherever a proxy puts it.
+        servers=[{"url": "."}],
         # Only documents the key, which the gate checks.
         dependencies=[Depends(HTTPBearer(auto_error=False))] if settings.api_key else [],
         responses={
@@ -116,6 +122,17 @@ def create_app(
     app.add_middleware(
         Gate, settings=settings, metrics=metrics, route_name=_route_name, is_open=_is_open
     )
+    app.add_middleware(Mount, root_path=settings.root_path)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=["GET", "POST"],
+            allow_headers=["*"],
+            expose_headers=[HEAD_LENGTH_HEADER, "retry-after"],
+        )
+    if settings.forwarded_allow_ips:
+        app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(settings.forwarded_allow_ips))
     return app
 
 

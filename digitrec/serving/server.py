@@ -100,9 +100,8 @@ async def _try_engine(app: FastAPI) -> None:
 def app_from_environment() -> FastAPI:
     """Build the application of one of several workers, from what `serve` left for it."""
     options = json.loads(os.environ[_OPTIONS_VARIABLE])
-    values = options["settings"]
-    values["image_formats"] = tuple(values["image_formats"])
-    return create_app(options["models"], Settings(**values), workers=options["workers"])
+    settings = Settings(**options["settings"])
+    return create_app(options["models"], settings, workers=options["workers"])
 
 
 def server_config(app: FastAPI, settings: Settings, host: str, port: int) -> uvicorn.Config:
@@ -121,9 +120,9 @@ def _server_options(settings: Settings, host: str, port: int) -> dict[str, Any]:
         "access_log": False,
         "server_header": False,
         "date_header": False,
-        "proxy_headers": False,
+        "proxy_headers": False,  # the application has its own, for every server
         "limit_concurrency": settings.max_connections,
-        "timeout_keep_alive": 10,
+        "timeout_keep_alive": settings.keep_alive_seconds,
         "timeout_graceful_shutdown": settings.shutdown_seconds,
     }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass, field
 
 from digitrec._environment import available_cores
@@ -59,6 +60,18 @@ class Settings:
         Recognising processes of a worker; None for one per usable core, at most four.
     shutdown_seconds : int
         Longest time that requests in flight get at shutdown.
+    keep_alive_seconds : int
+        How long an idle connection is kept. A proxy in front should close first: nginx keeps its
+        connections for 60 s.
+    root_path : str
+        Path under which a proxy offers the service, such as ``"/digits"``; it works whether the
+        proxy takes it off the requests or not. Empty for the root.
+    forwarded_allow_ips : tuple of str
+        Addresses or networks of proxies whose ``X-Forwarded-For`` and ``X-Forwarded-Proto`` are
+        believed; ``"*"`` for any.
+    cors_origins : tuple of str
+        Origins, such as ``"https://example.org"``, whose pages may use the service; ``"*"`` for
+        any.
     api_key : str or None
         Key that clients must send; by default the environment variable ``DIGITREC_API_KEY``.
     """
@@ -82,6 +95,10 @@ class Settings:
     max_image_batch: int = 8
     engines: int | None = None
     shutdown_seconds: int = 30
+    keep_alive_seconds: int = 75
+    root_path: str = ""
+    forwarded_allow_ips: tuple[str, ...] = ()
+    cors_origins: tuple[str, ...] = ()
     api_key: str | None = field(default_factory=_api_key_from_environment, repr=False)
 
     def __post_init__(self) -> None:
@@ -91,10 +108,19 @@ class Settings:
             "max_row_batch",
             "max_image_batch",
             "task_seconds",
+            "keep_alive_seconds",
         ):
             if getattr(self, name) <= 0:
                 raise ConfigurationError(f"{name} must be positive; got {getattr(self, name)!r}")
         _ = self.image_limits  # refuses what it does not allow
+        # From JSON, which has no tuples, these come as lists.
+        for name in ("image_formats", "forwarded_allow_ips", "cors_origins"):
+            if isinstance(getattr(self, name), str):
+                raise ConfigurationError(f"{name} takes several values, not one text")
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+        object.__setattr__(self, "root_path", _clean_root(self.root_path))
+        for origin in self.cors_origins:
+            _check_origin(origin)
         if self.engines is not None and self.engines < 1:
             raise ConfigurationError(f"engines must be at least 1; got {self.engines!r}")
         unknown = [name for name in self.image_formats if name not in IMAGE_FORMATS]
@@ -113,3 +139,22 @@ class Settings:
         if self.engines is not None:
             return self.engines
         return max(1, min(4, available_cores() // max(1, workers)))
+
+
+def _clean_root(path: str) -> str:
+    """Return a root path as ``/name`` or ``/name/name``; empty for the root."""
+    parts = path.strip("/")
+    if parts and not re.fullmatch(r"[A-Za-z0-9._~-]+(/[A-Za-z0-9._~-]+)*", parts):
+        raise ConfigurationError(
+            f"root_path must be a path such as /digits, of letters, digits and - . _ ~; "
+            f"got {path!r}"
+        )
+    return f"/{parts}" if parts else ""
+
+
+def _check_origin(origin: str) -> None:
+    if origin != "*" and not re.fullmatch(r"https?://[^/\s?#@]+", origin):
+        raise ConfigurationError(
+            "a CORS origin must be a scheme and a host such as https://example.org, without a "
+            f"path, or *; got {origin!r}"
+        )

@@ -411,3 +411,37 @@ def test_the_documentation_works_without_internet(open_page: Any) -> None:
     page = open_page(path="/docs")
     page.get_by_text("Recognise images of one digit each").wait_for()
     page.get_by_text("Open Inference Protocol v2").first.wait_for()
+
+
+def test_page_and_documentation_work_under_a_path_of_a_proxy(
+    browser: Any, proxied_url: str, strokes: Any
+) -> None:
+    page = browser.new_page(**DESKTOP)
+    troubles: list[str] = []
+    page.on("console", lambda message: troubles.append(f"{message.type}: {message.text}"))
+    page.on("pageerror", lambda error: troubles.append(str(error)))
+    outside: list[str] = []
+    page.on(
+        "request",
+        lambda request: (
+            None
+            if request.url.startswith((f"{proxied_url}/", "blob:", "data:"))
+            else outside.append(request.url)
+        ),
+    )
+    try:
+        page.set_default_timeout(WAIT)
+        page.goto(f"{proxied_url}/")
+        page.locator("#model option").first.wait_for(state="attached")
+        board = Board(page, strokes)
+        board.draw(3)
+        board.shows("3")
+        page.get_by_role("link", name="API").click()
+        page.locator("#operations-operations-health_health_get").click()
+        page.get_by_role("button", name="Try it out").click()
+        page.get_by_role("button", name="Execute").click()
+        page.locator(".live-responses-table").get_by_text("200").first.wait_for()
+    finally:
+        page.close()
+    assert troubles == []
+    assert outside == []

@@ -73,7 +73,7 @@ async function send() {
     const several = mode() === "several"
       || (mode() === "auto" && (photo !== null || pad.looksLikeSeveral()));
     if (several) {
-      const reading = await recognise("/read", image, model());
+      const reading = await recognise("read", image, model());
       // An image of one digit is better served by the reader of single digits.
       if (mode() === "several" || reading.digits.length > 1) {
         showReading(reading, (i) => setBoxes(reading.digits, reading.rejected, i));
@@ -81,7 +81,7 @@ async function send() {
         return;
       }
     }
-    const prediction = await recognise("/predict", image, model());
+    const prediction = await recognise("predict", image, model());
     showPrediction(prediction);
     setBoxes(photo === null ? [] : [prediction]);
   } catch (error) {

@@ -38,7 +38,7 @@ async function request(path, options = {}) {
 }
 
 export function listModels() {
-  return request("/models");
+  return request("models");
 }
 
 // Ends the request that is under way, whose answer would be stale.

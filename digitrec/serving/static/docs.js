@@ -1,2 +1,4 @@
 "use strict";
-SwaggerUIBundle({ url: "/openapi.json", dom_id: "#swagger-ui", validatorUrl: null });
+// Absolute, so that the server's address in it, which is relative, can be told from it.
+const url = new URL("openapi.json", document.baseURI).href;
+SwaggerUIBundle({ url, dom_id: "#swagger-ui", validatorUrl: null });

@@ -162,7 +162,7 @@ def _edges(image_shape: ImageShape, n_jobs: int | None) -> Steps:
 
 
 def _robust(image_shape: ImageShape, n_jobs: int | None) -> Steps:
-    scale, *others = _gradients(image_shape, n_jobs)
+    scale, *others = _edges(image_shape, n_jobs)
     return [scale, ("remove_background", RemoveBackground(image_shape, n_jobs=n_jobs)), *others]
 
 
@@ -213,14 +213,14 @@ _SPECS = (
     ),
     FeatureSpec(
         name="robust",
-        title="gradients without background",
+        title="edges without background",
         summary=(
-            "As `gradients`, from images whose background, inverted bands and impulse noise are "
+            "As `edges`, from images whose background, inverted bands and impulse noise are "
             "removed first: for images taken in uneven light or damaged."
         ),
         fixed_steps=_robust,
         fitted_steps=_components,
-        n_components=100,
+        n_components=150,
     ),
 )
 

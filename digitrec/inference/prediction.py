@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Box", "DigitPrediction", "Reading"]
+__all__ = ["Box", "DigitPrediction", "Match", "Reading"]
 
 Box = tuple[int, int, int, int]
 """Left, top, right, bottom in pixels of the upright image; right and bottom are exclusive."""
@@ -98,6 +98,45 @@ class DigitPrediction:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class Match:
+    """The likeliest reading that meets what the caller knows of the number.
+
+    Attributes
+    ----------
+    text : str
+        The number, as the pattern or the list of values writes it; empty where no reading of
+        the image meets what is known.
+    probability : float
+        That it is the number, 0–1. Small where the image speaks against what is known.
+    runner_up : str or None
+        The next likely number that meets what is known.
+    runner_up_probability : float
+    accepted : bool
+        Whether it is probable enough to be believed.
+    reason : str
+        Why not; else empty.
+    """
+
+    text: str
+    probability: float
+    runner_up: str | None = None
+    runner_up_probability: float = 0.0
+    accepted: bool = True
+    reason: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the match as JSON has it."""
+        return {
+            "text": self.text,
+            "probability": round(self.probability, _DECIMALS),
+            "runner_up": self.runner_up,
+            "runner_up_probability": round(self.runner_up_probability, _DECIMALS),
+            "accepted": self.accepted,
+            "reason": self.reason,
+        }
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Reading:
     """The digits of an image in reading order.
 
@@ -115,6 +154,10 @@ class Reading:
         Degrees by which the page was turned counter-clockwise to make its rows level.
     rejected : list of DigitPrediction
         What was found but is not believed to be a digit.
+    match : Match or None
+        What meets the pattern, check digit, values or number of digits that the caller gave;
+        None where none was given. Where the image speaks against what was given, it is not
+        accepted, and `text` is empty.
     """
 
     text: str
@@ -123,6 +166,7 @@ class Reading:
     boxes: list[Box]
     angle: float = 0.0
     rejected: list[DigitPrediction] = field(default_factory=list)
+    match: Match | None = None
 
     def to_dict(self, *, normalised: bool = False) -> dict[str, Any]:
         """Return the reading as JSON has it, on the command line and over HTTP.
@@ -136,15 +180,18 @@ class Reading:
         -------
         dict
             ``text``, ``lines``, ``digits``, ``rejected`` (as `DigitPrediction.to_dict` has
-            them) and ``angle``.
+            them), ``angle`` and, where something was known of the number, ``match``.
         """
-        return {
+        facts: dict[str, Any] = {
             "text": self.text,
             "lines": list(self.lines),
             "digits": [digit.to_dict(normalised=normalised) for digit in self.digits],
             "rejected": [digit.to_dict(normalised=normalised) for digit in self.rejected],
             "angle": round(float(self.angle), 3),
         }
+        if self.match is not None:
+            facts["match"] = self.match.to_dict()
+        return facts
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row for each digit, then one for each piece of ink that was rejected.

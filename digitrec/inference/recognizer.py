@@ -6,18 +6,21 @@ import functools
 import itertools
 import os
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from digitrec.errors import ConfigurationError
+from digitrec.inference.constraints import Constraints, make_constraints
 from digitrec.inference.image_io import ImageSource, LoadedImage
+from digitrec.inference.known_numbers import read_known_number
 from digitrec.inference.locate import PAPER_WINDOW, Located, load_look, locate_digit
 from digitrec.inference.model import DigitModel
 from digitrec.inference.normalise import normalise_and_measure, normalise_digit
 from digitrec.inference.page import load_page, locate_digits
-from digitrec.inference.prediction import Box, DigitPrediction, Reading
+from digitrec.inference.prediction import Box, DigitPrediction, Match, Reading
 from digitrec.inference.reading import assemble
 from digitrec.inference.rejection import (
     DEFAULT_THRESHOLD,
@@ -180,8 +183,15 @@ class Recognizer:
         region: Box | None = None,
         rotation: float | None = None,
         expected: int | None = None,
+        pattern: str | None = None,
+        check: str | None = None,
+        allowed: Iterable[str | int] | None = None,
     ) -> Reading:
         """Read all digits of an image, row by row.
+
+        Where something is known of the number, the likeliest reading that meets it is returned,
+        with its probability and the runner-up in ``match``; digits that touch and digits in two
+        pieces are tried both ways.
 
         Parameters
         ----------
@@ -194,6 +204,13 @@ class Recognizer:
             the rows is found and undone.
         expected : int, optional
             How many digits there are: the most likely that many are returned.
+        pattern : str, optional
+            Such as ``"ddddd"`` or ``"[0-3]d.[01]d.dddd"``; see
+            `digitrec.inference.constraints.parse_pattern`.
+        check : str, optional
+            Check digit: luhn, ean, isbn, isbn10, isbn13, mod11 or mod97.
+        allowed : iterable of str or int, optional
+            The only numbers that are possible.
 
         Raises
         ------
@@ -202,12 +219,11 @@ class Recognizer:
         ConfigurationError
             If the region does not lie in the image, or an option has no sense.
         """
-        if expected is not None and expected < 1:
-            raise ConfigurationError(f"expected must be at least 1, not {expected!r}")
+        known = make_constraints(expected=expected, pattern=pattern, check=check, allowed=allowed)
         if rotation is not None and not -360 <= rotation <= 360:
             raise ConfigurationError(f"rotation must be in degrees, -360 to 360, not {rotation!r}")
         loaded = load_page(image, region)
-        look = functools.partial(self._read_page, loaded, rotation=rotation, expected=expected)
+        look = functools.partial(self._read_page, loaded, rotation=rotation, known=known)
         reading, dark_on_light = look(None)
         if not reading.digits and len(reading.rejected) < MAX_REJECTED_PIECES:
             # Paper taken for ink gives nothing: look again, but believe only what is clear.
@@ -222,18 +238,32 @@ class Recognizer:
         dark_on_light: bool | None,
         *,
         rotation: float | None,
-        expected: int | None,
+        known: Constraints | None,
     ) -> tuple[Reading, bool]:
+        n_digits = None if known is None else known.n_digits
         page = locate_digits(
             loaded,
             rotation=rotation,
             score=self._score,
-            expected=expected,
+            expected=n_digits,
             dark_on_light=dark_on_light,
         )
         judged = iter(self.judge([found for line in page.lines for found in line]))
         rows = [[next(judged) for _ in line] for line in page.lines]
-        return assemble(rows, page.angle, expected), page.dark_on_light
+        if known is None:
+            return assemble(rows, page.angle), page.dark_on_light
+        reading = read_known_number(
+            page.lines,
+            rows,
+            known,
+            angle=page.angle,
+            threshold=self.threshold,
+            judge=self.judge,
+            score=self._score,
+        )
+        if reading is None:
+            reading = _unmet(assemble(rows, page.angle, n_digits), known)
+        return reading, page.dark_on_light
 
     def _score(self, crops: list[NDArray[np.float32]]) -> NDArray[np.float64]:
         images = np.stack([normalise_digit(crop) for crop in crops])
@@ -281,6 +311,24 @@ def default_recognizer(
 ) -> Recognizer:
     """Return a recogniser with the default model, training it where none is cached."""
     return Recognizer(threshold=threshold, report=report)
+
+
+def _unmet(reading: Reading, known: Constraints) -> Reading:
+    """Return the reading of a page on which nothing meets what is known of the number."""
+    reason = "no reading of the image meets what is known of the number"
+    match = Match(text="", probability=0.0, accepted=False, reason=reason)
+    if known.only_length:
+        return replace(reading, match=match)
+    left_out = [replace(p, digit=None, accepted=False, reason=reason) for p in reading.digits]
+    return replace(
+        reading,
+        text="",
+        lines=[],
+        digits=[],
+        boxes=[],
+        rejected=[*left_out, *reading.rejected],
+        match=match,
+    )
 
 
 def _nothing(reason: str) -> DigitPrediction:

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import softmax
 from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
-from sklearn.svm import SVC
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from digitrec.models._classes import encode_classes
+from digitrec.models._pair_solver import PairMachine, fit_pair
 from digitrec.models._pairs import elect, pair_log_probabilities
 from digitrec.preprocessing._images import map_rows, run_threads
 from digitrec.preprocessing.augmentation import Augmentation
@@ -207,26 +207,27 @@ class VirtualSVC(ClassifierMixin, BaseEstimator):
 
     def _fit_pairs(self, parts: list[_Rows], pairs: list[tuple[int, int]]) -> None:
         """Fit one machine per pair of classes, and merge their support vectors."""
-        machines: list[SVC | None] = [None] * len(pairs)
+        machines: list[tuple[NDArray, PairMachine] | None] = [None] * len(pairs)
 
-        def fit_pair(p: int) -> None:
+        def fit_rows(p: int) -> None:
             rows = np.concatenate([part.of_pair[p] for part in parts])
             first = np.concatenate([part.is_first[p] for part in parts])
-            machines[p] = SVC(C=self.C, gamma=self.gamma_, cache_size=500).fit(rows, first)
+            machine = fit_pair(rows, first, C=self.C, gamma=self.gamma_)
+            machines[p] = rows[machine.support], machine
 
-        run_threads(fit_pair, range(len(pairs)), self.n_jobs)
+        run_threads(fit_rows, range(len(pairs)), self.n_jobs)
         fitted = [machine for machine in machines if machine is not None]
-        vectors = np.concatenate([m.support_vectors_ for m in fitted]).astype(np.float32)
+        vectors = np.concatenate([rows for rows, _ in fitted])
         self.support_vectors_, place = np.unique(vectors, axis=0, return_inverse=True)
         coefficients = np.zeros((len(self.support_vectors_), len(pairs)), dtype=np.float32)
         start = 0
-        for p, machine in enumerate(fitted):
-            stop = start + len(machine.support_)
+        for p, (_, machine) in enumerate(fitted):
+            stop = start + len(machine.support)
             # Equal rows share one place; their coefficients add up.
-            np.add.at(coefficients[:, p], place[start:stop], machine.dual_coef_[0])
+            np.add.at(coefficients[:, p], place[start:stop], machine.coefficients)
             start = stop
         self.pair_coefficients_ = coefficients
-        self.pair_intercepts_ = np.array([m.intercept_[0] for m in fitted], dtype=np.float32)
+        self.pair_intercepts_ = np.array([m.intercept for _, m in fitted], dtype=np.float32)
 
     def _pair_margins(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return margins of features, shape (n_samples, n_pairs): positive for a pair's first."""

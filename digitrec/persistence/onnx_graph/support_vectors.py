@@ -22,7 +22,7 @@ __all__ = ["SUPPORT_VECTOR_MACHINES"]
 
 def _kernel_svm(g: Graph, model: KernelSVC, x: str) -> str:
     pairs = _pair_margins(
-        g, x, model._vectors, model._gamma, model._pair_coefficients, model._intercept_
+        g, x, model.support_vectors_, model.gamma_, model.pair_coefficients_, model.intercept_
     )
     n_classes = len(model.classes_)
     scores = _pair_log_probabilities(g, pairs, model.margin_slope, n_classes)

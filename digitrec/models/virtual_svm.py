@@ -240,7 +240,9 @@ class VirtualSVC(ClassifierMixin, BaseEstimator):
             kernel -= norms
             kernel -= (np.einsum("ij,ij->i", chunk, chunk) * gamma)[:, None]
             np.exp(kernel, out=kernel)
-            return kernel @ self.pair_coefficients_ + self.pair_intercepts_
+            result: NDArray[np.float32] = kernel @ self.pair_coefficients_
+            result += self.pair_intercepts_
+            return result
 
         return map_rows(margins, rows, len(self.pair_intercepts_), self.n_jobs)
 

@@ -217,7 +217,7 @@ class VirtualSVC(ClassifierMixin, BaseEstimator):
 
         run_threads(fit_rows, range(len(pairs)), self.n_jobs)
         fitted = [machine for machine in machines if machine is not None]
-        vectors = np.concatenate([rows for rows, _ in fitted])
+        vectors: NDArray[np.float32] = np.concatenate([rows for rows, _ in fitted])
         self.support_vectors_, place = np.unique(vectors, axis=0, return_inverse=True)
         coefficients = np.zeros((len(self.support_vectors_), len(pairs)), dtype=np.float32)
         start = 0
@@ -232,17 +232,15 @@ class VirtualSVC(ClassifierMixin, BaseEstimator):
     def _pair_margins(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return margins of features, shape (n_samples, n_pairs): positive for a pair's first."""
         vectors, gamma = self.support_vectors_, np.float32(self.gamma_)
-        scaled = np.ascontiguousarray(vectors.T) * (2 * gamma)
-        norms = np.einsum("ij,ij->i", vectors, vectors) * gamma
+        scaled: NDArray[np.float32] = np.ascontiguousarray(vectors.T) * (2 * gamma)
+        norms: NDArray[np.float32] = np.einsum("ij,ij->i", vectors, vectors) * gamma
 
         def margins(chunk: NDArray[np.float32]) -> NDArray[np.float32]:
-            kernel = chunk @ scaled
+            kernel: NDArray[np.float32] = chunk @ scaled
             kernel -= norms
             kernel -= (np.einsum("ij,ij->i", chunk, chunk) * gamma)[:, None]
             np.exp(kernel, out=kernel)
-            result: NDArray[np.float32] = kernel @ self.pair_coefficients_
-            result += self.pair_intercepts_
-            return result
+            return kernel @ self.pair_coefficients_ + self.pair_intercepts_
 
         return map_rows(margins, rows, len(self.pair_intercepts_), self.n_jobs)
 

@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: benchmark test test-fast lint notebooks clean
+.PHONY: benchmark test test-fast lint coverage docs dist notebooks clean
 
 benchmark: $(VENV)/.installed
 	$(BIN)/python -m benchmarks.run_all
@@ -20,6 +20,17 @@ lint: $(VENV)/.installed-test
 	$(BIN)/mypy
 	$(BIN)/lint-imports --config setup.cfg
 
+coverage: $(VENV)/.installed-test
+	$(BIN)/python -m pytest -n 2 --dist loadgroup --cov --cov-report term:skip-covered --cov-report html
+
+docs: $(VENV)/.installed-docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+
+dist: $(VENV)/.installed-docs
+	rm -rf build dist
+	$(BIN)/python -m build
+	$(BIN)/python .ci/check_dist.py
+
 notebooks: $(VENV)/.installed-test
 	$(BIN)/jupyter-execute --inplace notebooks/*.ipynb
 
@@ -34,5 +45,9 @@ $(VENV)/.installed-test: setup.cfg pyproject.toml $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test,browser,cnn,dask,notebooks,onnx,serve,skops]'
 	touch $@ $(VENV)/.installed
 
+$(VENV)/.installed-docs: setup.cfg pyproject.toml $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[docs]'
+	touch $@ $(VENV)/.installed
+
 clean:
-	rm -rf $(VENV) build dist *.egg-info
+	rm -rf $(VENV) build dist htmlcov .coverage* *.egg-info

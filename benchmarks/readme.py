@@ -1,6 +1,7 @@
 """Put the results of the saved MNIST run, and what other experiments found, into the README.
 
-The list of all reports beside that run is written anew too.
+The list of all reports beside that run, and the tables of models, features and datasets in the
+documentation, are written anew too.
 
 Run: ``python -m benchmarks.readme``, after ``python -m benchmarks.run_all``.
 """
@@ -18,15 +19,23 @@ from benchmarks._frontier_report import winner_of
 from benchmarks._options import run_app
 from digitrec._files import write_text
 from digitrec.analyses import ReportContext
+from digitrec.datasets import DATASETS
 from digitrec.errors import DigitrecError
 from digitrec.evaluation.result import Run, read_run
-from digitrec.rendering.markdown import code, percent, seconds, table
+from digitrec.models import DEFAULT_MODELS, MODELS
+from digitrec.preprocessing import DEFAULT_FEATURES, FEATURES
+from digitrec.rendering.markdown import code, escape, percent, seconds, table
 from digitrec.reporting import write_index
 
-__all__ = ["insert_results", "main", "render_block", "render_findings", "render_results"]
-
-_START = "<!-- results: written by python -m benchmarks.readme -->"
-_END = "<!-- /results -->"
+__all__ = [
+    "insert_part",
+    "insert_results",
+    "main",
+    "render_block",
+    "render_findings",
+    "render_registries",
+    "render_results",
+]
 
 
 def render_block(report_dir: Path) -> str:
@@ -165,27 +174,79 @@ _FINDINGS = {
 }
 
 
+def render_registries() -> str:
+    """Return tables of the models, features and datasets of the registries."""
+    models = [
+        [
+            code(spec.name),
+            "yes" if spec.name in DEFAULT_MODELS else "",
+            escape(spec.summary),
+            code(f"pip install 'digitrec[{spec.extra}]'") if spec.extra else "",
+        ]
+        for spec in MODELS.values()
+    ]
+    features = [
+        [code(spec.name), "yes" if spec.name == DEFAULT_FEATURES else "", escape(spec.summary)]
+        for spec in FEATURES.values()
+    ]
+    datasets = [
+        [
+            code(spec.name),
+            escape(spec.title),
+            f"{spec.n_train:,} / {spec.n_test:,}",
+            "x".join(map(str, spec.image_shape)),
+            escape(spec.license),
+        ]
+        for spec in DATASETS.values()
+    ]
+    images = ["name", "what it is", "training / test images", "pixels", "licence"]
+    return "\n\n".join(
+        [
+            "## Models",
+            table(["name", "default", "what it does", "needs"], models, "llll"),
+            "## Features",
+            table(["name", "default", "what they are"], features, "lll"),
+            "## Datasets",
+            table(images, datasets, "llrll"),
+        ]
+    )
+
+
 def insert_results(readme: str, results: str) -> str:
-    """Return the README with the part between its two markers replaced.
+    """Return the README with its part on results replaced."""
+    return insert_part(readme, "results", results)
+
+
+def insert_part(page: str, name: str, part: str) -> str:
+    """Return a page with what stands between the two markers of a name replaced.
 
     Raises
     ------
     DigitrecError
         If the markers are missing.
     """
-    pattern = re.compile(f"{re.escape(_START)}.*?{re.escape(_END)}", re.DOTALL)
-    if not pattern.search(readme):
-        raise DigitrecError(f"the README has no part between {_START!r} and {_END!r}")
-    return pattern.sub(lambda _: f"{_START}\n\n{results}\n\n{_END}", readme)
+    start = f"<!-- {name}: written by python -m benchmarks.readme -->"
+    end = f"<!-- /{name} -->"
+    pattern = re.compile(f"{re.escape(start)}.*?{re.escape(end)}", re.DOTALL)
+    if not pattern.search(page):
+        raise DigitrecError(f"the page has no part between {start!r} and {end!r}")
+    return pattern.sub(lambda _: f"{start}\n\n{part}\n\n{end}", page)
 
 
 def main(
     report_dir: Annotated[Path, typer.Option(help="Folder of the run.")] = Path("reports/mnist"),
     readme: Annotated[Path, typer.Option(help="File to rewrite.")] = Path("README.md"),
+    reference: Annotated[Path, typer.Option(help="Page of the documentation to rewrite.")] = Path(
+        "docs/reference.md"
+    ),
 ) -> None:
     """Put the results of a saved run into the README."""
     results = render_block(report_dir)
     write_text(readme, insert_results(readme.read_text(encoding="utf-8"), results))
+    registries = insert_part(
+        reference.read_text(encoding="utf-8"), "registries", render_registries()
+    )
+    write_text(reference, registries)
     write_index(report_dir.parent)
     typer.echo(f"{readme} shows the results of {report_dir}")
 

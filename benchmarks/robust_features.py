@@ -201,7 +201,7 @@ def render_report(rows: list[dict[str, object]], n_fit: int, n_score: int) -> st
     )
 
 
-def robust_features(
+def main(
     dataset: Annotated[str, typer.Option(help="Dataset of 28x28 images.")] = "mnist",
     output_dir: Annotated[Path, typer.Option(help="Folder of the report.")] = Path(
         "reports/robust_features"
@@ -220,4 +220,4 @@ def robust_features(
 
 
 if __name__ == "__main__":
-    run_app(robust_features)
+    run_app(main)

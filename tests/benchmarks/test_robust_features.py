@@ -2,12 +2,12 @@
 
 import json
 
-from benchmarks.robust_features import CHANGES, robust_features
+from benchmarks.robust_features import CHANGES, main
 from digitrec.preprocessing.corruptions import CORRUPTIONS
 
 
 def test_robust_features_lower_the_error_on_changed_images(tmp_path):
-    robust_features(output_dir=tmp_path, dataset="mnist_5k", n_fit=800, n_score=200)
+    main(output_dir=tmp_path, dataset="mnist_5k", n_fit=800, n_score=200)
     rows = json.loads((tmp_path / "results.json").read_text())
     assert {row["kind"] for row in rows} == {"clean", *CHANGES, *CORRUPTIONS}
 

@@ -13,17 +13,17 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[2]
-README = ROOT / "README.md"
+PAGE = ROOT / "docs" / "serving.md"
 
 
 def block(language: str, containing: str) -> str:
-    blocks = re.findall(rf"```{language}\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+    blocks = re.findall(rf"```{language}\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
     found = [text for text in blocks if containing in text]
-    assert len(found) == 1, f"README.md has {len(found)} {language} blocks with {containing!r}"
+    assert len(found) == 1, f"{PAGE.name} has {len(found)} {language} blocks with {containing!r}"
     return str(found[0])
 
 
-def test_the_client_in_the_readme_works(
+def test_the_client_in_the_documentation_works(
     server: Any, drawing: Any, encode: Any, tmp_path: Path
 ) -> None:
     code = block("python", "def recognise(").replace("http://127.0.0.1:8000", server.url)

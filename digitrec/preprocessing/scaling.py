@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
+
+from digitrec.errors import PixelWarning
 
 __all__ = ["GlobalScaler", "PixelScaler"]
 
@@ -51,8 +55,21 @@ class PixelScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         Returns
         -------
         ndarray of float32, shape (n_samples, n_pixels)
+
+        Warns
+        -----
+        PixelWarning
+            If the largest value of images that are not blank is at most 1: they seem to be
+            scaled already.
         """
         X = validate_data(self, X, dtype="numeric", reset=False)
+        if self.maximum > 1 and 0 < X.max() <= 1:
+            warnings.warn(
+                f"the largest pixel value is {X.max():g}: the images seem to be scaled to 0–1, and "
+                f"the model expects 0–{self.maximum:g}; multiply them by {self.maximum:g}",
+                PixelWarning,
+                stacklevel=2,
+            )
         return np.multiply(X, np.float32(1 / self.maximum), dtype=np.float32, casting="unsafe")
 
     def __sklearn_tags__(self) -> Tags:

@@ -44,6 +44,8 @@ FAINT_LEVEL = 64
 """Largest value of an image that has another scale than a dataset that reaches `FULL_SCALE`."""
 FAINT_SHARE, MIN_FAINT = 0.1, 5
 """Share and number of such images from which a dataset is refused; the MNIST family has none."""
+MIN_IMAGE_PIXELS = 64
+"""Fewest pixels (8x8) of images that have ink of full strength somewhere."""
 MIN_CONTRAST = 64
 """Least difference of the extreme values, 0–255, of an image whose polarity can be told."""
 CLEAR_BORDER = 0.1
@@ -488,7 +490,8 @@ def _mend_binary_images(
             "they were scaled to 0–255."
         )
     faint = (largest > 1) & (largest <= FAINT_LEVEL)
-    if faint.sum() >= max(FAINT_SHARE * len(pixels), MIN_FAINT):
+    n_pixels = pixels[0].size
+    if n_pixels >= MIN_IMAGE_PIXELS and faint.sum() >= max(FAINT_SHARE * len(pixels), MIN_FAINT):
         image = int(np.argmax(faint))
         raise PixelError(
             f"{what} have different scales: {int(faint.sum()):,} of {len(pixels):,} images, the "

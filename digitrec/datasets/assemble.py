@@ -17,7 +17,7 @@ from digitrec.datasets.splits import split_rows
 from digitrec.errors import DatasetError, DigitrecError
 from digitrec.pixels import scale_dataset, to_ink_on_black
 
-__all__ = ["RawPart", "assemble_dataset", "natural_order"]
+__all__ = ["RawPart", "assemble_dataset", "natural_order", "prepare_images"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,19 +80,8 @@ def assemble_dataset(
     parts = [train] if test is None else [train, test]
     try:
         names, codes, label_notes = _number_classes([part.labels for part in parts], class_names)
-        flat = [array for part in parts for array in part.arrays]
-        pixels, scale_notes = scale_dataset(flat)
-        stacks = [_joined(part, pixels) for part in parts]
-        notes += [*label_notes, *scale_notes]
-        found = [to_ink_on_black(stack) for stack in stacks]
-        stacks = [stack for stack, _ in found]
-        notes += _polarity_notes([note for _, note in found])
-        if names == DIGIT_NAMES and is_transposed(stacks[0], codes[0]):
-            stacks = [np.ascontiguousarray(stack.transpose(0, 2, 1)) for stack in stacks]
-            notes.append("The images lie column by column; they were turned upright.")
-        for stack, title in zip(stacks, ("", " test"), strict=False):
-            _check_variety(stack, title)
-        notes += _blank_note(stacks)
+        stacks, image_notes = prepare_images([part.arrays for part in parts], codes, names)
+        notes += [*label_notes, *image_notes]
         if test is None:
             train_rows, test_rows = split_rows(codes[0], names)
             stacks = [stacks[0][train_rows], stacks[0][test_rows]]
@@ -120,16 +109,56 @@ def assemble_dataset(
     )
 
 
+def prepare_images(
+    parts: Sequence[Sequence[NDArray[Any]]],
+    codes: Sequence[NDArray[np.int64]],
+    label_names: Sequence[str],
+) -> tuple[list[NDArray[np.uint8]], list[str]]:
+    """Bring the images of a dataset to uint8, ink on black, upright.
+
+    Parameters
+    ----------
+    parts : sequence of sequence of ndarray, shape (n_i, height, width)
+        The training images and, where there are any, the test images; several arrays are images
+        of several types, one after the other.
+    codes : sequence of ndarray of int64
+        The class of each image of each part.
+    label_names : sequence of str
+        Names of the classes; those of the ten digits tell images that lie column by column.
+
+    Returns
+    -------
+    parts : list of ndarray of uint8, shape (n, height, width)
+    notes : list of str
+        What was done.
+
+    Raises
+    ------
+    PixelError
+        If the values have no clear scale.
+    DatasetError
+        If all images are alike.
+    """
+    pixels, scale_notes = scale_dataset([array for arrays in parts for array in arrays])
+    stacks = []
+    for arrays in parts:
+        taken, pixels = pixels[: len(arrays)], pixels[len(arrays) :]
+        stacks.append(taken[0] if len(taken) == 1 else np.concatenate(taken))
+    found = [to_ink_on_black(stack) for stack in stacks]
+    stacks = [stack for stack, _ in found]
+    notes = [*scale_notes, *_polarity_notes([note for _, note in found])]
+    if tuple(label_names) == DIGIT_NAMES and is_transposed(stacks[0], codes[0]):
+        stacks = [np.ascontiguousarray(stack.transpose(0, 2, 1)) for stack in stacks]
+        notes.append("The images lie column by column; they were turned upright.")
+    for stack, title in zip(stacks, ("", " test"), strict=False):
+        _check_variety(stack, title)
+    return stacks, notes + _blank_note(stacks)
+
+
 def natural_order(name: str) -> list[tuple[int, str]]:
     """Return a key that sorts ``"2"`` before ``"10"``."""
     parts = re.split(r"(\d+)", name)
     return [(int(part), "") if part.isdigit() else (-1, part) for part in parts]
-
-
-def _joined(part: RawPart, pixels: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:
-    """Take the scaled arrays of a part from the front of a list, and join them."""
-    taken = [pixels.pop(0) for _ in part.arrays]
-    return taken[0] if len(taken) == 1 else np.concatenate(taken)
 
 
 def _number_classes(

@@ -12,11 +12,12 @@ import os
 import struct
 import zlib
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from digitrec.datasets.bounds import check_memory
 from digitrec.datasets.labels import DIGIT_NAMES
 from digitrec.errors import DatasetError
 
@@ -46,6 +47,7 @@ _TYPES: dict[int, np.dtype[Any]] = {
     0x0D: np.dtype(">f4"),
     0x0E: np.dtype(">f8"),
 }
+_LONGEST_HEADER = 20
 _CODES = {dtype: code for code, dtype in _TYPES.items()}
 
 
@@ -120,14 +122,41 @@ def read_idx(path: str | os.PathLike[str]) -> NDArray:
     """
     path = Path(path)
     try:
-        content = path.read_bytes()
-        if content[:2] == b"\x1f\x8b":
-            content = gzip.decompress(content)
+        with path.open("rb") as file:
+            packed = file.read(2) == b"\x1f\x8b"
+            file.seek(0)
+            if not packed:
+                check_memory(path.stat().st_size, str(path))
+                content = file.read()
+            else:
+                content = _unpack(file, str(path))
     except EOFError as error:
         raise DatasetError(f"{path} is truncated: its gzip stream ends early") from error
     except (OSError, zlib.error) as error:
         raise DatasetError(f"cannot read {path}: {error}") from error
     return parse_idx(content, str(path))
+
+
+def _unpack(file: IO[bytes], name: str) -> bytes:
+    """Return the content of a gzip file, but no more than its header says and one byte."""
+    with gzip.open(file) as unpacked:
+        start = unpacked.read(_LONGEST_HEADER)
+        expected = _expected_size(start)
+        if expected is None:
+            return start  # no IDX file
+        check_memory(2 * expected, name)
+        return start + unpacked.read(max(0, expected + 1 - len(start)))
+
+
+def _expected_size(start: bytes) -> int | None:
+    """Return the bytes of an IDX file that begins so, in either byte order; None for others."""
+    if len(start) < 4 or start[:2] != b"\0\0" or start[2] not in _TYPES or not 1 <= start[3] <= 4:
+        return None
+    header = 4 + 4 * start[3]
+    if len(start) < header:
+        return None
+    sizes = (struct.unpack(f"{order}{start[3]}I", start[4:header]) for order in "><")
+    return header + min(map(math.prod, sizes)) * _TYPES[start[2]].itemsize
 
 
 def read_images_and_labels(

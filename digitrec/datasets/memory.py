@@ -12,8 +12,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from digitrec.datasets._dataset import Dataset
+from digitrec.datasets.assemble import prepare_images
+from digitrec.datasets.columns import arrange_columns
 from digitrec.datasets.splits import split_rows
-from digitrec.errors import ConfigurationError, DatasetError
+from digitrec.errors import ConfigurationError, DatasetError, PixelError
 
 __all__ = ["dataset_from_memory"]
 
@@ -90,7 +92,7 @@ def dataset_from_memory(
     rows = [array.reshape(len(array), math.prod(array.shape[1:])) for array in arrays]
     notes: list[str] = []
     if shape is not None:
-        rows, notes = _pixels(rows)
+        rows, notes = _pixels(rows, shape, codes, names, [_columns(X) for X in X_parts])
     else:
         notes += _check_table(rows)
     fixed = len(rows) == 2
@@ -308,27 +310,28 @@ def _looks_like_pixels(array: NDArray[Any]) -> bool:
     return bool(high <= 1) or array.dtype.kind in "ui" or bool(np.all(array == np.floor(array)))
 
 
-def _pixels(rows: Sequence[NDArray[Any]]) -> tuple[list[NDArray[Any]], list[str]]:
-    """Bring images to whole numbers from 0 to 255."""
-    for array in rows:
-        if array.dtype.kind == "f" and not np.all(np.isfinite(array)):
-            bad = int(np.count_nonzero(~np.isfinite(array).all(axis=1)))
-            raise DatasetError(f"{bad:,} images hold values that are no finite numbers (NaN)")
-    if all(array.dtype == np.uint8 for array in rows) and max(a.max() for a in rows) > 100:
-        return list(rows), []
-    low = min(float(array.min()) for array in rows)
-    high = max(float(array.max()) for array in rows)
-    if low < 0 or high > 255:
-        raise DatasetError(
-            f"pixels lie in {low:g} to {high:g}; give 0 (background) to 255 (ink), or 0 to 1"
-        )
-    if high <= 0:
-        raise DatasetError("all images are blank: every pixel is 0")
-    if high > 100:
-        return [np.rint(array).astype(np.uint8) for array in rows], []
-    factor = 255 / high
-    note = f"pixels lie in 0 to {high:g}; they were multiplied by {factor:.4g} to reach 255"
-    return [np.rint(array * factor).astype(np.uint8) for array in rows], [note]
+def _pixels(
+    rows: Sequence[NDArray[Any]],
+    shape: tuple[int, int],
+    codes: Sequence[NDArray[np.int64]],
+    names: Sequence[str],
+    columns: Sequence[list[str] | None],
+) -> tuple[list[NDArray[Any]], list[str]]:
+    """Bring images to the scale, polarity and order of pixels that files are brought to."""
+    notes: list[str] = []
+    parts = []
+    for array, found in zip(rows, columns, strict=True):
+        if found is not None:
+            arranged = arrange_columns(found, labelled=False)
+            if arranged.image_shape == shape:
+                array = array[:, list(arranged.pixels)]
+                notes += arranged.notes
+        parts.append([array.reshape(len(array), *shape)])
+    try:
+        stacks, image_notes = prepare_images(parts, codes, names)
+    except PixelError as error:
+        raise DatasetError(str(error)) from error
+    return [stack.reshape(len(stack), -1) for stack in stacks], [*notes, *image_notes]
 
 
 def _check_table(rows: Sequence[NDArray[Any]]) -> list[str]:

@@ -12,10 +12,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from digitrec._image_limits import IMAGE_FORMATS, current_limits
 from digitrec.errors import ImageError, ImageTooLargeError, PixelError
+from digitrec.inference.file_kinds import describe_foreign
 from digitrec.inference.prediction import Box
 from digitrec.pixels import bring_to_8_bits, find_orientation, flatten, to_uint8
 
@@ -179,9 +180,13 @@ def _from_bytes(content: bytes, name: str, goal: _Goal) -> LoadedImage:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ImageTooLargeError(f"{name}: {_too_large()}") from error
     except Exception as error:
-        # Decoders meet damaged data with errors of many kinds, not only OSError.
+        # Decoders meet damaged data with errors of many kinds, not only OSError. Pillow's own
+        # message of an unknown format holds nothing but the address of an object.
+        found = describe_foreign(content).split(";")[0]
+        reason = "unknown format" if isinstance(error, UnidentifiedImageError) else str(error)
         raise ImageError(
-            f"{name} is not a readable image ({error}); give PNG, JPEG, WebP, BMP, TIFF or GIF"
+            f"{name} is {f'{found}, ' if found else ''}not a readable image ({reason}); "
+            "give PNG, JPEG, WebP, BMP, TIFF or GIF"
         ) from error
 
 

@@ -62,15 +62,16 @@ class PixelScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             If the largest value of images that are not blank is at most 1: they seem to be
             scaled already.
         """
-        X = validate_data(self, X, dtype="numeric", reset=False)
-        if self.maximum > 1 and 0 < X.max() <= 1:
+        rows: NDArray = validate_data(self, X, dtype="numeric", reset=False)
+        highest = float(rows.max())
+        if self.maximum > 1 and 0 < highest <= 1:
             warnings.warn(
-                f"the largest pixel value is {X.max():g}: the images seem to be scaled to 0–1, and "
+                f"the largest pixel value is {highest:g}: the images seem to be scaled to 0–1, and "
                 f"the model expects 0–{self.maximum:g}; multiply them by {self.maximum:g}",
                 PixelWarning,
                 stacklevel=2,
             )
-        return np.multiply(X, np.float32(1 / self.maximum), dtype=np.float32, casting="unsafe")
+        return np.multiply(rows, np.float32(1 / self.maximum), dtype=np.float32, casting="unsafe")
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

@@ -19,8 +19,9 @@ from python_multipart.exceptions import MultipartParseError
 from python_multipart.multipart import parse_options_header
 
 from digitrec.errors import PixelError
+from digitrec.inference.file_kinds import describe_foreign
 from digitrec.pixels import to_rows, to_uint8
-from digitrec.serving.foreign import describe_foreign, number_type
+from digitrec.serving.foreign import number_type
 from digitrec.serving.messages import IMAGE_SIGNATURES, ROW_PIXELS, RequestError
 from digitrec.serving.settings import Settings
 

@@ -233,3 +233,27 @@ def test_an_image_that_was_given_stays_as_it_is():
     with Image.open(io.BytesIO(data)) as image:
         load_image(image, 200, look_side=100)
         assert image.size == (1200, 900)
+
+
+@pytest.mark.parametrize(
+    ("content", "named"),
+    [
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "HEIC"),
+        (b"\0\0\0\x18ftypmif1\0\0\0\0mif1heic", "HEIF"),
+        (b"%PDF-1.7", "PDF"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "SVG"),
+        (b"PK\x03\x04abc", "ZIP"),
+        (b"\x93NUMPY\x01", "npy"),
+        (b"<!DOCTYPE html>", "HTML"),
+        (bytes(range(256)), "unknown format"),
+    ],
+)
+def test_files_that_are_no_images_are_named(content, named, tmp_path: Path):
+    path = tmp_path / "IMG_0001.jpg"
+    path.write_bytes(content)
+    for source in (content, path):
+        with pytest.raises(ImageError, match=named) as caught:
+            read_image(source)
+        assert "give PNG, JPEG" in str(caught.value)
+        assert "object at 0x" not in str(caught.value)
+        assert len(str(caught.value)) < 200 + len(str(tmp_path))

@@ -1,5 +1,7 @@
 """The image transformers against plain per-image references and scikit-learn's own checks."""
 
+import warnings
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -13,9 +15,10 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from digitrec.errors import ConfigurationError
+from digitrec.errors import ConfigurationError, PixelWarning
 from digitrec.models import MODELS
 from digitrec.preprocessing import (
+    FEATURES,
     ConvolutionFilters,
     Deskew,
     EdgeMaps,
@@ -333,3 +336,16 @@ def test_global_scaler_keeps_proportions():
     assert scaled.var(axis=0).mean() == pytest.approx(1, rel=1e-5)
     np.testing.assert_allclose(scaled / scaled[:, :1], X / X[:, :1], rtol=1e-4)
     np.testing.assert_array_equal(GlobalScaler().fit_transform(np.ones((4, 2))), np.ones((4, 2)))
+
+
+@pytest.mark.parametrize("factor", [1 / 255, 0.5 / 255])
+@pytest.mark.parametrize("name", FEATURES)
+def test_pixels_scaled_to_one_are_told(name, factor):
+    features = FEATURES[name].build_fixed((8, 8))
+    rows = np.random.default_rng(0).integers(0, 256, (3, 64))
+    with pytest.warns(PixelWarning, match="multiply them by 255"):
+        features.transform(rows * factor)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        features.transform(rows)
+        features.transform(rows * 0)

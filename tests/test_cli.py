@@ -114,3 +114,25 @@ def test_a_result_is_shown_on_a_console_that_lacks_its_characters(tmp_path):
     )
     assert (done.returncode, path.exists()) == (0, True)
     assert re.search(r"95 % interval [\d.]+\?[\d.]+ %", done.stdout)
+
+
+SLOW_TO_IMPORT = {"sklearn", "scipy", "pandas", "matplotlib", "joblib", "skimage", "fastapi"}
+
+
+@pytest.mark.parametrize("command", ["--help", "models", "datasets", "train --help"])
+def test_listings_and_help_load_no_library_that_is_slow_to_import(command):
+    code = """
+import sys
+from digitrec.cli import main
+try:
+    main(sys.argv[2:])
+finally:
+    print(sorted(set(sys.argv[1].split(",")) & set(sys.modules)), file=sys.stderr)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code, ",".join(SLOW_TO_IMPORT), *command.split()],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stderr == "[]\n"

@@ -8,7 +8,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from digitrec._files import cache_dir
@@ -101,6 +100,8 @@ def load_qmnist(report: Report) -> Dataset:
 
 def _read_labels(path: Path) -> NDArray[np.int64]:
     """Read the eight columns of a label file; column 0 is the digit, column 2 the writer."""
+    import pandas as pd  # slow to import, and needed here only
+
     table = pd.read_csv(path, sep="\t", header=None, usecols=range(8), dtype=np.int64)
     return np.ascontiguousarray(table.to_numpy())
 

@@ -9,10 +9,9 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from digitrec.datasets._dataset import Dataset
@@ -22,6 +21,9 @@ from digitrec.datasets.columns import LABEL_NAMES, Columns, arrange_columns, sho
 from digitrec.datasets.text_files import READ_ERRORS, is_compressed, open_text
 from digitrec.errors import DatasetError, DigitrecError
 from digitrec.pixels import scale_dataset, to_ink_on_black, to_uint8
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = [
     "KaggleTable",
@@ -380,6 +382,8 @@ def _read_values(
 
 
 def _read_chunks(path: Path, layout: _Layout, n_rows: int) -> Iterator[pd.DataFrame]:
+    import pandas as pd  # slow to import, and needed here only
+
     with (
         open_text(path) as file,
         pd.read_csv(

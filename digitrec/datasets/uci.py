@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from digitrec._files import cache_dir
@@ -58,6 +57,8 @@ def load_optdigits(report: Report) -> Dataset:
 
 def load_semeion(report: Report) -> Dataset:
     """Load Semeion: rows of 256 pixels, then ten columns of which the digit's is 1."""
+    import pandas as pd  # slow to import, and needed here only
+
     folder = cache_dir("semeion")
     source = ensure_files("semeion", folder, SEMEION_CHECKSUMS, SEMEION_SOURCES, report)
     table = pd.read_csv(folder / "semeion.data", sep=" ", header=None, usecols=range(266))

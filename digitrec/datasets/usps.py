@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from digitrec._files import cache_dir
@@ -48,6 +47,8 @@ def load_usps(report: Report) -> Dataset:
 
 def _read_table(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """Read rows of the digit and 256 values; the training file has a blank after each row."""
+    import pandas as pd  # slow to import, and needed here only
+
     table = pd.read_csv(path, sep=" ", header=None, usecols=range(257)).to_numpy(np.float64)
     pixels = np.rint((table[:, 1:] + 1) * 127.5).clip(0, 255)
     return pixels.astype(np.uint8, order="C"), table[:, 0].astype(np.int64)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
-
-from sklearn.base import ClassifierMixin
+from typing import TYPE_CHECKING, Any
 
 from digitrec._optional import is_installed
 from digitrec.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from sklearn.base import ClassifierMixin
 
 __all__ = ["ModelSpec"]
 

@@ -1,58 +1,46 @@
 """Every model that digitrec compares, by name.
 
 Estimators are written for features of one global scale (see `digitrec.preprocessing`). They
-leave threads alone: whoever fits them sets ``n_jobs``.
+leave threads alone: whoever fits them sets ``n_jobs``. Their libraries are imported when one is
+built, so that listing the models is fast.
 """
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Iterable
-from typing import Any
-
-from sklearn.base import ClassifierMixin
-from sklearn.discriminant_analysis import LinearDiscriminantAnalysis, QuadraticDiscriminantAnalysis
-from sklearn.dummy import DummyClassifier
-from sklearn.ensemble import (
-    ExtraTreesClassifier,
-    HistGradientBoostingClassifier,
-    StackingClassifier,
-    VotingClassifier,
-)
-from sklearn.kernel_approximation import Nystroem
-from sklearn.linear_model import LogisticRegression, RidgeClassifier
-from sklearn.naive_bayes import GaussianNB
-from sklearn.neighbors import KNeighborsClassifier
-from sklearn.neural_network import MLPClassifier
-from sklearn.pipeline import Pipeline
-from sklearn.svm import LinearSVC
-from sklearn.tree import DecisionTreeClassifier
+from typing import TYPE_CHECKING, Any
 
 from digitrec.errors import ConfigurationError, check_choice
 from digitrec.models._spec import ModelSpec
-from digitrec.models.augmented_mlp import AugmentedMLP
-from digitrec.models.cnn import ConvolutionalNetwork
-from digitrec.models.discriminant_forest import DiscriminantForest
-from digitrec.models.kernel_svm import KernelSVC
-from digitrec.models.virtual_svm import VirtualSVC
-from digitrec.preprocessing import ConvolutionFilters
+
+if TYPE_CHECKING:
+    from sklearn.base import ClassifierMixin
 
 __all__ = ["DEFAULT_MODELS", "MODELS", "parse_overrides"]
 
 
 def _logistic_regression(random_state: int) -> ClassifierMixin:
+    from sklearn.linear_model import LogisticRegression
+
     return LogisticRegression(C=0.1, max_iter=300, random_state=random_state)
 
 
 def _svm(random_state: int) -> ClassifierMixin:
+    from digitrec.models.kernel_svm import KernelSVC
+
     return KernelSVC(C=10.0, gamma="scale")
 
 
 def _random_forest(random_state: int) -> ClassifierMixin:
+    from digitrec.models.discriminant_forest import DiscriminantForest
+
     return DiscriminantForest(n_estimators=100, random_state=random_state)
 
 
 def _mlp(random_state: int) -> ClassifierMixin:
+    from sklearn.neural_network import MLPClassifier
+
     return MLPClassifier(
         hidden_layer_sizes=(256,),
         batch_size=200,
@@ -64,51 +52,75 @@ def _mlp(random_state: int) -> ClassifierMixin:
 
 
 def _dummy(random_state: int) -> ClassifierMixin:
+    from sklearn.dummy import DummyClassifier
+
     return DummyClassifier(strategy="most_frequent", random_state=random_state)
 
 
 def _knn(random_state: int) -> ClassifierMixin:
+    from sklearn.neighbors import KNeighborsClassifier
+
     return KNeighborsClassifier(n_neighbors=5, weights="distance", algorithm="brute")
 
 
 def _extra_trees(random_state: int) -> ClassifierMixin:
+    from sklearn.ensemble import ExtraTreesClassifier
+
     return ExtraTreesClassifier(n_estimators=100, random_state=random_state)
 
 
 def _hist_gradient_boosting(random_state: int) -> ClassifierMixin:
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
     return HistGradientBoostingClassifier(
         max_iter=100, learning_rate=0.2, max_bins=63, random_state=random_state
     )
 
 
 def _lda(random_state: int) -> ClassifierMixin:
+    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+
     return LinearDiscriminantAnalysis()
 
 
 def _qda(random_state: int) -> ClassifierMixin:
+    from sklearn.discriminant_analysis import QuadraticDiscriminantAnalysis
+
     # The covariance of a class needs shrinkage: some directions vary in a few classes only.
     return QuadraticDiscriminantAnalysis(solver="eigen", shrinkage=0.05)
 
 
 def _linear_svm(random_state: int) -> ClassifierMixin:
+    from sklearn.svm import LinearSVC
+
     return LinearSVC(C=1.0, dual=True, max_iter=3000, random_state=random_state)
 
 
 def _ridge(random_state: int) -> ClassifierMixin:
+    from sklearn.linear_model import RidgeClassifier
+
     return RidgeClassifier(alpha=1.0, random_state=random_state)
 
 
 def _gaussian_nb(random_state: int) -> ClassifierMixin:
+    from sklearn.naive_bayes import GaussianNB
+
     # Variances of a few rows are too small by chance. Share of the largest variance added to
     # all; validation error on MNIST: 8.8 % with next to none, 5.9 % with 0.01, 9.5 % with 0.1.
     return GaussianNB(var_smoothing=0.01)
 
 
 def _decision_tree(random_state: int) -> ClassifierMixin:
+    from sklearn.tree import DecisionTreeClassifier
+
     return DecisionTreeClassifier(min_samples_leaf=3, random_state=random_state)
 
 
 def _nystroem_svm(random_state: int) -> ClassifierMixin:
+    from sklearn.kernel_approximation import Nystroem
+    from sklearn.pipeline import Pipeline
+    from sklearn.svm import LinearSVC
+
     return Pipeline(
         [
             ("nystroem", Nystroem(gamma=0.01, n_components=500, random_state=random_state)),
@@ -118,32 +130,49 @@ def _nystroem_svm(random_state: int) -> ClassifierMixin:
 
 
 def _voting(random_state: int) -> ClassifierMixin:
+    from sklearn.ensemble import VotingClassifier
+
     members = [(name, _MEMBERS[name](random_state)) for name in _MEMBERS]
     return VotingClassifier(members, voting="soft")
 
 
 def _stacking(random_state: int) -> ClassifierMixin:
+    from sklearn.ensemble import StackingClassifier
+    from sklearn.linear_model import LogisticRegression
+
     members = [(name, _MEMBERS[name](random_state)) for name in _MEMBERS]
     return StackingClassifier(members, LogisticRegression(max_iter=300), cv=3)
 
 
 def _cnn(random_state: int) -> ClassifierMixin:
+    from digitrec.models.cnn import ConvolutionalNetwork
+
     return ConvolutionalNetwork(random_state=random_state)
 
 
 def _virtual_svm(random_state: int) -> ClassifierMixin:
+    from digitrec.models.virtual_svm import VirtualSVC
+
     return VirtualSVC(random_state=random_state)
 
 
 def _augmented_mlp(random_state: int) -> ClassifierMixin:
+    from digitrec.models.augmented_mlp import AugmentedMLP
+
     return AugmentedMLP(random_state=random_state)
 
 
 def _convolution_svm(random_state: int) -> ClassifierMixin:
+    from digitrec.models.virtual_svm import VirtualSVC
+    from digitrec.preprocessing import ConvolutionFilters
+
     return VirtualSVC(descriptor=ConvolutionFilters(), random_state=random_state)
 
 
 def _convolution_mlp(random_state: int) -> ClassifierMixin:
+    from digitrec.models.augmented_mlp import AugmentedMLP
+    from digitrec.preprocessing import ConvolutionFilters
+
     return AugmentedMLP(descriptor=ConvolutionFilters(), random_state=random_state)
 
 

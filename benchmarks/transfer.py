@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.progress import track
 from threadpoolctl import threadpool_limits
 
-from benchmarks._options import run_app, split_names
+from benchmarks._options import run_app
 from digitrec._environment import (
     available_cores,
     describe_hardware,
@@ -30,6 +30,7 @@ from digitrec._environment import (
 )
 from digitrec._files import write_json, write_text
 from digitrec._interruption import interruptible
+from digitrec.commands.options import split_names
 from digitrec.datasets import DATASETS, Dataset, load_dataset, load_default_dataset
 from digitrec.errors import DigitrecError, check_choice
 from digitrec.evaluation.job import describe_parameters

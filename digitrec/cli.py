@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from digitrec._console import replace_unknown_characters
+from digitrec.commands.compare import compare_models
 from digitrec.errors import DigitrecError
 
 if TYPE_CHECKING:
@@ -23,9 +24,31 @@ app = typer.Typer(
     name="digitrec",
     help="Compare classical models on handwritten digits and use the winner on real images.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+
+def _show_version(value: bool) -> None:
+    if value:
+        from digitrec._environment import digitrec_version
+
+        typer.echo(f"digitrec {digitrec_version()}")
+        raise typer.Exit
+
+
+@app.callback()
+def digitrec(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", is_eager=True, callback=_show_version, help="Print the version and end."
+        ),
+    ] = False,
+) -> None:
+    """Compare classical models on handwritten digits and use the winner on real images."""
+
+
+app.command(name="compare")(compare_models)
 
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print results only.")]
 Seed = Annotated[int, typer.Option("--random-state", help="Seed.")]

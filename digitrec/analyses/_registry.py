@@ -86,13 +86,17 @@ class AnalysisContext:
     def one_per_model(self) -> list[Result]:
         """One result of each model and feature set: the winner, else the lowest seed.
 
-        The best validation accuracy comes first.
+        The best on the validation rows comes first.
         """
         chosen: dict[tuple[str, str], Result] = {}
         for result in sorted(self.results, key=lambda r: (r.key != self.winner, r.random_state)):
             if result.ok:
                 chosen.setdefault((result.features, result.model), result)
-        return sorted(chosen.values(), key=lambda result: -(result.validation_accuracy or 0.0))
+        # What the metric of the run cannot score stands last.
+        return sorted(
+            chosen.values(),
+            key=lambda r: (r.ranking_score is None, -(r.ranking_score or 0.0), r.stem),
+        )
 
     @property
     def winning_result(self) -> Result | None:

@@ -162,10 +162,13 @@ class ReportContext:
         for result in sorted(self.run.results, key=lambda result: result.random_state):
             groups.setdefault((result.features, result.model), []).append(result)
         rows = [self._row(*key, results) for key, results in groups.items()]
+
         # A failed seed leaves its row at the accuracy of the others.
-        return sorted(
-            rows, key=lambda row: (not row.results, -(row.mean("validation_accuracy") or 0.0))
-        )
+        def place(row: Row) -> tuple[bool, bool, bool, float]:
+            score = row.mean("ranking_score")
+            return not row.results, not row.is_winner, score is None, -(score or 0.0)
+
+        return sorted(rows, key=place)
 
     @cached_property
     def ok_rows(self) -> list[Row]:

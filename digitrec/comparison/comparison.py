@@ -48,6 +48,8 @@ class Comparison:
         The data, where they are at hand.
     plot : Plots
         The figures.
+    experiment : Experiment or None
+        What was asked for; None where the comparison was read from a folder.
     interrupted : bool
         Whether Ctrl-C ended the run early.
     """
@@ -68,7 +70,7 @@ class Comparison:
         self.dataset = dataset
         self.interrupted = interrupted
         self._store = store
-        self._experiment = experiment
+        self.experiment = experiment
         self._jobs = {job.key: job for job in jobs or ()}
 
     @property
@@ -387,7 +389,7 @@ class Comparison:
             raise DigitrecError(
                 f"the data of this comparison ({name}) are not at hand; give them to compare again"
             )
-        experiment = self._experiment or make_experiment(self.folder)
+        experiment = self.experiment or make_experiment(self.folder)
         experiment = dataclasses.replace(experiment, options={**experiment.options, **options})
         return analysis_context(
             experiment,

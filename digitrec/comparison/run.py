@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import os
 import re
 import time
@@ -23,7 +24,14 @@ from digitrec.evaluation.experiment import Experiment, make_jobs, run_experiment
 from digitrec.evaluation.ranking import check_metric, metric_name
 from digitrec.evaluation.runner import Event
 
-__all__ = ["as_dataset", "compare", "make_experiment", "parse_seconds", "parse_size"]
+__all__ = [
+    "as_dataset",
+    "compare",
+    "make_experiment",
+    "parse_seconds",
+    "parse_size",
+    "run_comparison",
+]
 
 _PROFILES = ("fast", "full")
 _SECONDS = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
@@ -151,6 +159,7 @@ def compare(
     from digitrec.comparison.progress import show_progress
 
     started_at = time.monotonic()
+    config = _config({name: value for name, value in locals().items() if name != "started_at"})
     with show_progress(progress) as (report, on_event):
         dataset, source = as_dataset(
             data,
@@ -188,12 +197,76 @@ def compare(
             force=force,
             only_failed=only_failed,
             options=options,
+            command=_call(config),
+            config=config,
         )
         if output_dir is None:
             experiment = _in_cache(experiment, dataset, source)
-        outcome = run_experiment(
-            experiment, dataset, source, report=report, on_event=on_event, started_at=started_at
+        return run_comparison(
+            dataset, source, experiment, report=report, on_event=on_event, started_at=started_at
         )
+
+
+def _config(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments of `compare` that are not its defaults as options of the command.
+
+    What has no name, such as an estimator or an array, is left to the caller's code.
+    """
+    defaults = {name: p.default for name, p in inspect.signature(compare).parameters.items()}
+    names = {"data": "dataset", "n_jobs": "jobs", "parameters": "set"}
+    config = {}
+    for name, value in arguments.items():
+        if name in ("progress", "force", "only_failed", "options") or value is defaults[name]:
+            continue
+        if name == "parameters":
+            value = [f"{m}.{p}={v!r}" for m, values in value.items() for p, v in values.items()]
+        elif isinstance(value, Mapping):
+            value = [f"{key}={item}" for key, item in value.items() if name == "timeout"]
+        elif isinstance(value, (list, tuple)) and name in ("models", "features", "analyses"):
+            value = [item for item in value if isinstance(item, str)]
+        elif isinstance(value, os.PathLike):
+            value = os.fspath(value)
+        if isinstance(value, (str, int, float, list)) and value != []:
+            config[names.get(name, name)] = value
+    return config
+
+
+def _call(config: Mapping[str, Any]) -> str:
+    """Return the call of `compare` for the report; what has no name is an ellipsis."""
+    names = {"dataset": "data", "jobs": "n_jobs"}
+    shown = {names.get(name, name): value for name, value in config.items()}
+    first = shown.pop("data", None)
+    settings = shown.pop("set", None)
+    parts = ["…" if first is None else repr(first)]
+    parts += [f"{name}={value!r}" for name, value in shown.items()]
+    if settings:
+        parts.append("parameters={…}")
+    return f"digitrec.compare({', '.join(parts)})"
+
+
+def run_comparison(
+    dataset: Dataset,
+    source: str,
+    experiment: Experiment,
+    *,
+    report: Callable[[str], None] = lambda line: None,
+    on_event: Callable[[Event], None] = lambda event: None,
+    started_at: float | None = None,
+) -> Comparison:
+    """Run what `make_experiment` describes on a dataset.
+
+    Parameters
+    ----------
+    dataset, source
+        As `as_dataset` returns them.
+    experiment : Experiment
+        What to compare.
+    report, on_event, started_at
+        See `digitrec.evaluation.experiment.run_experiment`.
+    """
+    outcome = run_experiment(
+        experiment, dataset, source, report=report, on_event=on_event, started_at=started_at
+    )
     return Comparison(
         outcome.run,
         folder=experiment.folder,
@@ -281,6 +354,9 @@ def make_experiment(
     force: bool = False,
     only_failed: bool = False,
     options: Mapping[str, Any] | None = None,
+    timeouts: Mapping[str, float] | None = None,
+    command: str = "",
+    config: Mapping[str, Any] | None = None,
 ) -> Experiment:
     """Check the arguments of `compare` before anything runs; see there.
 
@@ -307,15 +383,20 @@ def make_experiment(
     if cv is not None and "cross_validation" not in names:
         names = (*names, "cross_validation")
     general, single = _time_limits(timeout)
+    single |= timeouts or {}
     specs = resolve_models(models)
-    named: dict[str, Mapping[str, Any]] = {"parameters": parameters or {}, "timeout": single}
+    named: dict[str, Mapping[str, Any]] = {"parameters": parameters or {}, "time limit": single}
     for what, given in named.items():
         for model, setting in given.items():
             if model not in specs:
                 raise ConfigurationError(
-                    f"{what}= names {model!r} ({setting!r}), which is no model of this comparison; "
-                    f"those are: {', '.join(specs)}"
+                    f"the {what} {setting!r} is for {model!r}, which is no model of this "
+                    f"comparison; those are: {', '.join(specs)}"
                 )
+        if what == "parameters":
+            for model, values in given.items():
+                if not specs[model].problem:
+                    specs[model].build(random_state, values)
     return Experiment(
         models=specs,
         features=features,
@@ -346,6 +427,8 @@ def make_experiment(
         },
         metric=metric,
         budget=None if budget is None else parse_seconds(budget, "budget"),
+        command=command,
+        config=config or {},
     )
 
 

@@ -78,6 +78,10 @@ class Experiment:
         What ranks the models on the validation rows; see `digitrec.evaluation.ranking`.
     budget : float or None
         Wall time in seconds that the whole run may take.
+    command : str
+        The command or call, for the report.
+    config : mapping
+        Options that repeat the run, by name; JSON-safe.
     cache : pathlib.Path or None
         Folder of what jobs share; None means digitrec's cache.
     """
@@ -104,6 +108,8 @@ class Experiment:
     options: Mapping[str, Any] = field(default_factory=dict)
     metric: Any = "accuracy"
     budget: float | None = None
+    command: str = ""
+    config: Mapping[str, Any] = field(default_factory=dict)
     cache: Path | None = None
 
     @property
@@ -298,7 +304,17 @@ def run_experiment(
             analyses, failures, interrupted = _analyse(
                 experiment, dataset, jobs, results, winner, store, report, deadline
             )
-        run = make_run(dataset, results, winner, analyses, started_at, failures)
+        run = make_run(
+            dataset,
+            results,
+            winner,
+            analyses,
+            started_at,
+            failures,
+            location=source,
+            command=experiment.command,
+            config=dict(experiment.config),
+        )
         run = dataclasses.replace(run, metric=metric_name(experiment.metric))
         if not to_run:
             run = keep_times(run, experiment.folder / "results.json")

@@ -11,7 +11,16 @@ from typing import Any, Literal
 from digitrec._files import file_safe, write_json
 from digitrec.errors import DigitrecError
 
-__all__ = ["SCHEMA", "Result", "Run", "Status", "read_run", "shape_list", "write_run"]
+__all__ = [
+    "SCHEMA",
+    "Result",
+    "Run",
+    "Status",
+    "read_run",
+    "render_config",
+    "shape_list",
+    "write_run",
+]
 
 SCHEMA = 1
 
@@ -146,7 +155,8 @@ class Run:
     dataset : dict
         ``name``, ``n_train``, ``n_test``, ``n_columns``, ``image_shape`` (None for a table),
         ``label_names``, ``label_values`` (labels as they were given, None where they are 0, 1,
-        2, …), ``source``, ``license``, ``fingerprint``, ``warnings``.
+        2, …), ``source``, ``location`` (what `load_dataset` takes), ``license``,
+        ``fingerprint``, ``warnings``.
     results : list of Result
         One per job.
     winner : str or None
@@ -158,7 +168,9 @@ class Run:
     failures : dict of str to str
         Why an analysis that was asked for has no output, by its name.
     command : str
-        Command that made the run.
+        Command, or call of `digitrec.compare`, that made the run.
+    config : dict
+        Options that repeat it, by name; JSON-safe. See `render_config`.
     total_seconds : float
         Wall time of the run.
     created_at : str
@@ -171,6 +183,7 @@ class Run:
     metric: str = "accuracy"
     analyses: dict[str, Any] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
+    config: dict[str, Any] = field(default_factory=dict)
     command: str
     total_seconds: float
     created_at: str
@@ -184,6 +197,29 @@ class Run:
 def shape_list(image_shape: tuple[int, int] | None) -> list[int] | None:
     """Return an image shape as JSON has it; None for rows that are no images."""
     return None if image_shape is None else list(image_shape)
+
+
+def render_config(run: Run) -> str:
+    """Return the options of a run as TOML, for ``digitrec compare --config``.
+
+    Examples
+    --------
+    >>> run = Run(
+    ...     dataset={}, results=[], winner=None, command="", total_seconds=0.0, created_at="",
+    ...     config={"dataset": "digits", "set": ["svm.C=5"], "seeds": 3},
+    ... )
+    >>> print(render_config(run))
+    dataset = "digits"
+    set = ["svm.C=5"]
+    seeds = 3
+    """
+    lines = []
+    for name, value in run.config.items():
+        if value is not None:
+            # Strings, numbers, booleans and lists of them are written alike in JSON and TOML.
+            text = json.dumps(value, ensure_ascii=False)
+            lines.append(f"{name.replace('_', '-')} = {text}")
+    return "\n".join(lines)
 
 
 def write_run(run: Run, path: Path) -> None:

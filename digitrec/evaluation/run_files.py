@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-import shlex
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,6 +28,10 @@ def make_run(
     analyses: dict[str, Any],
     started_at: float,
     failures: dict[str, str] | None = None,
+    *,
+    location: str = "",
+    command: str = "",
+    config: dict[str, Any] | None = None,
 ) -> Run:
     """Return the record of a run.
 
@@ -47,6 +49,12 @@ def make_run(
         ``time.monotonic()`` at the start of the run.
     failures : dict of str to str, optional
         Why analyses have no output, by name.
+    location : str
+        What `digitrec.datasets.load_dataset` takes to find the data again.
+    command : str
+        The command or call that made the run.
+    config : dict, optional
+        Options that repeat it, by name.
     """
     return Run(
         dataset={
@@ -58,6 +66,7 @@ def make_run(
             "label_names": list(dataset.label_names),
             "label_values": _json_labels(dataset.label_values),
             "source": dataset.source,
+            "location": location,
             "license": dataset.license,
             "fingerprint": dataset.fingerprint,
             "warnings": list(dataset.warnings),
@@ -66,7 +75,8 @@ def make_run(
         winner=winner,
         analyses=analyses,
         failures=failures or {},
-        command=_command(),
+        command=command,
+        config=config or {},
         total_seconds=time.monotonic() - started_at,
         created_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     )
@@ -109,21 +119,12 @@ def keep_times(run: Run, path: Path) -> Run:
         total_seconds=earlier.total_seconds,
         created_at=earlier.created_at,
         command=earlier.command,
+        config=earlier.config,
     )
 
 
 def _jobs_of(run: Run) -> list[tuple[str, str]]:
     return [(result.key, result.finished_at) for result in run.results]
-
-
-def _command() -> str:
-    """Return the command of this process as a user would type it."""
-    main = sys.modules["__main__"]
-    spec = getattr(main, "__spec__", None)
-    if spec is not None and spec.name:
-        name = spec.name.removesuffix(".__main__")
-        return shlex.join(["python", "-m", name, *sys.argv[1:]])
-    return shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
 
 
 def write_predictions(run: Run, store: JobStore, dataset: Dataset, folder: Path) -> None:

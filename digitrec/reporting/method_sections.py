@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from digitrec.analyses import ReportContext
+from digitrec.evaluation.result import render_config
 from digitrec.rendering.markdown import code, code_block, escape, seconds, table
 from digitrec.rendering.section import Content, Section
 
-__all__ = ["SECTIONS", "loading_section", "method_section"]
+__all__ = ["SECTIONS", "configuration_section", "loading_section", "method_section"]
 
 _COLUMNS = (
     (
@@ -139,4 +140,17 @@ def _first(values: Sequence[str]) -> str:
     return "; ".join(dict.fromkeys(value for value in values if value))
 
 
-SECTIONS = (Section("loading", loading_section, 200), Section("method", method_section, 210))
+def configuration_section(context: ReportContext) -> Content | None:
+    """Show the options that repeat the run, as a file."""
+    text = render_config(context.run)
+    if not text:
+        return None
+    lead = "Saved as `run.toml`, this repeats the run with `digitrec compare --config run.toml`:"
+    return Content("\n\n".join(["## Configuration", lead, code_block(text, "toml")]))
+
+
+SECTIONS = (
+    Section("loading", loading_section, 200),
+    Section("method", method_section, 210),
+    Section("configuration", configuration_section, 220),
+)

@@ -9,6 +9,7 @@ from digitrec.evaluation.result import Result
 from digitrec.rendering.markdown import (
     MISSING,
     anchor,
+    code,
     escape,
     join_words,
     number,
@@ -43,6 +44,7 @@ def summary_section(context: ReportContext) -> Content:
     if failures:
         parts.append("Jobs that did not end well:")
         parts.append("\n".join(_failure_line(failure) for failure in failures))
+    parts += [_limit_line(row) for row in context.rows if any(r.reached_limit for r in row.results)]
     if run.failures:
         parts.append("Analyses without a result:")
         parts.append(
@@ -115,11 +117,26 @@ def _interval(row: Row) -> str:
 
 def _status(row: Row) -> str:
     states = ["ok"] if row.results else []
+    if any(result.reached_limit for result in row.results):
+        states.append("iteration limit ‡")
     states += sorted({failure.status.replace("_", " ") for failure in row.failures})
     if row.results and row.failures:
         total = len(row.results) + len(row.failures)
         states[0] = f"ok ({len(row.results)} of {total} seeds)"
     return ", ".join(states)
+
+
+def _limit_line(row: Row) -> str:
+    """Say that a model stopped at its iteration limit, and what to do."""
+    result = next(result for result in row.results if result.reached_limit)
+    text = f"‡ **{escape(row.title)}** stopped before it converged"
+    if result.iteration_limit is None:
+        return f"{text}."
+    setting = f"--set {result.model}.max_iter={2 * result.iteration_limit}"
+    return (
+        f"{text}, at its limit of {result.iteration_limit:,} iterations; to allow more: "
+        f"{code(setting)}."
+    )
 
 
 def _failure_line(failure: Result) -> str:
@@ -161,7 +178,12 @@ def _count(n: int, noun: str) -> str:
 
 
 def _legend(context: ReportContext) -> str:
-    text = "★ chosen on validation accuracy; rows are in that order."
+    metric = context.run.metric.replace("_", " ")
+    text = (
+        "★ chosen on validation accuracy; rows are in that order."
+        if metric == "accuracy"
+        else f"★ chosen by {escape(metric)} on the validation rows; rows are in that order."
+    )
     alike = _alike(context)
     if any(row.shown.stem in alike for row in context.rows if not row.is_winner):
         level = context.run.analyses["significance"]["alpha"]

@@ -3,7 +3,8 @@ import sys
 
 import pytest
 
-from benchmarks._options import choose, parse_size, parse_timeouts, split_names
+from digitrec.commands.options import choose, parse_timeouts, split_names
+from digitrec.comparison.run import parse_size
 from digitrec.errors import ConfigurationError
 
 
@@ -30,30 +31,25 @@ def test_bad_sizes(text):
 
 
 def test_timeouts():
-    found = parse_timeouts(["60", "svm=600", "mlp=1.5"], ["svm", "mlp"])
+    found = parse_timeouts(["1m", "svm=600", "mlp=1.5s"])
     assert found == (60.0, {"svm": 600.0, "mlp": 1.5})
-    assert parse_timeouts([], []) == (None, {})
+    assert parse_timeouts([]) == (None, {})
 
 
 @pytest.mark.parametrize("setting", ["x", "svm=", "svm=-1", "0", "inf", "nan", "svm=a"])
 def test_bad_timeouts(setting):
     with pytest.raises(ConfigurationError, match="cannot read the time limit"):
-        parse_timeouts([setting], ["svm"])
-
-
-def test_a_timeout_of_no_model():
-    with pytest.raises(ConfigurationError, match=r"unknown model 'svn'; choose one of: svm, mlp"):
-        parse_timeouts(["svn=5"], ["svm", "mlp"])
+        parse_timeouts([setting])
 
 
 def test_choices():
-    assert choose("model", None, ["a", "b", "c"], ["b"]) == ("b",)
-    assert choose("model", "all", ["a", "b", "c"], ["b"]) == ("a", "b", "c")
-    assert choose("model", "c, a,c", ["a", "b", "c"], ["b"]) == ("c", "a")
+    assert choose("model", None, ["a", "b", "c"]) is None
+    assert choose("model", "all", ["a", "b", "c"]) == "all"
+    assert list(choose("model", "c, a,c", ["a", "b", "c"])) == ["c", "a"]
     with pytest.raises(ConfigurationError, match=r"unknown model 'd'; choose one of: a, b, c"):
-        choose("model", "a,d", ["a", "b", "c"], [])
+        choose("model", "a,d", ["a", "b", "c"])
     with pytest.raises(ConfigurationError, match="no name"):
-        choose("model", ",", ["a"], [])
+        choose("model", ",", ["a"])
 
 
 def test_a_path_with_a_comma_stays_whole(tmp_path):

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from digitrec.datasets import load_dataset
+from digitrec.errors import DigitrecError
 from digitrec.evaluation.result import read_run
 from digitrec.models import MODELS
 from digitrec.persistence import load_model
@@ -110,7 +111,18 @@ def test_the_report_is_rebuilt_without_training(reports, call, environment):
         (("--models", "svn"), "unknown model 'svn'; choose one of: logistic_regression, svm"),
         (("--features", "pixels"), "unknown feature set 'pixels'; choose one of: raw"),
         (("--dataset", "emnist99"), "unknown dataset 'emnist99'"),
-        (("--set", "svm.D=1"), "has no parameter 'D'"),
+        (("--set", "lda.D=1"), "has no parameter 'D'"),
+        (("--set", "svm.C=1"), "is for 'svm', which is no model of this comparison"),
+        (("--set", "lda.n_jobs=4"), "--set lda.n_jobs has no effect"),
+        (("--timeout", "svm=60"), "is for 'svm', which is no model of this comparison"),
+        (("--repeats", "3"), "--repeats has no effect without --cv"),
+        (("--rope", "0.1"), "--rope has no effect without --cv"),
+        (("--scheduler", "tcp://localhost:1"), "scheduler= is for"),
+        (("--report-only", "--seeds", "2"), "have no effect beside --report-only"),
+        (("--metric", "speed"), "unknown metric 'speed'"),
+        (("--budget", "later"), "cannot read the budget 'later'"),
+        (("--models", "nowhere.py:Model"), "cannot load 'nowhere.py'"),
+        (("--models", "digitrec.models:nothing"), "has no 'nothing'"),
         (("--set", "svm.C"), "model.parameter=value"),
         (("--timeout", "soon"), "cannot read the time limit 'soon'"),
         (("--max-memory", "lots"), "cannot read the size 'lots'"),
@@ -119,7 +131,6 @@ def test_the_report_is_rebuilt_without_training(reports, call, environment):
         (("--profile", "slow"), "unknown profile 'slow'; choose one of: fast, full"),
         (("--analyses", "nothing"), "unknown analysis 'nothing'"),
         (("--jobs", "0"), "--jobs"),
-        (("--report-only",), "no saved results"),
     ],
 )
 def test_mistakes_end_with_one_line_and_exit_code_2(arguments, message, tmp_path, monkeypatch):
@@ -127,7 +138,6 @@ def test_mistakes_end_with_one_line_and_exit_code_2(arguments, message, tmp_path
     from typer.testing import CliRunner
 
     from benchmarks import run_all
-    from digitrec.errors import DigitrecError
 
     monkeypatch.setenv("DIGITREC_DATA", str(tmp_path / "cache"))
     given = [str(part) for part in (*QUICK, "--output-dir", tmp_path, *arguments)]
@@ -138,6 +148,13 @@ def test_mistakes_end_with_one_line_and_exit_code_2(arguments, message, tmp_path
     else:
         assert result.exit_code == 2
         assert message in click.unstyle(result.output)
+
+
+def test_a_report_of_nothing_cannot_be_rebuilt(tmp_path):
+    from digitrec.commands.compare import _rebuild, _saved_folder
+
+    with pytest.raises(DigitrecError, match="no saved results"):
+        _rebuild(_saved_folder(tmp_path, "digits"), None)
 
 
 def test_errors_show_no_traceback(call):

@@ -1,4 +1,4 @@
-"""What `run_all` prints: the accuracy table and the lists of what there is."""
+"""What the comparison prints: the accuracy table and the lists of what there is."""
 
 from __future__ import annotations
 
@@ -36,13 +36,20 @@ def accuracy_table(run: Run) -> Table:
             _with_spread(row, "validation_accuracy", percent),
             _with_spread(row, "test_accuracy", percent),
             f"{percent(row.shown.test_accuracy_low)}–{percent(row.shown.test_accuracy_high)}",
-            seconds(row.mean("fit_seconds")),
+            seconds(row.mean("fit_seconds")) + (" ‡" if _limited(row) else ""),
             number(row.mean("latency_p50_ms"), 2),
             style="green" if row.is_winner else None,
         )
     if not context.rows:
         table.add_row(MISSING)
+    if any(_limited(row) for row in context.rows):
+        table.caption = "‡ stopped at its iteration limit; the report says how to raise it"
+        table.caption_justify = "left"
     return table
+
+
+def _limited(row: Row) -> bool:
+    return any(result.reached_limit for result in row.results)
 
 
 def choices_table() -> Table:

@@ -1,0 +1,499 @@
+"""The command that compares models and writes the report: ``digitrec compare``.
+
+Also ``python -m benchmarks.run_all``, under its old name.
+"""
+
+from __future__ import annotations
+
+import errno
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from digitrec.errors import ConfigurationError, DigitrecError, check_choice
+
+if TYPE_CHECKING:
+    from digitrec.comparison import Comparison
+    from digitrec.datasets import Dataset
+    from digitrec.evaluation.progress import ProgressView
+    from digitrec.evaluation.result import Run
+
+__all__ = ["compare_models", "run_command"]
+
+INTERRUPTED = 130
+# Options that say how to run, and not what to compare: a configuration does not repeat them.
+_NOT_REPEATED = ("config", "force", "only_failed", "report_only", "list_choices", "quiet")
+
+
+def _load_config(context: typer.Context, value: Path | None) -> Path | None:
+    """Take options from a file, as defaults: those of the command line go before them."""
+    from digitrec.commands.options import read_config
+
+    if value is not None:
+        allowed = [p.name for p in context.command.params if p.name not in ("config", "help")]
+        found = read_config(value, [name for name in allowed if name is not None])
+        context.default_map = {**(context.default_map or {}), **found}
+    return value
+
+
+def compare_models(
+    context: typer.Context,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            exists=True,
+            dir_okay=False,
+            is_eager=True,
+            callback=_load_config,
+            help="TOML file with options by name; each report ends with one.",
+        ),
+    ] = None,
+    dataset: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAMES",
+            help="Names or paths of datasets, separated by commas. Default: mnist, or mnist_5k "
+            "where MNIST cannot be downloaded.",
+        ),
+    ] = None,
+    models: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAMES",
+            help="Models, separated by commas, or 'all'. Own ones: package.module:name or "
+            "file.py:name.",
+        ),
+    ] = None,
+    features: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAMES", help="Feature sets, separated by commas, or 'all'; own ones too."
+        ),
+    ] = None,
+    set: Annotated[
+        list[str] | None,
+        typer.Option(metavar="MODEL.PARAM=VALUE", help="Change a parameter of a model."),
+    ] = None,
+    augment: Annotated[
+        int, typer.Option(min=0, help="Random copies of each training image to add.")
+    ] = 0,
+    max_train: Annotated[
+        int | None, typer.Option(min=1, help="Keep at most this many training images.")
+    ] = None,
+    random_state: Annotated[int, typer.Option(min=0, help="Seed.")] = 0,
+    seeds: Annotated[int, typer.Option(min=1, help="Seeds to run each model with.")] = 1,
+    metric: Annotated[
+        str,
+        typer.Option(
+            help="What ranks the models on the validation rows: accuracy, balanced_accuracy, "
+            "macro_f1, log_loss, or a scorer of scikit-learn."
+        ),
+    ] = "accuracy",
+    profile: Annotated[
+        str | None, typer.Option(help="Bundle of further analyses: fast or full.")
+    ] = None,
+    analyses: Annotated[
+        str | None, typer.Option(metavar="NAMES", help="Analyses, separated by commas, or 'all'.")
+    ] = None,
+    significance: Annotated[
+        bool, typer.Option("--significance", help="Test whether the differences are chance.")
+    ] = False,
+    calibration: Annotated[
+        bool, typer.Option("--calibration", help="Score the confidence, and rejection by it.")
+    ] = False,
+    subsets: Annotated[
+        bool, typer.Option("--subsets", "--lenses", help="Score parts of MNIST's test set.")
+    ] = False,
+    robustness: Annotated[
+        bool, typer.Option("--robustness", help="Score corrupted copies of the test images.")
+    ] = False,
+    mnist_c: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            exists=True,
+            file_okay=False,
+            help="Published MNIST-C arrays to score instead; turns --robustness on.",
+        ),
+    ] = None,
+    learning_curves: Annotated[
+        bool, typer.Option("--learning-curves", help="Fit on growing parts of the training rows.")
+    ] = False,
+    cv: Annotated[
+        int | None, typer.Option(metavar="K", min=2, help="Cross-validate with this many folds.")
+    ] = None,
+    repeats: Annotated[int, typer.Option(min=1, help="Repetitions of --cv.")] = 1,
+    cv_groups: Annotated[
+        str | None,
+        typer.Option(help="writer: no writer on both sides of a fold of --cv, where known."),
+    ] = None,
+    rope: Annotated[
+        float, typer.Option(min=0, max=1, help="Difference in accuracy that does not matter.")
+    ] = 0.001,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Jobs at a time. Default: one per core.")
+    ] = None,
+    timeout: Annotated[
+        list[str] | None,
+        typer.Option(metavar="[MODEL=]TIME", help="Time after which a job is killed: 600, 10m."),
+    ] = None,
+    max_memory: Annotated[
+        str | None, typer.Option(metavar="SIZE", help="Memory that a job may take, such as 4GB.")
+    ] = None,
+    budget: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME",
+            help="Time for each dataset, such as 5m: quick models first, the rest is not run.",
+        ),
+    ] = None,
+    executor: Annotated[str, typer.Option(help="Where jobs run: local or dask.")] = "local",
+    scheduler: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Dask scheduler, such as tcp://host:8786.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Run again what is stored.")] = False,
+    only_failed: Annotated[
+        bool, typer.Option("--only-failed", help="Run again what is stored as failed.")
+    ] = False,
+    output_dir: Annotated[Path, typer.Option(help="Folder of the reports.")] = Path("reports"),
+    report_only: Annotated[
+        bool, typer.Option("--report-only", help="Rebuild the report; train nothing.")
+    ] = False,
+    list_choices: Annotated[
+        bool, typer.Option("--list", help="List what the options take.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print warnings only.")] = False,
+) -> None:
+    """Compare models on handwritten digits or other data, choose the best and write the report."""
+    started_at = time.monotonic()
+    from rich.console import Console
+
+    from digitrec.commands.options import split_names
+    from digitrec.evaluation.progress import ProgressView
+
+    view = ProgressView(Console(), quiet=quiet)
+    given = _given(context)
+    if list_choices:
+        from digitrec.commands.tables import choices_table
+
+        _refuse_others("--list", given, ("list_choices", "quiet"))
+        view.console.print(choices_table())
+        return
+    names: list[str | None] = list(split_names(dataset)) if dataset is not None else [None]
+    if report_only:
+        _refuse_others(
+            "--report-only", given, ("report_only", "dataset", "output_dir", "quiet", "config")
+        )
+        runs = [_rebuild(_saved_folder(output_dir, name), view) for name in names]
+        _publish_datasets(runs, output_dir, view)
+        return
+    asked = {
+        "significance": significance,
+        "calibration": calibration,
+        "subsets": subsets,
+        "robustness": robustness or mnist_c is not None,
+        "learning_curves": learning_curves,
+        "cross_validation": cv is not None,
+    }
+    arguments = _arguments(
+        given,
+        models=models,
+        features=features,
+        settings=set or [],
+        timeout=timeout or [],
+        profile=profile,
+        analyses=analyses,
+        asked=[name for name, wanted in asked.items() if wanted],
+        max_memory=max_memory,
+        cv=cv,
+        repeats=repeats,
+        rope=rope,
+        cv_groups=cv_groups,
+        mnist_c=mnist_c,
+        metric=metric,
+        budget=budget,
+        random_state=random_state,
+        seeds=seeds,
+        augment=augment,
+        max_train=max_train,
+        n_jobs=jobs,
+        executor=executor,
+        scheduler=scheduler,
+        force=force,
+        only_failed=only_failed,
+    )
+    repeatable = {
+        name: str(value) if isinstance(value, Path) else value
+        for name, value in given.items()
+        if name not in _NOT_REPEATED
+    }
+    found: list[Comparison] = []
+    for name in names:
+        config_of = {**repeatable, **({} if name is None else {"dataset": name})}
+        found.append(_compare_on(name, output_dir, arguments, config_of, found, view, started_at))
+        started_at = time.monotonic()
+    _publish_datasets([comparison.run for comparison in found], output_dir, view)
+    _fail_where_analyses_did(found)
+
+
+def _given(context: typer.Context) -> dict[str, Any]:
+    """Return the options that are set on the command line or in a file, by parameter name."""
+    given = {}
+    for name, value in context.params.items():
+        source = context.get_parameter_source(name)
+        if source is not None and source.name != "DEFAULT":
+            given[name] = value
+    return given
+
+
+def _refuse_others(option: str, given: dict[str, Any], allowed: tuple[str, ...]) -> None:
+    others = [f"--{name.replace('_', '-')}" for name in given if name not in allowed]
+    if others:
+        raise ConfigurationError(f"{', '.join(others)} have no effect beside {option}")
+
+
+def _arguments(
+    given: dict[str, Any],
+    *,
+    models: str | None,
+    features: str | None,
+    settings: list[str],
+    timeout: list[str],
+    profile: str | None,
+    analyses: str | None,
+    asked: list[str],
+    mnist_c: Path | None,
+    rope: float,
+    cv_groups: str | None,
+    **plain: Any,
+) -> dict[str, Any]:
+    """Return the arguments of `make_experiment`, checked before anything is loaded or run."""
+    from digitrec.analyses import ANALYSES
+    from digitrec.commands.options import choose, parse_settings, parse_timeouts, split_names
+    from digitrec.comparison.run import make_experiment
+    from digitrec.models import MODELS
+    from digitrec.preprocessing import FEATURES
+
+    if cv_groups is not None:
+        check_choice("kind of group", cv_groups, ("writer",))
+    if profile is not None:
+        check_choice("profile", profile, ("fast", "full"))
+    chosen = [] if profile is None else [profile]
+    if analyses is not None:
+        chosen += ["all"] if analyses.strip() == "all" else split_names(analyses)
+    folds = plain["cv"] is not None or {"cross_validation", "all", "full"} & {*chosen}
+    for option in ("repeats", "rope", "cv_groups"):
+        if option in given and not folds:
+            raise ConfigurationError(
+                f"--{option.replace('_', '-')} has no effect without --cv, such as --cv 5"
+            )
+    general, single = parse_timeouts(timeout)
+    arguments = {
+        **plain,
+        "models": choose("model", models, MODELS),
+        "features": choose("feature set", features, FEATURES),
+        "parameters": parse_settings(settings),
+        "analyses": [*chosen, *asked],
+        "timeout": general,
+        "timeouts": single,
+        "options": {
+            "rope": rope,
+            "cv_groups": cv_groups,
+            "mnist_c": str(mnist_c.resolve()) if mnist_c is not None else None,
+            **({"repeats": plain["repeats"]} if folds else {}),
+        },
+    }
+    if folds:
+        arguments.pop("repeats")
+    for name in chosen:
+        if name not in ("fast", "full", "all"):
+            check_choice("analysis", name, ANALYSES)
+    make_experiment(Path(), **arguments)
+    return arguments
+
+
+def _compare_on(
+    name: str | None,
+    output_dir: Path,
+    arguments: dict[str, Any],
+    config: dict[str, Any],
+    before: list[Comparison],
+    view: ProgressView,
+    started_at: float,
+) -> Comparison:
+    from digitrec.analyses.cross_validation import known_writers
+    from digitrec.comparison.run import as_dataset, make_experiment, run_comparison
+
+    data, source = as_dataset(
+        name,
+        max_train=arguments["max_train"],
+        random_state=arguments["random_state"],
+        report=view.line,
+    )
+    for warning in data.warnings:
+        view.warning(warning)
+    if arguments["options"]["cv_groups"]:
+        known_writers(data)
+    folder = output_dir / data.name
+    _refuse_taken(folder, source, before)
+    experiment = make_experiment(
+        folder, **arguments, config={"dataset": source, **config}, command=_command()
+    )
+    with view.live():
+        found = run_comparison(
+            data, source, experiment, report=view.line, on_event=view, started_at=started_at
+        )
+    _publish(found.run, folder, data, view)
+    if found.interrupted:
+        view.warning("stopped; the same command goes on where it stopped")
+        raise typer.Exit(INTERRUPTED)
+    if found.run.winner is None:
+        raise DigitrecError(f"no model ended well; the reasons are in {folder / 'report.md'}")
+    return found
+
+
+def _refuse_taken(folder: Path, source: str, before: list[Comparison]) -> None:
+    """Keep the results of one dataset from being replaced by those of another of its name."""
+    from digitrec.evaluation.result import read_run
+
+    runs = {comparison.folder.resolve(): comparison.run for comparison in before}
+    there = runs.get(folder.resolve())
+    if there is None:
+        try:
+            there = read_run(folder / "results.json")
+        except DigitrecError:
+            return
+    location = there.dataset.get("location")
+    if location and location != source:
+        raise ConfigurationError(
+            f"{folder} holds the results of another dataset of this name ({location}); rename one "
+            "of them, or choose another --output-dir"
+        )
+
+
+def _fail_where_analyses_did(found: list[Comparison]) -> None:
+    """End with an error where an analysis that was asked for failed, after all is written."""
+    reasons = []
+    for comparison in found:
+        asked = {*comparison.experiment.analyses} if comparison.experiment else {*()}
+        for name, reason in comparison.run.failures.items():
+            # A bundle leaves out what does not apply to the data; a name was meant.
+            if name in asked or not reason.startswith("needs images"):
+                reasons.append(f"{name} on {comparison.run.dataset['name']}: {reason}")
+    if reasons:
+        raise DigitrecError(f"analyses that were asked for failed: {'; '.join(reasons)}")
+
+
+def _publish(run: Run, folder: Path, data: Dataset | None, view: ProgressView) -> None:
+    """Write the report of a run and print the table."""
+    from digitrec.commands.tables import accuracy_table
+    from digitrec.reporting import read_predictions, write_index, write_report
+
+    page = write_report(run, folder, read_predictions(run, folder), data)
+    write_index(folder.parent)
+    if not view.quiet:
+        view.console.print(accuracy_table(run))
+    view.line(f"report: {page}")
+
+
+def _publish_datasets(runs: list[Run], output_dir: Path, view: ProgressView) -> None:
+    """Write the page over several datasets, where there are several."""
+    if len(runs) < 2:
+        return
+    from digitrec.reporting import write_index
+    from digitrec.reporting.datasets_page import write_datasets_page
+
+    page = write_datasets_page(runs, output_dir)
+    write_index(output_dir)
+    if page is not None:
+        view.line(f"over all datasets: {page}")
+
+
+def _saved_folder(output_dir: Path, name: str | None) -> Path:
+    """Return the folder of a saved run, by the name or the path of its data."""
+    from digitrec.evaluation.result import read_run
+
+    if name is None:
+        folder = output_dir / "mnist"
+        return folder if folder.exists() else output_dir / "mnist_5k"
+    if (output_dir / name / "results.json").exists():
+        return output_dir / name
+    location = str(Path(name).expanduser().resolve())
+    for path in sorted(output_dir.glob("*/results.json")):
+        try:
+            if read_run(path).dataset.get("location") == location:
+                return path.parent
+        except DigitrecError:
+            continue
+    stem = Path(name).name
+    while Path(stem).suffix:
+        stem = Path(stem).stem
+    folders = {path.name.lower(): path for path in output_dir.glob("*") if path.is_dir()}
+    return folders.get(stem.lower(), output_dir / stem)
+
+
+def _rebuild(folder: Path, view: ProgressView) -> Run:
+    """Write the report of a saved run again."""
+    from digitrec.evaluation.result import read_run
+
+    run = read_run(folder / "results.json")
+    _publish(run, folder, _find_data(run, view), view)
+    return run
+
+
+def _find_data(run: Run, view: ProgressView) -> Dataset | None:
+    """Return the data that a saved run was made on, or None where they are not at hand."""
+    from digitrec._files import cache_dir
+    from digitrec.datasets import load_dataset
+    from digitrec.evaluation.shared import SharedData
+
+    name, fingerprint = run.dataset["name"], run.dataset["fingerprint"]
+    found = SharedData(cache_dir("shared")).get(name, fingerprint)
+    if found is not None:
+        return found
+    try:
+        return load_dataset(run.dataset.get("location") or name, report=view.line)
+    except DigitrecError as error:
+        view.warning(f"the report has no example images: {error}")
+        return None
+
+
+def _command() -> str:
+    """Return the command of this process as a user would type it."""
+    import shlex
+
+    main = sys.modules["__main__"]
+    spec = getattr(main, "__spec__", None)
+    if spec is not None and spec.name and not spec.name.startswith(("ipykernel", "pytest")):
+        name = spec.name.removesuffix(".__main__")
+        return shlex.join(["python", "-m", name, *sys.argv[1:]])
+    return shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+
+
+def run_command(app: Callable[..., Any], arguments: list[str] | None = None) -> None:
+    """Run a command; errors of the user end with one line and exit code 2."""
+    from digitrec._console import replace_unknown_characters
+
+    replace_unknown_characters()
+    # A batch system's polite end is an interruption like Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        app(arguments, standalone_mode=True)
+    except (DigitrecError, OSError) as error:
+        from rich.console import Console
+
+        console = Console(stderr=True)
+        console.print("[bold red]Error:[/] ", end="")
+        text = str(error)
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            text += "; free some space and run the same command again: finished jobs are kept"
+        console.print(text, markup=False, highlight=False, soft_wrap=True)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)

@@ -85,19 +85,49 @@ def predict(
     threshold: Annotated[
         float | None, typer.Option(min=0, max=1, help="Least confidence to accept a digit.")
     ] = None,
+    expected: Annotated[
+        int | None, typer.Option(help="Number of digits; this and the options below imply --read.")
+    ] = None,
+    pattern: Annotated[
+        str | None, typer.Option(help="What the number looks like: ddddd, dd.dd.dddd, [01]d{3}.")
+    ] = None,
+    check: Annotated[
+        str | None,
+        typer.Option(help="Check digit: luhn, ean, isbn, isbn10, isbn13, mod11 or mod97."),
+    ] = None,
+    allowed: Annotated[
+        str | None, typer.Option(help="Possible numbers: a,b,c or a file with one a line.")
+    ] = None,
+    region: Annotated[
+        str | None, typer.Option(help="Part to read, in pixels: left,top,right,bottom.")
+    ] = None,
+    rotation: Annotated[
+        float | None, typer.Option(help="Degrees to turn the image counter-clockwise first.")
+    ] = None,
     quiet: Quiet = False,
 ) -> None:
     """Recognise the digit of each image, or read all its digits.
 
+    Where something is known of the number, the likeliest that fits is printed with its
+    probability and the runner-up.
+
     The exit code is 1 where an image could not be read; the others are still done.
     """
-    from digitrec.inference.command import predict_paths
+    from digitrec.inference.command import parse_allowed, parse_region, predict_paths
 
     raise typer.Exit(
         predict_paths(
             images,
             model=model,
             read=read,
+            known={
+                "expected": expected,
+                "pattern": pattern,
+                "check": check,
+                "allowed": None if allowed is None else parse_allowed(allowed),
+                "region": None if region is None else parse_region(region),
+                "rotation": rotation,
+            },
             format=format,
             overlay_dir=overlay,
             threshold=threshold,

@@ -7,21 +7,35 @@ import glob
 import io
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from digitrec._files import atomic_path
+from digitrec.datasets.image_folder import UNREADABLE, is_system_name
 from digitrec.errors import ConfigurationError, DigitrecError, check_choice
+from digitrec.inference.constraints import make_constraints
 from digitrec.inference.image_io import read_image
 from digitrec.inference.overlay import draw_overlay
-from digitrec.inference.prediction import DigitPrediction, Reading
+from digitrec.inference.prediction import Box, DigitPrediction, Reading
 from digitrec.inference.recognizer import Recognizer
 
-__all__ = ["OUTPUT_FORMATS", "Outcome", "expand_paths", "predict_paths", "recognise", "render"]
+__all__ = [
+    "OUTPUT_FORMATS",
+    "Outcome",
+    "expand_paths",
+    "parse_allowed",
+    "parse_region",
+    "predict_paths",
+    "recognise",
+    "render",
+]
 
 OUTPUT_FORMATS = ("text", "json", "csv")
+NUMBER_OPTIONS = ("expected", "pattern", "check", "allowed")
+"""Options of `Recognizer.read` that say what is known of a number."""
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif")
 
 
@@ -62,6 +76,7 @@ def predict_paths(
     *,
     model: Path | str | None = None,
     read: bool = False,
+    known: Mapping[str, Any] | None = None,
     format: str = "text",
     overlay_dir: Path | None = None,
     threshold: float | None = None,
@@ -78,6 +93,9 @@ def predict_paths(
         A saved model; the default recogniser where None.
     read : bool
         Read all digits of each image, not one.
+    known : mapping, optional
+        Options of `Recognizer.read`: region, rotation, expected, pattern, check, allowed. Where
+        any is given, all digits are read.
     format : {"text", "json", "csv"}
     overlay_dir : Path, optional
         Folder for a picture of each image with what was recognised.
@@ -94,11 +112,17 @@ def predict_paths(
         Exit code: 0, or 1 where an image could not be read.
     """
     check_choice("format", format, OUTPUT_FORMATS)
-    files = expand_paths(paths)
+    known = {name: value for name, value in (known or {}).items() if value is not None}
+    read = read or bool(known)
+    # What makes no sense is refused before anything is loaded.
+    make_constraints(**{name: known.get(name) for name in NUMBER_OPTIONS})
+    files, notes = expand_paths(paths)
+    for note in notes:
+        print(note, file=sys.stderr)
     recognizer = Recognizer(model, threshold=threshold, report=_silent if quiet else None)
     outcomes = []
     for path in _with_progress(files, quiet):
-        outcome = recognise(recognizer, path, read=read)
+        outcome = recognise(recognizer, path, read=read, known=known)
         if overlay_dir is not None and not outcome.error:
             outcome = _write_overlay(outcome, Path(overlay_dir), files)
         outcomes.append(outcome)
@@ -109,8 +133,15 @@ def predict_paths(
     return int(any(outcome.error for outcome in outcomes))
 
 
-def expand_paths(paths: Sequence[str]) -> list[Path]:
-    """Return the files that paths, folders and patterns stand for, each once, in order.
+def expand_paths(paths: Sequence[str]) -> tuple[list[Path], list[str]]:
+    """Find the files that paths, folders and patterns stand for.
+
+    Returns
+    -------
+    files : list of Path
+        Each once, in order. Hidden files and those of operating systems are left out of folders.
+    notes : list of str
+        What else was left out of each folder.
 
     Raises
     ------
@@ -118,12 +149,19 @@ def expand_paths(paths: Sequence[str]) -> list[Path]:
         If a pattern or a folder holds no image.
     """
     found: list[Path] = []
+    notes: list[str] = []
     for text in paths:
         path = Path(text).expanduser()
         if path.is_dir():
-            inside = [p for p in sorted(path.rglob("*")) if p.suffix.lower() in SUFFIXES]
+            inside, others = _search_folder(path)
+            left_out = ", ".join(_describe(suffix, count) for suffix, count in others.items())
             if not inside:
-                raise ConfigurationError(f"folder {text!r} holds no image ({', '.join(SUFFIXES)})")
+                hint = f"; it holds {left_out}" if left_out else ""
+                raise ConfigurationError(
+                    f"folder {text!r} holds no image ({', '.join(SUFFIXES)}){hint}"
+                )
+            if left_out:
+                notes.append(f"folder {text!r}: left out {left_out}")
             found += inside
         elif path.exists() or not glob.has_magic(text):
             # A missing file is reported like any other that cannot be read.
@@ -135,13 +173,76 @@ def expand_paths(paths: Sequence[str]) -> list[Path]:
             if not matches:
                 raise ConfigurationError(f"no file matches {text!r}")
             found += matches
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(found)), notes
 
 
-def recognise(recognizer: Recognizer, path: Path, *, read: bool) -> Outcome:
+def _search_folder(folder: Path) -> tuple[list[Path], Counter[str]]:
+    """Return the images in a folder and below, and how many other files of each suffix."""
+    images: list[Path] = []
+    others: Counter[str] = Counter()
+    for path in sorted(folder.rglob("*")):
+        if any(is_system_name(name) for name in path.relative_to(folder).parts):
+            continue
+        if path.suffix.lower() in SUFFIXES:
+            images.append(path)
+        elif path.is_file():
+            others[path.suffix.lower()] += 1
+    return images, others
+
+
+def _describe(suffix: str, count: int) -> str:
+    why = f" ({UNREADABLE[suffix]})" if suffix in UNREADABLE else ""
+    return f"{count:,} {suffix or 'nameless'} file{'s' if count > 1 else ''}{why}"
+
+
+def parse_region(text: str) -> Box:
+    """Return the box that ``left,top,right,bottom`` means.
+
+    Raises
+    ------
+    ConfigurationError
+        If it is not four whole numbers.
+
+    Examples
+    --------
+    >>> parse_region("10,20,300,90")
+    (10, 20, 300, 90)
+    """
+    try:
+        left, top, right, bottom = (int(part) for part in text.split(","))
+    except ValueError as error:
+        raise ConfigurationError(
+            f"region {text!r} must be four whole numbers: left,top,right,bottom"
+        ) from error
+    return left, top, right, bottom
+
+
+def parse_allowed(text: str) -> list[str]:
+    """Return the values of a comma-separated list, or of a file with one value a line.
+
+    Raises
+    ------
+    ConfigurationError
+        If the file cannot be read.
+    """
+    path = Path(text).expanduser()
+    if not path.is_file():
+        return [value for value in (part.strip() for part in text.split(",")) if value]
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"cannot read the allowed values in {text!r}: {error}") from error
+    return [line.strip() for line in lines if line.strip()]
+
+
+def recognise(
+    recognizer: Recognizer, path: Path, *, read: bool, known: Mapping[str, Any] | None = None
+) -> Outcome:
     """Recognise one file; an error of digitrec becomes part of the outcome."""
     try:
-        return Outcome(path, recognizer.read(path) if read else recognizer.predict_digit(path))
+        if read:
+            return Outcome(path, recognizer.read(path, **(known or {})))
+        return Outcome(path, recognizer.predict_digit(path))
     except DigitrecError as error:
         return Outcome(path, None, str(error))
 
@@ -156,7 +257,9 @@ def render(outcomes: Sequence[Outcome], format: str, *, read: bool) -> str:
 
 
 def _render_text(outcome: Outcome, read: bool) -> str:
-    if read:
+    if isinstance(outcome.result, Reading):
+        if outcome.result.match is not None:
+            return f"{outcome.path}: {_describe_match(outcome.result)}\n"
         lines = outcome.text.split("\n") if outcome.text else ["no digits"]
         return "".join(f"{outcome.path}: {line}\n" for line in lines)
     prediction = outcome.digits[0]
@@ -166,16 +269,32 @@ def _render_text(outcome: Outcome, read: bool) -> str:
     return f"{outcome.path}: {prediction.digit} ({prediction.confidence:.1%})\n"
 
 
+def _describe_match(reading: Reading) -> str:
+    match = reading.match
+    assert match is not None
+    second = ""
+    if match.runner_up is not None:
+        second = f"; runner-up {match.runner_up}, {match.runner_up_probability:.1%}"
+    if reading.text and match.text:
+        return f"{match.text} ({match.probability:.1%}{second})"
+    guess = f"; best guess {match.text}" if match.text else ""
+    return f"no number ({match.reason}{guess})"
+
+
 def _render_csv(outcomes: Sequence[Outcome], read: bool) -> str:
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     if read:
-        writer.writerow(["path", "text", "n_digits", "least_confidence", "error"])
+        writer.writerow(
+            ["path", "text", "n_digits", "least_confidence", "probability", "runner_up", "error"]
+        )
         for o in outcomes:
             accepted = [p.confidence for p in o.digits if p.accepted]
             least = f"{min(accepted):.4f}" if accepted else ""
             text = o.text.replace("\n", "|")
-            writer.writerow([o.path, text, len(accepted), least, o.error])
+            match = o.result.match if isinstance(o.result, Reading) else None
+            number = ["", ""] if match is None else [f"{match.probability:.4f}", match.runner_up]
+            writer.writerow([o.path, text, len(accepted), least, *number, o.error])
     else:
         writer.writerow(["path", "digit", "guess", "confidence", "reason", "error"])
         for o in outcomes:

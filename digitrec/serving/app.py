@@ -8,7 +8,7 @@ import importlib.resources
 import os
 from collections.abc import AsyncIterator, Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import Depends, FastAPI, HTTPException, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -162,12 +162,19 @@ def _add_recognition(
     normalised_query = Query(default=False, description="Return what the model saw.")
 
     async def run(
-        kind: Literal["predict", "read"], request: Request, model: str | None, normalised: bool
+        kind: Literal["predict", "read"],
+        request: Request,
+        model: str | None,
+        normalised: bool,
+        known: dict[str, Any] | None = None,
     ) -> Response:
         name = _known_model(model, sources)
         body: bytes = request.scope[BODY_KEY]
         content_type = request.headers.get("content-type", "")
-        task = Task(kind, name, body, content_type, {"normalised": normalised})
+        options: dict[str, Any] = {"normalised": normalised}
+        if known:
+            options["known"] = known
+        task = Task(kind, name, body, content_type, options)
         return _response(await recognise(pool, metrics, task))
 
     @app.post(
@@ -190,9 +197,42 @@ def _add_recognition(
         tags=["recognition"],
     )
     async def read(
-        request: Request, model: str | None = model_query, normalised: bool = normalised_query
+        request: Request,
+        model: str | None = model_query,
+        normalised: bool = normalised_query,
+        expected: Annotated[int | None, Query(description="Number of digits.")] = None,
+        pattern: Annotated[
+            str | None,
+            Query(description="What the number looks like: `ddddd`, `dd.dd.dddd`, `[01]d{3}`."),
+        ] = None,
+        check: Annotated[
+            str | None,
+            Query(description="Check digit: luhn, ean, isbn, isbn10, isbn13, mod11 or mod97."),
+        ] = None,
+        allowed: Annotated[
+            list[str] | None, Query(description="A possible number; may be repeated.")
+        ] = None,
+        region: Annotated[
+            str | None,
+            Query(
+                description="Part to read, in pixels: `left,top,right,bottom`.",
+                pattern=r"^\d{1,6}(,\d{1,6}){3}$",
+            ),
+        ] = None,
+        rotation: Annotated[
+            float | None, Query(description="Degrees to turn the image counter-clockwise.")
+        ] = None,
     ) -> Response:
-        return await run("read", request, model, normalised)
+        known = {
+            "expected": expected,
+            "pattern": pattern,
+            "check": check,
+            "allowed": allowed,
+            "region": None if region is None else tuple(int(part) for part in region.split(",")),
+            "rotation": rotation,
+        }
+        given = {option: value for option, value in known.items() if value is not None}
+        return await run("read", request, model, normalised, given)
 
     @app.get("/models", summary="The models of this service", tags=["recognition"])
     async def models() -> schemas.ModelList:

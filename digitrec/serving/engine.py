@@ -21,7 +21,7 @@ import numpy as np
 from PIL import Image
 
 from digitrec._image_limits import image_limits
-from digitrec.errors import DigitrecError, ImageError, ImageTooLargeError
+from digitrec.errors import ConfigurationError, DigitrecError, ImageError, ImageTooLargeError
 from digitrec.inference import DigitPrediction, Recognizer
 from digitrec.inference.image_io import LoadedImage
 from digitrec.inference.locate import load_look
@@ -190,18 +190,22 @@ class Engine:
             raise RequestError(
                 415, "unsupported_type", "/read takes image files; send rows of pixels to /predict"
             )
+        options = dict(task.options)
+        known = options.pop("known", {})
         readings: list[dict[str, Any]] = []
         digits: list[int | None] = []
         for data in request.files:
             try:
                 check_image(data, self.settings)
-                reading = recognizer.read(data)
+                reading = recognizer.read(data, **known)
+            except ConfigurationError as error:
+                raise RequestError(422, "wrong_parameter", str(error)) from error
             except (RequestError, ImageError) as error:
                 if request.single:
                     raise
                 readings.append(_problem(error))
                 continue
-            readings.append(reading.to_dict(**task.options))
+            readings.append(reading.to_dict(**options))
             digits.extend(prediction.digit for prediction in reading.digits)
         fields = readings[0] if request.single else {"readings": readings}
         return _json_answer({"model": task.model, **fields}, started, digits)

@@ -87,6 +87,17 @@ class BatchPrediction(_Answer):
     predictions: list[Digit | Problem]
 
 
+class Match(BaseModel):
+    """The likeliest number that meets what the request says of it."""
+
+    text: str
+    probability: float = Field(description="That it is the number, 0 to 1.")
+    runner_up: str | None
+    runner_up_probability: float
+    accepted: bool
+    reason: str
+
+
 class Reading(BaseModel):
     """The digits of an image in reading order."""
 
@@ -95,6 +106,9 @@ class Reading(BaseModel):
     digits: list[Digit]
     rejected: list[Digit] = Field(description="Found, but not believed to be digits.")
     angle: float = Field(description="Degrees by which the page was turned to be level.")
+    match: Match | None = Field(
+        default=None, description="With `expected`, `pattern`, `check` or `allowed`."
+    )
 
 
 class ReadingAnswer(Reading, _Answer):

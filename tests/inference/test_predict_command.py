@@ -10,7 +10,12 @@ import pytest
 from PIL import Image
 
 from digitrec.errors import ConfigurationError
-from digitrec.inference.command import expand_paths, predict_paths
+from digitrec.inference.command import (
+    expand_paths,
+    parse_allowed,
+    parse_region,
+    predict_paths,
+)
 from digitrec.inference.overlay import draw_overlay
 from digitrec.inference.recognizer import Recognizer
 
@@ -95,7 +100,8 @@ def test_overlay_of_a_rejected_piece_and_of_sizes(recognizer_file):
 
 
 def test_paths(folder, tmp_path):
-    found = expand_paths([str(folder), str(folder / "*.png"), str(folder / "row.png")])
+    found, notes = expand_paths([str(folder), str(folder / "*.png"), str(folder / "row.png")])
+    assert notes == []
     assert len(found) == 2
     (tmp_path / "empty").mkdir()
     with pytest.raises(ConfigurationError, match="holds no image"):
@@ -107,3 +113,53 @@ def test_paths(folder, tmp_path):
 def test_unknown_format(recognizer_file, folder):
     with pytest.raises(ConfigurationError, match="format"):
         run(recognizer_file, [folder], format="xml")
+
+
+def test_hidden_and_system_files_of_a_folder_are_left_out(folder):
+    images, _ = expand_paths([str(folder)])
+    for name in ("._row.png", "__MACOSX/._row.png", ".thumbs/t.png", "@eaDir/row.png/S.jpg"):
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"no image")
+    assert expand_paths([str(folder)]) == (images, [])
+    # Named by the user, a hidden file is read like any other.
+    assert expand_paths([str(folder / "._row.png")])[0] == [folder / "._row.png"]
+
+
+def test_other_files_of_a_folder_are_counted(folder, tmp_path, recognizer_file, capsys):
+    for name in ("a.heic", "b.HEIC", "notes.txt", "LICENSE"):
+        (folder / name).write_bytes(b"x")
+    run(recognizer_file, [folder])
+    told = capsys.readouterr().err
+    assert "left out 1 nameless file, 2 .heic files (HEIC" in told
+    assert "1 .txt file" in told
+    (tmp_path / "phone").mkdir()
+    (tmp_path / "phone" / "a.heic").write_bytes(b"x")
+    with pytest.raises(ConfigurationError, match=r"it holds 1 \.heic file .*convert"):
+        expand_paths([str(tmp_path / "phone")])
+
+
+def test_a_number_of_which_something_is_known(recognizer_file, folder, digits, tmp_path):
+    text = "".join(str(label) for label in digits[1][:3])
+    values = tmp_path / "values.txt"
+    values.write_text(f"{text[0]}-{text[1:]}\n\n987654\n")
+    known = {"allowed": parse_allowed(str(values)), "region": (10, 10, 230, 100)}
+    code, printed = run(recognizer_file, [folder / "row.png"], known=known)
+    assert code == 0
+    assert f"row.png: {text[0]}-{text[1:]} (" in printed
+    _, printed = run(recognizer_file, [folder / "row.png"], known={"pattern": "d{3}"}, format="csv")
+    (row,) = csv.DictReader(io.StringIO(printed))
+    assert row["text"] == text
+    assert float(row["probability"]) > 0.5
+    _, printed = run(recognizer_file, [folder / "row.png"], known={"expected": 3}, format="json")
+    assert json.loads(printed)[0]["match"]["text"] == text
+    _, printed = run(recognizer_file, [folder / "row.png"], known={"check": "isbn13"})
+    assert "no number (" in printed
+
+
+def test_lists_and_regions_on_the_command_line():
+    assert parse_allowed("12, 34,,5") == ["12", "34", "5"]
+    assert parse_region("1,2,3,4") == (1, 2, 3, 4)
+    for bad in ("1,2,3", "a,b,c,d", ""):
+        with pytest.raises(ConfigurationError, match="four whole numbers"):
+            parse_region(bad)

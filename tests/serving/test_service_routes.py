@@ -261,3 +261,34 @@ def test_openapi_has_examples_that_work(server: Any) -> None:
     body = json.dumps(infer["application/json"]["example"]).encode()
     reply = server.post("/v2/models/small/infer", body, "application/json")
     assert reply.json()["outputs"][0]["data"] == [1]
+
+
+def test_what_is_known_of_a_number_is_taken_from_the_query(
+    server: Any, digits: Any, encode: Any
+) -> None:
+    X, y = digits
+    canvas = np.full((100, 240), 255, dtype=np.uint8)
+    for place, row in enumerate(X[:3]):
+        left = 30 + 60 * place
+        canvas[36:64, left : left + 28] = 255 - row.reshape(28, 28)
+    text = "".join(str(label) for label in y[:3])
+    far = "".join(str((label + 5) % 10) for label in y[:3])
+    image = encode(canvas)
+    for query in ("expected=3", "pattern=d.dd", f"allowed={far}&allowed={text}"):
+        answer = server.post(f"/read?{query}", image, "image/png").json()
+        schemas.ReadingAnswer.model_validate(answer)
+        assert answer["match"]["text"].replace(".", "") == text
+        assert answer["text"] == text
+    answer = server.post("/read?region=0,0,80,100&rotation=0", image, "image/png").json()
+    assert answer["text"] == text[0]
+    for query in (
+        "pattern=xx",
+        "check=crc",
+        "expected=0",
+        "region=5,5",
+        "region=9,9,3,3",
+        "rotation=nan",
+    ):
+        refused = server.post(f"/read?{query}", image, "image/png")
+        assert refused.status_code == 422, query
+        assert refused.json()["code"] == "wrong_parameter"

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from digitrec._code import cache_key
-from digitrec._files import cache_dir, file_safe
+from digitrec._files import file_safe, writable_cache_dir
 from digitrec.analyses import ANALYSES
 from digitrec.comparison.comparison import Comparison
 from digitrec.datasets import DATASETS, Dataset, load_dataset, load_default_dataset
@@ -173,7 +173,9 @@ def compare(
         folder = (
             Path(output_dir)
             if output_dir is not None
-            else cache_dir("comparisons", f"{file_safe(dataset.name)}-{dataset.fingerprint}")
+            else writable_cache_dir(
+                "comparisons", f"{file_safe(dataset.name)}-{dataset.fingerprint}"
+            )
         )
         experiment = make_experiment(
             folder,

@@ -7,6 +7,7 @@ import contextlib
 import dataclasses
 import json
 import os
+import sys
 import tempfile
 from collections.abc import Iterable
 from typing import Any
@@ -23,6 +24,8 @@ from digitrec.serving.sources import find_models
 __all__ = ["app_from_environment", "serve", "server_config"]
 
 _OPTIONS_VARIABLE = "DIGITREC_SERVE_OPTIONS"
+# uvicorn's choice for several workers on Windows can start no engine processes.
+_LOOP = "asyncio:ProactorEventLoop" if sys.platform == "win32" else "auto"
 
 
 def serve(
@@ -113,6 +116,7 @@ def _server_options(settings: Settings, host: str, port: int) -> dict[str, Any]:
     return {
         "host": host,
         "port": port,
+        "loop": _LOOP,
         "http": GuardedProtocol,
         "ws": "none",
         "lifespan": "on",

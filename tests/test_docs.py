@@ -148,16 +148,17 @@ def workplace(tmp_path, monkeypatch, digit_model_file, bundled_digits):
     return tmp_path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", [page for page in PAGES if _blocks(page, "python")])
 def test_python_runs_and_prints_what_the_page_shows(page, workplace):
     blocks = _blocks(page, "python")
     for text, _, _ in blocks:
         compile(text, page, "exec")
-    run = [(text, output) for text, output, wanted in blocks if wanted]
-    if not HAS_WEIGHTS:
-        run = [
-            (text, output) for text, output in run if "Recognizer" not in "".join(t for t, _ in run)
-        ]
+    run = [
+        (text, output)
+        for text, output, wanted in blocks
+        if wanted and (HAS_WEIGHTS or "ecognizer" not in text)
+    ]
     script = "\n".join(f"{text}\nprint({MARK!r}, flush=True)" for text, _ in run)
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", script], capture_output=True, text=True, timeout=300
@@ -169,8 +170,9 @@ def test_python_runs_and_prints_what_the_page_shows(page, workplace):
 
 
 def _shape(text):
-    """Return printed text without what differs between machines: times and column widths."""
-    return [re.sub(r"[\d.]+", "#", " ".join(line.split())) for line in text.strip().splitlines()]
+    """Return printed lines without what differs between machines: times, order, close winners."""
+    lines = [re.sub(r"[\d.,]+", "#", re.sub(r"[★≈-]+", " ", line)) for line in text.splitlines()]
+    return sorted(" ".join(line.split()) for line in lines if line.strip())
 
 
 @pytest.mark.slow

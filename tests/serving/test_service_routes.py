@@ -290,5 +290,5 @@ def test_what_is_known_of_a_number_is_taken_from_the_query(
         "rotation=nan",
     ):
         refused = server.post(f"/read?{query}", image, "image/png")
-        assert refused.status_code == 422, query
+        assert refused.status == 422, query
         assert refused.json()["code"] == "wrong_parameter"

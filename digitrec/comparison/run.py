@@ -15,6 +15,7 @@ from digitrec._code import cache_key
 from digitrec._files import file_safe, writable_cache_dir
 from digitrec.analyses import ANALYSES
 from digitrec.comparison.comparison import Comparison
+from digitrec.comparison.progress import show_progress
 from digitrec.datasets import DATASETS, Dataset, load_dataset, load_default_dataset
 from digitrec.datasets.memory import dataset_from_memory
 from digitrec.datasets.splits import subsample_training_rows
@@ -156,10 +157,8 @@ def compare(
     >>> c.leaderboard()["status"].to_list()
     ['ok', 'ok']
     """
-    from digitrec.comparison.progress import show_progress
-
+    config = _config(dict(locals()))
     started_at = time.monotonic()
-    config = _config({name: value for name, value in locals().items() if name != "started_at"})
     with show_progress(progress) as (report, on_event):
         dataset, source = as_dataset(
             data,

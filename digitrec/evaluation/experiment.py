@@ -10,10 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from digitrec._environment import available_cores
 from digitrec._files import writable_cache_dir
 from digitrec.analyses import AnalysisContext, run_analyses, selected_analyses
-from digitrec.errors import DigitrecError
+from digitrec.errors import ConfigurationError, DigitrecError
 from digitrec.evaluation.job import Job, Limits, make_job
 from digitrec.evaluation.ranking import metric_name, rank_results
 from digitrec.evaluation.result import Result, Run, write_run
@@ -180,7 +182,13 @@ def make_jobs(experiment: Experiment, dataset: Dataset, source: str) -> list[Job
     images = dataset.image_shape is not None
     given = resolve_features(experiment.features, images=images)
     first = experiment.random_state
-    pairs = _pairs(models, given, images)
+    pairs = [
+        (features, _with_problem(model, features, dataset))
+        for features, model in _pairs(models, given, images)
+    ]
+    problems = [model.problem for _, model in pairs]
+    if all(problems):
+        raise ConfigurationError(f"no model can be run: {pairs[0][1].name} {problems[0]}")
     return [
         make_job(
             dataset,
@@ -225,6 +233,32 @@ def _pairs(
             pairs.append((FEATURES[possible[0]], model))
     order = list(dict.fromkeys([*given, *(features.name for features, _ in pairs)]))
     return sorted(pairs, key=lambda pair: order.index(pair[0].name))
+
+
+def _with_problem(model: ModelSpec, features: FeatureSpec, dataset: Dataset) -> ModelSpec:
+    """Note where a model cannot take the missing values of a table."""
+    from sklearn.utils import get_tags
+
+    from digitrec.preprocessing import FEATURES
+
+    rows = dataset.X_train
+    if model.problem or rows.dtype.kind != "f" or features.name not in FEATURES:
+        return model
+    missing = int(np.isnan(rows).any(axis=1).sum() + np.isnan(dataset.X_test).any(axis=1).sum())
+    try:
+        first = model.build()
+        while hasattr(first, "steps"):  # a Pipeline takes what its first step takes
+            first = first.steps[0][1]
+        takes_them = not missing or get_tags(first).input_tags.allow_nan
+    except Exception:  # An own estimator without tags: it is tried.
+        takes_them = True
+    if takes_them:
+        return model
+    reason = (
+        f"cannot take missing values (NaN), which {missing:,} rows hold; drop those rows, or put "
+        "an imputer before the model"
+    )
+    return dataclasses.replace(model, problem=reason)
 
 
 def run_experiment(

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from own_estimators import Centroids, NotClonable, NotPicklable, Raises, WrongShape
 from sklearn.decomposition import PCA
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score, f1_score, make_scorer
 from sklearn.naive_bayes import GaussianNB
@@ -284,3 +285,38 @@ def test_without_a_folder_nothing_is_written_outside_the_cache(iris, tmp_path, m
 def test_the_public_names():
     assert digitrec.__version__
     assert {"compare", "read_comparison", "Comparison"} <= set(dir(digitrec))
+
+
+def test_missing_values_are_a_row_for_models_that_cannot_take_them(iris):
+    X, y = iris
+    X = np.where(X == 5.1, np.nan, X)
+    c = digitrec.compare(
+        (X, y),
+        {
+            "lda": "lda",
+            "boosting": "hist_gradient_boosting",
+            "imputed": make_pipeline(SimpleImputer(), GaussianNB()),
+        },
+        parameters={"boosting": {"max_iter": 5}},
+    )
+    board = c.leaderboard()
+    assert board.loc["lda", "status"] == "error"
+    assert "missing values" in board.loc["lda", "reason"]
+    assert set(board.loc[["boosting", "imputed"], "status"]) == {"ok"}
+    with pytest.raises(ConfigurationError, match="missing values"):
+        digitrec.compare((X, y), "lda")
+
+
+def test_hundreds_of_classes(tmp_path):
+    rng = np.random.default_rng(0)
+    n_classes = 300
+    y = np.repeat(np.arange(n_classes), 4)
+    centres = rng.normal(size=(n_classes, 6)) * 10
+    X = centres[y] + rng.normal(size=(len(y), 6))
+    c = digitrec.compare((X, [f"class {label}" for label in y]), Centroids(), name="many")
+    found = c.predictions("centroids")
+    assert c.result("centroids").test_accuracy > 0.9
+    assert "class 299" in set(found["y_pred"])
+    assert c.confusion_matrix("centroids").shape == (300, 300)
+    assert c.classification_report("centroids")["support"].sum() == 300
+    assert c.report(tmp_path / "report").exists()

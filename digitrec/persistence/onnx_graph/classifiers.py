@@ -190,10 +190,8 @@ def _knn(g: Graph, model: KNeighborsClassifier, x: str) -> str:
 
 
 def _discriminant_forest(g: Graph, model: DiscriminantForest, x: str) -> str:
-    projection = model.discriminants_
-    axes = projection.scalings_[:, : projection._max_components]
-    discriminants = g("MatMul", g("Sub", x, projection.xbar_[None, :]), axes)
-    return add_classifier(g, model.forest_, g("Concat", x, discriminants, axis=1))
+    levels = g("Floor", g("Gemm", x, model.axes_, model.offsets_))
+    return add_classifier(g, model.forest_, g("Clip", levels, 0.0, model.n_levels - 1.0))
 
 
 def _voting(g: Graph, model: VotingClassifier, x: str) -> str:

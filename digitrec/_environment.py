@@ -10,7 +10,13 @@ from pathlib import Path
 
 import psutil
 
-__all__ = ["available_cores", "describe_hardware", "digitrec_version", "library_versions"]
+__all__ = [
+    "available_cores",
+    "core_seconds",
+    "describe_hardware",
+    "digitrec_version",
+    "library_versions",
+]
 
 _LIBRARIES = ("scikit-learn", "numpy", "scipy", "joblib")
 
@@ -20,6 +26,25 @@ def available_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def core_seconds() -> tuple[float, float] | None:
+    """Return how long the threads of this process have run, and waited for a free core.
+
+    Returns
+    -------
+    tuple of float, or None
+        Seconds of running and of waiting, summed over the threads that are alive; None where
+        the system does not count them.
+    """
+    running = waiting = 0
+    try:
+        for path in Path("/proc/self/task").glob("*/schedstat"):
+            ran, waited, _ = path.read_text(encoding="ascii").split()
+            running, waiting = running + int(ran), waiting + int(waited)
+    except (OSError, ValueError):
+        return None
+    return (running / 1e9, waiting / 1e9) if running else None
 
 
 def digitrec_version() -> str:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
 import json
-import pkgutil
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from digitrec._code import cache_key, describe_value
 from digitrec._files import write_json
+from digitrec._modules import ModuleRegistry
 from digitrec.errors import check_choice
 from digitrec.evaluation.result import Result
 from digitrec.rendering.markdown import one_line
@@ -68,6 +67,8 @@ class AnalysisContext:
     jobs : mapping of str to Job
         The job of each result by `Result.key`: its `model_spec` and `feature_spec` build the model
         and the features anew, those of the caller included.
+    failed : tuple of Result
+        Results of the jobs that did not end well.
     """
 
     dataset: Dataset
@@ -81,6 +82,7 @@ class AnalysisContext:
     report: Callable[[str], None] = lambda line: None
     overrides: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     jobs: Mapping[str, Job] = field(default_factory=dict)
+    failed: tuple[Result, ...] = ()
 
     @cached_property
     def one_per_model(self) -> list[Result]:
@@ -142,6 +144,10 @@ class Analysis:
         Whether the profiles of these names have it.
     options : tuple of str
         Settings in `AnalysisContext.options` that change the output.
+    always : bool
+        Whether every run has it, whatever is asked for.
+    depends_on : callable
+        ``depends_on(context)`` returns further facts, JSON-safe, that determine the output.
     needs_images : bool
         Whether rows must be images.
     version : int
@@ -158,6 +164,8 @@ class Analysis:
     in_fast: bool = False
     in_full: bool = True
     options: tuple[str, ...] = ()
+    always: bool = False
+    depends_on: Callable[[AnalysisContext], Any] = lambda context: None
     needs_images: bool = False
     version: int = 1
 
@@ -167,32 +175,10 @@ class Analysis:
         return f"## {self.title}\n\n{self.question}"
 
 
-class _Modules(Mapping[str, Analysis]):
-    """The records of the modules of this package, each imported when it is asked for."""
-
-    @cached_property
-    def _names(self) -> tuple[str, ...]:
-        folder = str(Path(__file__).parent)
-        names = (module.name for module in pkgutil.iter_modules([folder]))
-        return tuple(sorted(name for name in names if not name.startswith("_")))
-
-    def __getitem__(self, name: str) -> Analysis:
-        if name not in self._names:
-            raise KeyError(name)
-        module = importlib.import_module(f"digitrec.analyses.{name}")
-        record: Analysis = module.ANALYSIS
-        return record
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._names)
-
-    def __len__(self) -> int:
-        return len(self._names)
-
-
-# Every public module of this package is an analysis. The names are known without importing any,
-# because the command line offers them at each start.
-ANALYSES: Mapping[str, Analysis] = _Modules()
+# Every public module of this package is an analysis.
+ANALYSES: Mapping[str, Analysis] = ModuleRegistry(
+    "digitrec.analyses", Path(__file__).parent, "ANALYSIS"
+)
 
 
 def selected_analyses(profile: str | None, names: Iterable[str] = ()) -> list[Analysis]:
@@ -211,12 +197,11 @@ def selected_analyses(profile: str | None, names: Iterable[str] = ()) -> list[An
         If there is no analysis of a name.
     """
     wanted = {check_choice("analysis", name, ANALYSES) for name in names}
-    if profile is None and not wanted:
-        return []
     chosen = [
         record
         for record in ANALYSES.values()
-        if record.name in wanted
+        if record.always
+        or record.name in wanted
         or (profile == "fast" and record.in_fast)
         or (profile == "full" and record.in_full)
     ]
@@ -291,6 +276,8 @@ def _input_key(record: Analysis, context: AnalysisContext) -> str:
         "random_state": context.random_state,
         "options": {name: describe_value(context.options.get(name)) for name in record.options},
         "overrides": describe_value(context.overrides),
+        "failed": sorted([result.key, result.status] for result in context.failed),
+        "further": record.depends_on(context),
     }
     return cache_key(facts, record.run)
 

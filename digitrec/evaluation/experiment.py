@@ -473,6 +473,7 @@ def analysis_context(
     return AnalysisContext(
         dataset=dataset,
         results=tuple(result for result in results if result.ok),
+        failed=tuple(result for result in results if not result.ok),
         winner=winner,
         store=store,
         random_state=experiment.random_state,

@@ -80,6 +80,10 @@ class Result:
         the model does not say.
     reached_limit : bool
         Whether a fit stopped at its iteration limit, or otherwise short of convergence.
+    core_wait : float or None
+        Seconds that the job's threads waited for a free core, per second that they ran: on an
+        idle machine near 0, and a time was up to so much too long; None where the system does
+        not count them.
     curves : dict of list of float
         Per-iteration values of iterative models (``training_loss``, ``validation_accuracy``, …).
     n_threads : int
@@ -121,6 +125,7 @@ class Result:
     iterations: int | None = None
     iteration_limit: int | None = None
     reached_limit: bool = False
+    core_wait: float | None = None
     curves: dict[str, list[float]] = field(default_factory=dict)
     n_threads: int = 1
     data_fingerprint: str

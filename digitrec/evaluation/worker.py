@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
-from digitrec._environment import describe_hardware, library_versions
+from digitrec._environment import core_seconds, describe_hardware, library_versions
 from digitrec._files import atomic_path
 from digitrec._platform import peak_memory_bytes
 from digitrec.datasets import Dataset
@@ -74,6 +74,7 @@ def run_job(job: Job) -> Result:
 
 
 def _run(job: Job, store: JobStore, stage: Callable[[str], None]) -> Result:
+    started = core_seconds()
     stage("features")
     dataset = open_dataset(job)
     shared = SharedData(job.cache, n_jobs=job.limits.n_threads)
@@ -143,6 +144,7 @@ def _run(job: Job, store: JobStore, stage: Callable[[str], None]) -> Result:
         iterations=final.iterations,
         iteration_limit=final.iteration_limit,
         reached_limit=first.reached_limit or final.reached_limit,
+        core_wait=_core_wait(started, core_seconds()),
         curves=first.curves,
     )
     store.write_result(
@@ -153,6 +155,15 @@ def _run(job: Job, store: JobStore, stage: Callable[[str], None]) -> Result:
         data_source=dataset.source,
     )
     return result
+
+
+def _core_wait(start: tuple[float, float] | None, end: tuple[float, float] | None) -> float | None:
+    """Return the seconds waited for a core per second of running, between two moments."""
+    if start is None or end is None:
+        return None
+    running, waiting = end[0] - start[0], end[1] - start[1]
+    # Threads that ended in between take their seconds with them.
+    return max(0.0, waiting) / running if running > 0 else None
 
 
 def failed_result(job: Job, status: Status, reason: str) -> Result:

@@ -1,0 +1,98 @@
+"""The record of a check and of what it found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from digitrec._modules import ModuleRegistry
+
+if TYPE_CHECKING:
+    from digitrec.analyses import AnalysisContext
+
+__all__ = ["CHECKS", "Check", "Finding", "listed", "proportion_gap"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """What a check found.
+
+    Attributes
+    ----------
+    sentence : str
+        What is the matter, with the numbers that show it.
+    advice : str
+        What to do about it.
+    numbers : dict
+        The numbers by name, JSON-safe.
+    pictures : list of tuple
+        ``(part, row, caption)`` of images that show it; part is ``"train"`` or ``"test"``.
+    """
+
+    sentence: str
+    advice: str
+    numbers: dict[str, Any] = field(default_factory=dict)
+    pictures: list[tuple[str, int, str]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """One check.
+
+    Attributes
+    ----------
+    name : str
+        Registry key, and the stem of the module that holds the record.
+    severity : {"warning", "note"}
+        A warning puts a result in doubt; a note limits what may be concluded from it.
+    title : str
+        What is looked for.
+    run : callable
+        ``run(context) -> Finding or None``; None where all is well.
+    """
+
+    name: str
+    severity: Literal["warning", "note"]
+    title: str
+    run: Callable[[AnalysisContext], Finding | None]
+
+
+CHECKS: Mapping[str, Check] = ModuleRegistry(
+    "digitrec.analyses.checks", Path(__file__).parent, "CHECK"
+)
+
+
+def listed(names: list[str], limit: int = 8) -> str:
+    """Return names as an enumeration; of many the first ones.
+
+    Examples
+    --------
+    >>> listed(["a", "b", "c"], limit=2)
+    'a, b and 1 more'
+    """
+    shown = names[:limit]
+    if len(names) > limit:
+        return f"{', '.join(shown)} and {len(names) - limit} more"
+    return f"{', '.join(shown[:-1])} and {shown[-1]}" if len(shown) > 1 else "".join(shown)
+
+
+def proportion_gap(first: float, n_first: int, second: float, n_second: int) -> float:
+    """Return by how many standard errors two independent proportions differ.
+
+    Parameters
+    ----------
+    first, second : float
+        Proportions, 0–1.
+    n_first, n_second : int
+        Trials of each.
+
+    Returns
+    -------
+    float
+        Positive where the first is larger; 0 where both are 0 or both are 1.
+    """
+    pooled = (first * n_first + second * n_second) / (n_first + n_second)
+    variance = pooled * (1 - pooled) * (1 / n_first + 1 / n_second)
+    return (first - second) / variance**0.5 if variance > 0 else 0.0

@@ -57,6 +57,9 @@ def real_images(
         bool, typer.Option(help="Write pictures of the failures; mind the images' licences.")
     ] = True,
     count: Annotated[int, typer.Option(min=10, help="Made-up single digits.")] = 600,
+    crop: Annotated[
+        bool, typer.Option("--crop", help="Tell that single digits are crops with neighbours.")
+    ] = False,
     random_state: Seed = 0,
 ) -> None:
     """Recognise labelled images and report accuracy, rejection and time."""
@@ -65,8 +68,9 @@ def real_images(
     console = Console(stderr=True)
     with threadpool_limits(1):
         shown = track(images, "Recognising", console=console, disable=not console.is_terminal)
-        trials = assess(recognizer, shown)
+        trials = assess(recognizer, shown, context="crop" if crop else None)
     facts = measure(trials, recognizer)
+    facts["context"] = "crop" if crop else None
     facts["images"] = "labelled images" if data else "made-up images"
     pictures = write_gallery(trials, output / "gallery") if gallery else []
     write_json(output / "results.json", facts)
@@ -255,7 +259,8 @@ def _intro(facts: dict[str, Any]) -> str:
     return (
         f"{facts['n_images']} {facts['images']}, read by {escape(facts['model'])} "
         f"(trained from {escape(sets)}) at threshold {facts['threshold']:g}. "
-        f"digitrec {facts['digitrec']}; {escape(facts['hardware']['processor'])}."
+        + ("Single digits are read as crops with neighbours. " if facts.get("context") else "")
+        + f"digitrec {facts['digitrec']}; {escape(facts['hardware']['processor'])}."
         + (made_up if facts["images"] == "made-up images" else "")
     )
 

@@ -295,6 +295,42 @@ def models() -> None:
     typer.echo(_table(rows, ["name", "", "what it does"]))
 
 
+recognizer_app = typer.Typer(help="Train a recogniser of your own.", no_args_is_help=True)
+app.add_typer(recognizer_app, name="recognizer")
+
+
+@recognizer_app.command("train")
+def train_own_recognizer(
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Weights to write, .npz; facts go beside them.")
+    ] = Path("recognizer.npz"),
+    dataset: Annotated[
+        list[str] | None,
+        typer.Option(help="Dataset of 28x28 digits first, then others; default: what is there."),
+    ] = None,
+    fonts: Annotated[
+        Path | None, typer.Option(help="Folder of fonts, for more letters and digits.")
+    ] = None,
+    max_train: MaxTrain = None,
+    random_state: Seed = 0,
+    quiet: Quiet = False,
+) -> None:
+    """Train the networks that `predict --model FILE.npz` and `serve` read images with."""
+    from digitrec.datasets import load_dataset
+    from digitrec.inference.training import find_fonts, train_recognizer
+
+    facts = train_recognizer(
+        output,
+        sets=[load_dataset(name) for name in dataset] if dataset else None,
+        fonts=find_fonts(fonts) if fonts else (),
+        max_rows=max_train,
+        random_state=random_state,
+        report=_note(quiet),
+    )
+    right = facts["held_out"]["digit"]["digits_read_right"]
+    typer.echo(f"{output}: {100 * right:.2f} % of {facts['held_out']['n']} images held out")
+
+
 @app.command()
 def serve(
     model: Annotated[

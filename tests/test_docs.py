@@ -70,7 +70,10 @@ def _click_command(words):
         single.command()(module.main)
         return get_command(single), words[3:]
     if words[0] == "digitrec":
-        return get_command(app).commands[words[1]], words[2:]
+        command = get_command(app).commands[words[1]]
+        if hasattr(command, "commands"):
+            return command.commands[words[2]], words[3:]
+        return command, words[2:]
     return None
 
 

@@ -1,7 +1,7 @@
 """Any image in, the right digits out: read, locate, normalise, classify, reject.
 
-``Recognizer(model=None, *, threshold=None)`` takes nothing (the default recogniser, trained on
-first use and cached), the path of a saved model, or a fitted pipeline. Its methods:
+``Recognizer(model=None, *, threshold=None)`` takes nothing (the default recogniser, whose
+weights come with the package), the path of a saved model, or a fitted pipeline. Its methods:
 
 - ``predict_digit(image) -> DigitPrediction``: an image of one digit;
 - ``predict_digits(images) -> list[DigitPrediction]``: many such images;
@@ -18,7 +18,7 @@ from digitrec.inference.locate import Located, locate_digit
 from digitrec.inference.normalise import normalise_digit
 from digitrec.inference.page import Page, locate_digits
 from digitrec.inference.prediction import Box, DigitPrediction, Reading
-from digitrec.inference.recognizer import Recognizer, default_recognizer
+from digitrec.inference.recognizer import Recognizer
 
 __all__ = [
     "Box",
@@ -27,7 +27,6 @@ __all__ = [
     "Page",
     "Reading",
     "Recognizer",
-    "default_recognizer",
     "locate_digit",
     "locate_digits",
     "normalise_digit",

@@ -137,25 +137,29 @@ def assess(
     recognizer: Recognizer,
     images: Iterable[LabelledImage],
     *,
+    context: str | None = None,
     each: Callable[[Trial], None] | None = None,
 ) -> list[Trial]:
-    """Recognise labelled images one by one; `each` is told of every trial."""
+    """Recognise labelled images one by one; `each` is told of every trial.
+
+    `context` is what `Recognizer.predict_digit` is told of images of one digit.
+    """
     trials = []
     for image in images:
-        trial = _try(recognizer, image)
+        trial = _try(recognizer, image, context if image.kind == "single" else None)
         trials.append(trial)
         if each is not None:
             each(trial)
     return trials
 
 
-def _try(recognizer: Recognizer, image: LabelledImage) -> Trial:
+def _try(recognizer: Recognizer, image: LabelledImage, context: str | None) -> Trial:
     started = time.process_time()
     guess, accepted, confidence, error = "", False, 0.0, ""
     predictions: list[DigitPrediction] = []
     try:
         if image.kind in ("single", "negative"):
-            prediction = recognizer.predict_digit(image.source)
+            prediction = recognizer.predict_digit(image.source, context=context)
             predictions = [prediction]
             accepted, confidence = prediction.accepted, prediction.confidence
             if prediction.normalised is not None:

@@ -119,7 +119,7 @@ def predict_paths(
     files, notes = expand_paths(paths)
     for note in notes:
         print(note, file=sys.stderr)
-    recognizer = Recognizer(model, threshold=threshold, report=_silent if quiet else None)
+    recognizer = Recognizer(model, threshold=threshold)
     outcomes = []
     for path in _with_progress(files, quiet):
         outcome = recognise(recognizer, path, read=read, known=known)
@@ -336,7 +336,3 @@ def _with_progress(files: list[Path], quiet: bool) -> Iterator[Path]:
     from rich.progress import track
 
     yield from track(files, description="Recognising", console=Console(stderr=True))
-
-
-def _silent(line: str) -> None:
-    """Take a progress line and drop it."""

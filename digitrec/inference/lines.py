@@ -10,6 +10,12 @@ __all__ = ["group_lines", "page_slope"]
 FloatArray = NDArray[np.float64]
 
 MAX_SLOPE = np.tan(np.deg2rad(30))
+MAX_OVERLAP = 0.1
+"""Width in which neighbours of a row may overlap, in heights of a digit."""
+MAX_GAP = 4.5
+"""Gap between neighbours of a row whose digits stand at different heights, in their heights."""
+MIN_SHARED_HEIGHT = -0.15
+"""Height that neighbours of such a row have in common, in heights of a digit; a gap if below 0."""
 
 
 def page_slope(boxes: FloatArray, height: float) -> float:
@@ -62,15 +68,28 @@ def group_lines(boxes: FloatArray, height: float, slope: float = 0.0) -> list[li
     y = (boxes[:, 1] + boxes[:, 3]) / 2 - slope * x
     lines: list[list[int]] = []
     for index in np.argsort(x):
-        best, least = None, 0.55 * max(height, 0.6 * float(boxes[index, 3] - boxes[index, 1]))
+        best, least = None, 0.58 * max(height, 0.6 * float(boxes[index, 3] - boxes[index, 1]))
         for line in lines:
             # The row's height here is that of its last few members: rows may bend.
-            away = abs(float(np.mean(y[line[-3:]])) - float(y[index]))
+            away = min(abs(float(np.mean(y[line[-k:]])) - float(y[index])) for k in (1, 3))
             if away < least:
                 best, least = line, away
         if best is None:
             lines.append([int(index)])
         else:
             best.append(int(index))
+    everything = sorted(range(len(boxes)), key=lambda i: float(x[i]))
+    level = boxes - np.outer(slope * x, [0, 1, 0, 1])
+    if len(lines) > 1 and _is_row(level[everything], height):
+        return [everything]
     lines.sort(key=lambda line: float(np.mean(y[line])))
     return lines
+
+
+def _is_row(boxes: FloatArray, height: float) -> bool:
+    """Tell whether boxes, from left to right, are one row of digits at different heights."""
+    gaps = boxes[1:, 0] - boxes[:-1, 2]
+    if (gaps < -MAX_OVERLAP * height).any() or (gaps > MAX_GAP * height).any():
+        return False
+    shared = np.minimum(boxes[1:, 3], boxes[:-1, 3]) - np.maximum(boxes[1:, 1], boxes[:-1, 1])
+    return bool((shared > MIN_SHARED_HEIGHT * height).all())

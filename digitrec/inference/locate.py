@@ -6,20 +6,31 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageFilter
 
 from digitrec.inference.border import content_box
 from digitrec.inference.components import Pieces, find_frames, find_pieces, union_box
 from digitrec.inference.image_io import ImageSource, LoadedImage, load_image
 from digitrec.inference.ink import Ink, extract_ink
+from digitrec.inference.normalise import frame_crop
 from digitrec.inference.prediction import Box
 from digitrec.inference.ruled_lines import remove_lines
 from digitrec.inference.thresholds import quantile
 
-__all__ = ["Located", "cut_out", "load_look", "locate_digit", "window_around"]
+__all__ = [
+    "Located",
+    "crop_views",
+    "cut_out",
+    "load_look",
+    "locate_digit",
+    "smoothed",
+    "window_around",
+]
 
 MAX_LOOK_SIDE = 256
 """Most pixels of the side at which a digit is looked for."""
+MIN_LOOK_SIDE = 40
+"""Least pixels of the longer side at which a digit is looked for; 8x8 images are enlarged."""
 MIN_DETAIL_SIDE = 640
 """Least pixels of the side of what is decoded, from which a small digit is cut."""
 MAX_CLOSE_SIDE = 180
@@ -33,6 +44,15 @@ MAX_CANDIDATES = 300
 """Heaviest pieces that are tried as parts of a digit; in noise there are thousands."""
 MAX_MEMBERS = 40
 """Pieces of one digit from which no more are looked for; a digit has at most 12."""
+
+CROP_VIEWS = ((0.0, 0.0), (0.06, 0.0), (0.0, 0.06), (0.08, 0.08))
+"""Shares of a crop's width and height that its views leave out at either end."""
+MIN_OTHER_HEIGHT = 0.6
+"""Height of another digit over that of the one that was found."""
+SMOOTHING = 1.4
+"""Standard deviation of the smoothing of an image in doubt, in pixels of the look."""
+MAX_OTHERS = 4
+"""Other pieces that are looked at, the largest."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +75,12 @@ class Located:
         Ink of the image left outside the box, over ink inside.
     dark_on_light : bool
         Polarity found.
+    alone : bool
+        Whether it stands clear of the image's border and of other ink.
+    ink : Ink, optional
+        All ink of the image that it was found in.
+    others : tuple of ndarray
+        Strengths of other pieces that are as tall and lie whole in the image.
     """
 
     strength: NDArray[np.float32]
@@ -65,6 +91,8 @@ class Located:
     clutter: float
     dark_on_light: bool = True
     alone: bool = True
+    ink: Ink | None = None
+    others: tuple[NDArray[np.float32], ...] = ()
 
 
 def locate_digit(
@@ -102,7 +130,7 @@ def locate_digit(
     box, clutter = found.box, found.clutter
     side = max(box[2] - box[0], box[3] - box[1])
     alone = clutter < 0.25 and min(box[:2]) > 0 and box[2] < width and box[3] < height
-    pieces, window = len(found.members), image
+    pieces, window, others = len(found.members), image, found.others()
     if side < MIN_COARSE_SIDE and image.finer is not None:
         closer = _look_closer(image.finer(), image, found)
         if closer is not None:
@@ -118,7 +146,30 @@ def locate_digit(
         clutter=clutter,
         dark_on_light=found.ink.dark_on_light,
         alone=alone,
+        ink=ink,
+        others=others,
     )
+
+
+def crop_views(found: Located) -> NDArray[np.float32]:
+    """Return the whole image that something was found in as the network of crops takes it.
+
+    Several views, each without a little of the image at some of its sides: their mean is more
+    often right than one of them.
+
+    Returns
+    -------
+    ndarray of float32, shape (n, CROP_SIDE, CROP_SIDE)
+    """
+    assert found.ink is not None
+    strength, mask = found.ink.strength, found.ink.mask
+    height, width = mask.shape
+    views = []
+    for across, down in CROP_VIEWS:
+        x, y = round(across * width), round(down * height)
+        part = slice(y, height - y), slice(x, width - x)
+        views.append(frame_crop(strength[part], mask[part]))
+    return np.stack(views)
 
 
 def load_look(source: ImageSource) -> LoadedImage:
@@ -127,7 +178,25 @@ def load_look(source: ImageSource) -> LoadedImage:
     More detail is to be had on demand.
     """
     image = load_image(source, MIN_DETAIL_SIDE, look_side=MAX_LOOK_SIDE)
-    return image.part(content_box(image.pixels))
+    return _enlarged(image.part(content_box(image.pixels)))
+
+
+def _enlarged(image: LoadedImage) -> LoadedImage:
+    """Return a tiny image at a size at which strokes are wider than a pixel or two."""
+    height, width = image.pixels.shape[:2]
+    factor = MIN_LOOK_SIDE // max(height, width)
+    if factor < 2:
+        return image
+    size = width * factor, height * factor
+    pixels = np.asarray(Image.fromarray(image.pixels).resize(size, Image.Resampling.BICUBIC))
+    scale = image.scale[0] / factor, image.scale[1] / factor
+    return replace(image, pixels=pixels, scale=scale)
+
+
+def smoothed(image: LoadedImage) -> LoadedImage:
+    """Return an image without its finest detail: the dots of a dither, the grain of a film."""
+    blurred = Image.fromarray(image.pixels).filter(ImageFilter.GaussianBlur(SMOOTHING))
+    return replace(image, pixels=np.asarray(blurred), finer=None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,6 +212,23 @@ class _Found:
     def cut_out(self) -> NDArray[np.float32]:
         window = window_around(self.box, self.ink.mask.shape)
         return cut_out(self.ink, self.pieces.mask(self.members, window), window)
+
+    def others(self) -> tuple[NDArray[np.float32], ...]:
+        """Return the strengths of other pieces as tall as this that lie whole in the image."""
+        height = self.box[3] - self.box[1]
+        tall = (self.pieces.heights >= MIN_OTHER_HEIGHT * height) & (
+            self.pieces.heights <= height / MIN_OTHER_HEIGHT
+        )
+        tall &= self.pieces.borders_touched == 0
+        tall[self.members] = False
+        found = np.flatnonzero(tall)
+        found = found[np.argsort(-self.pieces.areas[found], kind="stable")][:MAX_OTHERS]
+        boxes = [self.pieces.boxes[index] for index in found]
+        windows = [window_around(tuple(box.tolist()), self.ink.mask.shape) for box in boxes]
+        return tuple(
+            cut_out(self.ink, self.pieces.mask([int(index)], window), window)
+            for index, window in zip(found, windows, strict=True)
+        )
 
 
 def _choose(

@@ -8,17 +8,27 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import sklearn
 from numpy.typing import NDArray
 
-from digitrec.datasets.labels import digits_of_names
 from digitrec.errors import ConfigurationError
-from digitrec.persistence import load_model, read_metadata
+from digitrec.inference.classifier import RecognizerNetworks
+from digitrec.inference.network import BUNDLED_WEIGHTS
 
 __all__ = ["DigitModel"]
 
+_DIGITS = [str(digit) for digit in range(10)]
 _NOT_A_DIGIT = 10
 _SCORE_SLOPE = 3.0
+
+
+def _digits_of(names: Sequence[str]) -> Sequence[int | None]:
+    """Return the digits that names of classes mean, None for those that mean none."""
+    if list(names[:10]) == _DIGITS:
+        # The recogniser of the package, without the second that importing pandas takes.
+        return [*range(10), *(None for _ in names[10:])]
+    from digitrec.datasets.labels import digits_of_names
+
+    return digits_of_names(names)
 
 
 class DigitModel:
@@ -46,7 +56,7 @@ class DigitModel:
         if not callable(getattr(pipeline, "predict", None)):
             raise ConfigurationError(f"{name} is not a fitted model: it cannot predict")
         labels, names = _labels_and_names(metadata, pipeline)
-        digits = digits_of_names(names)
+        digits = _digits_of(names)
         self.knows_non_digits = len(names) == 11
         if set(digits) - {None} != set(range(10)) or len(names) not in (10, 11):
             shown = ", ".join(name[:20] for name in names[:12])
@@ -67,8 +77,38 @@ class DigitModel:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> DigitModel:
-        """Load a model that digitrec saved; see `digitrec.load_model` for the risk of files."""
-        return cls(load_model(path), read_metadata(path), repr(str(Path(path))))
+        """Load a model that digitrec saved, or the ``.npz`` of a trained recogniser.
+
+        See `digitrec.load_model` for the risk of files other than ``.npz``.
+        """
+        name = repr(str(Path(path)))
+        if Path(path).suffix == ".npz":
+            return cls(*RecognizerNetworks.read(path), name)
+        from digitrec.persistence import load_model, read_metadata
+
+        return cls(load_model(path), read_metadata(path), name)
+
+    @classmethod
+    def bundled(cls) -> DigitModel:
+        """Return the recogniser that comes with the package."""
+        return cls(*RecognizerNetworks.read(BUNDLED_WEIGHTS), "the default recogniser")
+
+    def crop_probabilities(self, crops: NDArray[np.float32]) -> NDArray[np.float64] | None:
+        """Return probabilities as `probabilities` does, of the central digit of crops.
+
+        Parameters
+        ----------
+        crops : ndarray of float32, shape (n, CROP_SIDE, CROP_SIDE)
+            As `frame_crop` returns them.
+
+        Returns
+        -------
+        ndarray or None
+            None for models that were not trained on crops.
+        """
+        if isinstance(self.pipeline, RecognizerNetworks):
+            return self.pipeline.crop_probabilities(crops)
+        return None
 
     def probabilities(self, rows: NDArray[np.generic]) -> NDArray[np.float64]:
         """Return probabilities of the ten digits and of "not a digit", shape (n, 11).
@@ -78,6 +118,10 @@ class DigitModel:
         rows = np.asarray(rows)
         if not len(rows):
             return np.zeros((0, 11))
+        if isinstance(self.pipeline, RecognizerNetworks):
+            return self.pipeline.predict_proba(rows)
+        import sklearn
+
         # The rows are checked by now; scikit-learn's own checks take longer than the model.
         with sklearn.config_context(assume_finite=True, skip_parameter_validation=True):
             return self._probabilities(rows)

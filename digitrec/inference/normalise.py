@@ -9,14 +9,16 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage as ndi
 
-from digitrec.inference.thresholds import median, otsu_threshold
+from digitrec.inference.thresholds import median, otsu_threshold, quantile
 
-__all__ = ["normalise_and_measure", "normalise_digit", "stroke_ratio"]
+__all__ = ["CROP_SIDE", "frame_crop", "normalise_and_measure", "normalise_digit", "stroke_ratio"]
 
 STROKE_RATIO = (0.09, 0.20)
 """Stroke width over the digit's longer side that MNIST's digits lie in."""
 DIGIT_SIDE = 20
 IMAGE_SIDE = 28
+CROP_SIDE = 36
+"""Pixels of the side of the frame that a crop is scaled into, aspect kept."""
 CENTRE = 14.0
 _WORK_SIDE = 80
 _MARGIN = 6
@@ -64,6 +66,34 @@ def normalise_and_measure(
     # A blob has no stroke to thin; what is left must not fall apart.
     delta = max(delta, -0.6 * deepest)
     return _place(_move_outline(mask, depth, delta)), 2 * deepest / width
+
+
+def frame_crop(strength: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Return a crop with all that is in it, scaled into a square frame.
+
+    Parameters
+    ----------
+    strength : ndarray of float32, shape (height, width)
+        Ink strength, 0 for paper.
+    mask : ndarray of bool, shape (height, width)
+        Where there is ink; its usual strength becomes 1.
+
+    Returns
+    -------
+    ndarray of float32, shape (CROP_SIDE, CROP_SIDE)
+        Ink, 0-1; 0 outside the crop.
+    """
+    inked = strength[mask]
+    usual = quantile(inked, 0.75) if inked.size else 255.0
+    ink = np.clip(strength / np.float32(max(usual, 1e-3)), 0, 1)
+    factor = CROP_SIDE / max(ink.shape)
+    width, height = (max(1, round(side * factor)) for side in ink.shape[::-1])
+    way = Image.Resampling.BILINEAR if factor > 1 else Image.Resampling.BOX
+    small = np.asarray(Image.fromarray(ink).resize((width, height), way))
+    framed = np.zeros((CROP_SIDE, CROP_SIDE), np.float32)
+    top, left = (CROP_SIDE - height) // 2, (CROP_SIDE - width) // 2
+    framed[top : top + height, left : left + width] = small
+    return framed
 
 
 def stroke_ratio(strength: NDArray[np.generic]) -> float:

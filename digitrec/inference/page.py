@@ -17,7 +17,7 @@ from digitrec.inference.ink import Ink, extract_ink
 from digitrec.inference.lines import group_lines, page_slope
 from digitrec.inference.locate import Located, cut_out, window_around
 from digitrec.inference.prediction import Box
-from digitrec.inference.ruled_lines import remove_lines
+from digitrec.inference.ruled_lines import find_pale_lines, remove_broken_lines, remove_lines
 from digitrec.inference.splitting import Scorer, cut_piece
 
 __all__ = ["Page", "load_page", "locate_digits"]
@@ -183,6 +183,11 @@ def _lay_out(ink: Ink) -> _Layout | None:
     if unruled is not ink:
         ink, pieces = unruled, find_pieces(unruled.mask)
         height = digit_height(pieces) or height
+    pale = find_pale_lines(pieces, ink.strength)
+    if pale.size:
+        ink = replace(ink, mask=ink.mask & ~pieces.mask(pale))
+        pieces = find_pieces(ink.mask)
+        height = digit_height(pieces) or height
     groups = join_pieces(pieces, height)
     found = [_piece(ink, pieces, group) for group in groups]
     boxes = np.array([item.box for item in found], dtype=np.float64).reshape(-1, 4)
@@ -197,6 +202,7 @@ def _unruled(ink: Ink, lengths: tuple[float, float]) -> Ink:
     frames = find_frames(pieces, MIN_FRAME_CONTENT)
     mask = ink.mask & ~pieces.mask(frames) if frames else ink.mask
     mask = remove_lines(mask, lengths)
+    mask = remove_broken_lines(mask, find_pieces(mask).boxes)
     if mask is ink.mask or not mask.any():
         return ink
     return replace(ink, mask=mask)

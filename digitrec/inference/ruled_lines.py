@@ -6,7 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage as ndi
 
-__all__ = ["remove_lines"]
+from digitrec.inference.components import Pieces
+
+__all__ = ["find_pale_lines", "remove_broken_lines", "remove_lines"]
 
 BoolImage = NDArray[np.bool_]
 
@@ -19,6 +21,22 @@ MAX_THICKNESS = 0.025
 MIN_THIN_LENGTH = 0.85
 """Length of a line that is thin over that of any line."""
 _MAX_SAMPLE = 4000
+MIN_PALE_PIECES = 6
+"""Straight pieces from which a page has ruled lines."""
+MIN_PALE_ASPECT = 3.5
+"""Length of a fragment of a ruled line over its width."""
+MAX_PALE_STRENGTH = 0.75
+"""Mean ink strength of such a fragment over that of what is not straight."""
+MIN_COVERED = 0.55
+"""Share of the page's side that the parts of a broken line cover together."""
+MAX_BROKEN_ASPECT = 0.2
+"""Thickness of a part over its length, unless it is thinner than `MAX_BROKEN_THICKNESS`."""
+MAX_BROKEN_THICKNESS = 0.004
+"""Thickness of short parts, over the page's side."""
+MAX_CANDIDATES = 2000
+"""Bands that are looked at, the fullest first."""
+BROKEN_BAND = 0.004
+"""Height of the band that the parts of a line lie in, over the page's side."""
 
 
 def remove_lines(mask: BoolImage, least_lengths: tuple[float, float]) -> BoolImage:
@@ -55,6 +73,93 @@ def remove_lines(mask: BoolImage, least_lengths: tuple[float, float]) -> BoolIma
                 break
             found |= _shear(slanted, -down, len(rest))
     return mask & ~lines if lines.any() else mask
+
+
+def remove_broken_lines(mask: BoolImage, boxes: NDArray[np.int64]) -> BoolImage:
+    """Return a mask without pale, broken or dotted lines across the page.
+
+    Such a line is found by its parts: thin pieces in one nearly level or upright band whose
+    lengths add up to most of the page's. Strokes that cross it are kept where they are thicker.
+
+    Parameters
+    ----------
+    mask : ndarray of bool, shape (height, width)
+        Ink.
+    boxes : ndarray, shape (n, 4)
+        Left, top, right, bottom of each of its pieces.
+    """
+    lines = np.zeros_like(mask)
+    for axis in (1, 0):
+        # As if the lines were level: `along` runs with them, `across` does not.
+        work, found = (mask, lines) if axis == 1 else (mask.T, lines.T)
+        along, across = boxes[:, 1 - axis :: 2], boxes[:, axis::2]
+        courses = _find_courses(along, across, work.shape[1])
+        if not courses:
+            continue
+        at = np.flatnonzero(work)
+        rows, columns = np.divmod(at, work.shape[1])
+        near = np.zeros(len(at), bool)
+        for slope, place, reach in courses:
+            near |= np.abs(rows - slope * columns - place) <= reach
+        at = at[near]
+        thickness = _thickness(work, at)
+        at = at[thickness <= 1.6 * float(np.median(thickness)) + 1] if len(at) else at
+        found[np.divmod(at, work.shape[1])] = True
+    return mask & ~lines if lines.any() else mask
+
+
+def find_pale_lines(pieces: Pieces, strength: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Return which pieces are fragments of ruled lines: straight, thin, many and pale.
+
+    Paler than the other ink, that is, which the ones of a row of digits are not.
+
+    Parameters
+    ----------
+    pieces : Pieces
+    strength : ndarray of float32, shape (height, width)
+        Ink strength.
+    """
+    long = np.maximum(pieces.heights, pieces.widths)
+    thick = np.minimum(pieces.heights, pieces.widths)
+    straight = (long >= MIN_PALE_ASPECT * thick) & (long >= 8)
+    others = ~straight & (thick >= 6)
+    if np.count_nonzero(straight) < MIN_PALE_PIECES or not others.any():
+        return np.zeros(0, np.int64)
+    usual = pieces.weights(strength) / np.maximum(pieces.areas, 1)
+    reference = float(np.average(usual[others], weights=pieces.areas[others]))
+    return np.flatnonzero(straight & (usual < MAX_PALE_STRENGTH * reference))
+
+
+def _find_courses(
+    along: NDArray[np.int64], across: NDArray[np.int64], side: int
+) -> list[tuple[float, float, float]]:
+    """Return slope, place at the page's left end, and half the height of bands of thin pieces."""
+    length, thickness = along[:, 1] - along[:, 0], across[:, 1] - across[:, 0]
+    limit = np.maximum(MAX_BROKEN_THICKNESS * side, MAX_BROKEN_ASPECT * length)
+    thin = np.flatnonzero((thickness <= limit) & (length >= thickness))
+    thin = thin[np.argsort(-length[thin], kind="stable")][:_MAX_SAMPLE]
+    if len(thin) < 2 or length[thin].sum() < MIN_COVERED * side:
+        return []
+    size, middle, place = length[thin], along[thin].mean(axis=1), across[thin].mean(axis=1)
+    band = max(3.0, BROKEN_BAND * side)
+    candidates = []
+    for slope in np.arange(-MAX_SLOPE, MAX_SLOPE + band / side, band / side):
+        offset = place - slope * middle
+        row = np.rint((offset - offset.min()) / band).astype(np.int64)
+        covered = np.bincount(row, weights=size)
+        for full in np.flatnonzero(covered >= MIN_COVERED * side):
+            members = np.flatnonzero(row == full)
+            candidates.append((float(covered[full]), float(slope), members))
+    candidates.sort(key=lambda item: -item[0])
+    free = np.ones(len(thin), bool)
+    courses = []
+    for _, slope, members in candidates[:MAX_CANDIDATES]:
+        if size[members][free[members]].sum() < MIN_COVERED * side:
+            continue
+        free[members] = False
+        at = float(np.average(place[members] - slope * middle[members], weights=size[members]))
+        courses.append((slope, at, band))
+    return courses
 
 
 def _steepest_crowd(mask: BoolImage, length: int) -> float | None:

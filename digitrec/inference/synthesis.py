@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,12 +18,12 @@ from digitrec.inference.strokes import (
     random_scribbles,
 )
 
-__all__ = ["distort", "make_digits", "make_non_digits", "printed_digits"]
+__all__ = ["distort", "make_digits", "make_non_digits", "printed_digits", "text_fonts"]
 
 FloatImages = NDArray[np.float32]
 
 _SIDE = 28
-_LETTERS = "ACEFGHJKLMNPQRTUVWXYacdefhkmnprtuvwxy@#&%+=?!<>*√Σπ∞∂≠→"
+_LETTERS = "ACEFGHJKLMNPQRTUVWXYacdefhjkmnprtuvwxy@#&%+=?!<>*√Σπ∞∂≠→"
 """Signs that are unlike any digit in most fonts; O, I, l, Z, S, B, b, g and q are left out."""
 
 
@@ -126,19 +127,24 @@ def make_digits(n: int, rng: np.random.Generator) -> tuple[FloatImages, NDArray[
     return distort(images, rng, strength=0.7), labels
 
 
-def printed_digits() -> tuple[FloatImages, NDArray[np.int64]]:
-    """Return the digits of the fonts that Matplotlib ships."""
-    images = [(_glyph(font, str(digit)), digit) for font in _fonts() for digit in range(10)]
+def printed_digits(fonts: Sequence[Path] = ()) -> tuple[FloatImages, NDArray[np.int64]]:
+    """Return the digits of the fonts that Matplotlib ships, and of further font files."""
+    all_fonts = (*text_fonts(), *fonts)
+    images = [(_glyph(font, str(digit)), digit) for font in all_fonts for digit in range(10)]
     found = [(image, digit) for image, digit in images if image is not None]
     return np.stack([image for image, _ in found]), np.array([digit for _, digit in found])
 
 
 def make_non_digits(
-    n: int, digits: FloatImages, labels: NDArray[np.integer], rng: np.random.Generator
+    n: int,
+    digits: FloatImages,
+    labels: NDArray[np.integer],
+    rng: np.random.Generator,
+    fonts: Sequence[Path] = (),
 ) -> FloatImages:
     """Make about `n` pictures that are not one digit.
 
-    Letters and signs from fonts and from strokes, scribbles, turned digits, two digits at
+    Letters and signs from fonts and from strokes, words, scribbles, turned digits, two digits at
     once, blobs, outlines and noise. What came out as a plain upright bar is left out: that is
     a one.
 
@@ -151,14 +157,17 @@ def make_non_digits(
     labels : ndarray of int, shape (m,)
         Their labels.
     rng : numpy.random.Generator
+    fonts : sequence of Path
+        Files of further fonts to take letters and signs from.
     """
     parts = [
-        _drawn_signs(round(0.30 * n), rng),
-        _printed_signs(round(0.22 * n), rng),
+        _drawn_signs(round(0.27 * n), rng),
+        _printed_signs(round(0.24 * n), rng, (*text_fonts(), *fonts)),
+        _words(round(0.08 * n), rng, (*text_fonts(), *fonts)),
         random_scribbles(round(0.10 * n), rng),
-        _pairs(round(0.16 * n), digits, rng),
-        _turned(round(0.05 * n), digits, labels, rng),
-        _blobs(round(0.16 * n), rng),
+        _pairs(round(0.14 * n), digits, rng),
+        _turned(round(0.04 * n), digits, labels, rng),
+        _blobs(round(0.13 * n), rng),
     ]
     images = distort(np.concatenate(parts), rng, strength=0.8)
     return images[~_is_bar(images)]
@@ -180,10 +189,22 @@ def _drawn_signs(n: int, rng: np.random.Generator) -> FloatImages:
     return np.concatenate([draw_strokes(t, each, rng) for t in SIGN_STROKES])
 
 
-def _printed_signs(n: int, rng: np.random.Generator) -> FloatImages:
-    glyphs = [_glyph(font, sign) for font in _fonts() for sign in _LETTERS]
+def _printed_signs(n: int, rng: np.random.Generator, fonts: Sequence[Path]) -> FloatImages:
+    glyphs = [_glyph(font, sign) for font in fonts for sign in _LETTERS]
     found = np.stack([glyph for glyph in glyphs if glyph is not None])
     return found[rng.integers(len(found), size=n)]
+
+
+def _words(n: int, rng: np.random.Generator, fonts: Sequence[Path]) -> FloatImages:
+    """Return two to five letters side by side, squeezed into one frame."""
+    letters = np.array([letter for letter in _LETTERS if letter.isalpha()])
+    images: list[FloatImages] = []
+    while len(images) < n:
+        chosen = rng.choice(letters, int(rng.integers(2, 6)))
+        glyph = _glyph(fonts[int(rng.integers(len(fonts)))], "".join(chosen))
+        if glyph is not None:
+            images.append(glyph)
+    return np.stack(images) if images else np.zeros((0, _SIDE, _SIDE), np.float32)
 
 
 def _pairs(n: int, digits: FloatImages, rng: np.random.Generator) -> FloatImages:
@@ -267,8 +288,8 @@ def _frame(image: FloatImages) -> FloatImages:
 
 
 @functools.cache
-def _fonts() -> tuple[Path, ...]:
-    """Return Matplotlib's text fonts; those of symbols are left out."""
+def text_fonts() -> tuple[Path, ...]:
+    """Return the files of Matplotlib's text fonts; those of symbols are left out."""
     import matplotlib
 
     folder = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
@@ -286,6 +307,6 @@ def _glyph(font: Path, sign: str) -> FloatImages | None:
     return _frame(pixels) if pixels.max() > 0.5 else None
 
 
-@functools.lru_cache(maxsize=32)
+@functools.lru_cache(maxsize=64)
 def _face(font: Path) -> ImageFont.FreeTypeFont:
     return ImageFont.truetype(str(font), 60)

@@ -1,153 +1,253 @@
-"""The default recogniser: gathered, trained and cached on first use."""
+"""How the recogniser's two networks are trained: what they learn from, and the fit with Keras."""
 
 from __future__ import annotations
 
-import functools
 import hashlib
+import os
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
-from sklearn.pipeline import Pipeline
+from scipy.optimize import minimize_scalar
 
 from digitrec._environment import available_cores, library_versions
-from digitrec._files import cache_dir, writable_cache_dir
+from digitrec._optional import import_optional
 from digitrec.datasets import Dataset, load_dataset, load_default_dataset
-from digitrec.errors import DigitrecError, ModelFileError
-from digitrec.inference.classifier import NOT_A_DIGIT, CalibratedNetworks
-from digitrec.inference.normalise import normalise_digit
-from digitrec.inference.synthesis import distort, make_digits, make_non_digits, printed_digits
-from digitrec.persistence import load_model, read_metadata, save_model
-from digitrec.preprocessing import FEATURES, join_pipelines
+from digitrec.errors import ConfigurationError, DigitrecError
+from digitrec.inference.classifier import NOT_A_DIGIT
+from digitrec.inference.crops import Sources, make_crops
+from digitrec.inference.network import Layer, Network, write_networks
+from digitrec.inference.normalise import CROP_SIDE, IMAGE_SIDE, normalise_digit
+from digitrec.inference.synthesis import (
+    distort,
+    make_digits,
+    make_non_digits,
+    printed_digits,
+    text_fonts,
+)
 
-__all__ = ["default_model", "default_model_path", "train_default_model"]
+__all__ = ["NetworkDesign", "TrainingPlan", "find_fonts", "train_recognizer"]
+
 
 OTHER_HANDWRITING = ("usps", "semeion", "optdigits")
 """Sets that are added where they can be had; scikit-learn's digits stand in for optdigits."""
 LABEL_NAMES = [*(str(digit) for digit in range(10)), "not a digit"]
-N_COMPONENTS = 150
-N_DRAWN = 14_000
-N_NON_DIGITS = 24_000
+_FONT_SUFFIXES = (".ttf", ".otf", ".woff", ".woff2")
 _BLOCK = 2000
 
 Report = Callable[[str], None]
+Images = NDArray[np.float32]
 
 
-def default_model(*, report: Report | None = None) -> tuple[Pipeline, dict[str, Any]]:
-    """Return the default recogniser's model and its metadata, trained where none is cached.
+@dataclass(frozen=True)
+class NetworkDesign:
+    """Layers of a convolutional network and how it is fitted.
 
-    Training takes a minute or two on two cores. The file is kept in the cache under a name
-    that holds a hash of the recipe's code and of the versions of the libraries. It is trained
-    anew once more data than it has seen lie in the cache: MNIST in place of the 5,000 images that
-    stand in for it, say.
-
-    Parameters
+    Attributes
     ----------
-    report : callable, optional
-        ``report(line)`` is told of the progress; by default it is written to standard error.
+    convolutions : tuple of (filters, side, stride, padded)
+    hidden : int
+        Units of the dense layer.
+    dropout : float
+        Share of the inputs of the dense layers that is left out in each step.
+    epochs : int
+        Passes over the training images; crops are composed anew for each.
+    batch_size : int
+    learning_rate : float
+        Of the first step; it falls to 0 along a cosine.
+    weight_decay : float
     """
-    path, say = default_model_path(), report or _print
-    if path.exists():
-        try:
-            metadata = read_metadata(path)
-            new = sorted(set(_files_at_hand()) - set(metadata.get("files_at_hand", ())))
-            if not new:
-                return load_model(path), metadata
-            say(f"the cached recogniser was trained without {', '.join(new)}; training anew")
-        except ModelFileError as error:
-            say(f"the cached recogniser cannot be used ({error}); training anew")
-    return train_default_model(writable_cache_dir("models") / path.name, report=report)
+
+    convolutions: tuple[tuple[int, int, int, bool], ...]
+    hidden: int = 96
+    dropout: float = 0.3
+    epochs: int = 6
+    batch_size: int = 256
+    learning_rate: float = 2e-3
+    weight_decay: float = 1e-3
 
 
-def default_model_path() -> Path:
-    """Return where the default recogniser is cached; the file need not exist."""
-    return cache_dir("models", f"recognizer-{_recipe_key()}.joblib")
+@dataclass(frozen=True)
+class TrainingPlan:
+    """What the recogniser learns from, and its networks.
+
+    Attributes
+    ----------
+    n_rows : int
+        Images that the first set's rows and their varied copies come to, counted without the
+        rows themselves.
+    n_drawn : int
+        Digits drawn from strokes.
+    n_non_digits : int
+        Letters, signs, scribbles and blobs.
+    n_crops : int
+        Crops composed for each epoch.
+    held_out : float
+        Share of the images that is kept for the temperatures and the accuracies, 0-1.
+    digit : NetworkDesign
+        Of the network that reads digits cut out and framed as MNIST frames them.
+    crop : NetworkDesign
+        Of the network that reads the central digit of a crop.
+    """
+
+    n_rows: int = 60_000
+    n_drawn: int = 14_000
+    n_non_digits: int = 30_000
+    n_crops: int = 100_000
+    held_out: float = 0.04
+    digit: NetworkDesign = NetworkDesign(
+        ((16, 3, 1, True), (32, 3, 2, True), (32, 3, 1, True), (48, 3, 2, True), (64, 3, 1, False))
+    )
+    crop: NetworkDesign = NetworkDesign(
+        ((24, 5, 2, True), (40, 3, 1, True), (56, 3, 2, True), (64, 3, 1, False)), epochs=7
+    )
+
+    def smaller(self, max_rows: int) -> TrainingPlan:
+        """Return a plan for quick trials that uses at most this many rows of the first set."""
+        share = min(1.0, max_rows / 60_000)
+        return TrainingPlan(
+            n_rows=round(self.n_rows * share),
+            n_drawn=round(self.n_drawn * share),
+            n_non_digits=round(self.n_non_digits * share),
+            n_crops=round(self.n_crops * share),
+            held_out=self.held_out,
+            digit=self.digit,
+            crop=self.crop,
+        )
 
 
-def train_default_model(
-    path: Path | None = None,
+def train_recognizer(
+    path: str | os.PathLike[str],
     *,
-    report: Report | None = None,
     sets: Sequence[Dataset] | None = None,
+    fonts: Sequence[Path] = (),
+    plan: TrainingPlan | None = None,
     max_rows: int | None = None,
     random_state: int = 0,
-) -> tuple[Pipeline, dict[str, Any]]:
-    """Train the default recogniser and save it.
+    report: Report | None = None,
+) -> dict[str, Any]:
+    """Train the recogniser's networks and save their weights.
 
-    MNIST's training rows (or the 5,000 rows that come with digitrec), the training rows of
-    other handwriting that can be had, varied copies of all of them, digits drawn from strokes
-    and fonts, and non-digits as an eleventh class.
+    They learn from MNIST's training rows (or the 5,000 rows that stand in for it), the training
+    rows of other handwriting that can be had, varied copies of all of them, digits drawn from
+    strokes and fonts, and non-digits as an eleventh class; the second network from crops that
+    are composed of the same pictures. One temperature for each network, fitted on images that
+    were held out, makes its probabilities calibrated on images like these.
 
     Parameters
     ----------
-    path : Path, optional
-        Where to save the model; not saved where None.
-    report : callable, optional
-        ``report(line)`` is told of the progress; by default it is written to standard error.
+    path : path
+        Weights to write, ``.npz``; facts go to a JSON beside it.
     sets : sequence of Dataset, optional
         What to train from, a set of 28x28 images first; by default what can be had.
+    fonts : sequence of Path
+        Files of fonts, handwriting say, for more letters and digits.
+    plan : TrainingPlan, optional
+        Amounts and networks.
     max_rows : int, optional
-        Use at most this many rows of MNIST and generate in proportion; for quick trials.
+        Use at most this many rows of the first set and generate in proportion; for quick trials.
     random_state : int
-        Seed.
+        Seed of everything that is drawn.
+    report : callable, optional
+        ``report(line)`` is told of the progress; by default it is written to standard error.
 
     Returns
     -------
-    tuple of Pipeline and dict
-        The model (raw rows of 784 pixels to 11 labels) and its metadata.
+    dict
+        The facts: data and their fingerprints, accuracies on images held out, seconds.
+
+    Raises
+    ------
+    MissingExtraError
+        If Keras or its backend is not installed.
+    ConfigurationError
+        If the path does not end in ``.npz``, or the first set is not of 28x28 digits.
+
+    Notes
+    -----
+    Temperature scaling: C. Guo, G. Pleiss, Y. Sun and K. Q. Weinberger, "On calibration of
+    modern neural networks", ICML 2017.
     """
+    path = Path(path)
+    if path.suffix != ".npz":
+        raise ConfigurationError(f"weights are written as .npz, not to {str(path)!r}")
     say = report or _print
     started = time.perf_counter()
-    say("no trained recogniser yet: training one, once (about a minute or two)")
+    plan = plan or TrainingPlan()
+    if max_rows is not None:
+        plan = plan.smaller(max_rows)
+    keras = _load_keras(random_state)
     sets = _gather(say) if sets is None else list(sets)
-    say("recogniser: varying the digits, drawing others and things that are none")
-    images, labels = _compose(sets, max_rows, random_state)
-    say(f"recogniser: computing features of {len(images):,} images")
-    cores = min(2, available_cores())
-    spec = FEATURES["gradients"]
-    fixed = spec.build_fixed((28, 28), n_jobs=cores)
-    features = fixed.transform(images)
-    fitted = spec.build_fitted((28, 28), n_components=N_COMPONENTS)
-    rows = np.random.default_rng(random_state).permutation(len(features))
-    fitted.fit(features[rows[:30_000]])
-    features = fitted.transform(features)
-    say("recogniser: fitting networks")
-    networks = CalibratedNetworks(random_state=random_state, n_jobs=cores).fit(features, labels)
-    networks.n_jobs = None
-    model = join_pipelines(spec.build_fixed((28, 28)), fitted, model=networks)
+    if sets[0].image_shape != (IMAGE_SIDE, IMAGE_SIDE):
+        raise ConfigurationError(f"{sets[0].name} has no images of 28x28 pixels")
+    say("varying the digits, drawing others and things that are none")
+    images, labels = _compose(sets, plan, max_rows, fonts, random_state)
+    order = np.random.default_rng(random_state).permutation(len(images))
+    n_held = max(20, round(plan.held_out * len(images)))
+    held, kept = order[:n_held], order[n_held:]
+    say(f"fitting the network of single digits on {len(kept):,} images")
+    digit, digit_facts = _fit(
+        keras,
+        plan.digit,
+        IMAGE_SIDE,
+        lambda epoch: (_floats(images[kept]), labels[kept]),
+        (_floats(images[held]), labels[held]),
+        say,
+    )
+    say(f"fitting the network of crops on {plan.crop.epochs} times {plan.n_crops:,} crops")
+    seen = Sources(_floats(images[kept]), labels[kept])
+    unseen = Sources(_floats(images[held]), labels[held])
+    rng = np.random.default_rng([random_state, 1])
+    test = make_crops(unseen, np.arange(len(held)), rng), labels[held]
+
+    def crops(epoch: int) -> tuple[Images, NDArray[np.int64]]:
+        rng = np.random.default_rng([random_state, 2, epoch])
+        centres = rng.permutation(len(kept))[: plan.n_crops]
+        return _crops_on_threads(seen, centres, [random_state, 3, epoch]), seen.labels[centres]
+
+    crop, crop_facts = _fit(keras, plan.crop, CROP_SIDE, crops, test, say)
     seconds = time.perf_counter() - started
-    metadata: dict[str, Any] = {
+    facts: dict[str, Any] = {
         "kind": "recognizer",
+        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
         "label_names": LABEL_NAMES,
-        "image_shape": [28, 28],
+        "image_shape": [IMAGE_SIDE, IMAGE_SIDE],
         "datasets": {data.name: data.fingerprint for data in sets},
-        # All of them, used or not: a file that cannot be used is no reason to train again.
-        "files_at_hand": _files_at_hand(),
-        "n_rows": len(images),
+        "fonts": {font.name: _short_hash(font) for font in (*text_fonts(), *fonts)},
+        "n_images": len(images),
         "n_non_digits": int((labels == NOT_A_DIGIT).sum()),
-        "temperature": networks.temperature_,
+        "held_out": {"n": n_held, "digit": digit_facts, "crop": crop_facts},
+        "plan": asdict(plan),
         "random_state": random_state,
         "train_seconds": round(seconds, 1),
+        "libraries": library_versions(),
     }
-    if path is not None:
-        save_model(model, path, metadata)
-        say(f"recogniser: trained in {seconds:.0f} s, kept at {path}")
-    return model, metadata
+    write_networks(path, {"digit": digit, "crop": crop}, facts)
+    say(f"trained in {seconds:.0f} s, written to {path}")
+    return facts
 
 
-def _files_at_hand() -> list[str]:
-    """Return what the cache holds of the sets that the recogniser learns from."""
-    return sorted(
-        f"{name}/{file.name}"
-        for name in ("mnist", *OTHER_HANDWRITING)
-        for file in cache_dir(name).glob("[!.]*")
-        if file.suffix != ".txt"
-    )
+def find_fonts(folder: Path) -> list[Path]:
+    """Return the files of fonts in a folder and below, in order.
+
+    Raises
+    ------
+    ConfigurationError
+        If there is none.
+    """
+    found = sorted(p for p in Path(folder).rglob("*") if p.suffix.lower() in _FONT_SUFFIXES)
+    if not found:
+        raise ConfigurationError(
+            f"folder {str(folder)!r} holds no font ({', '.join(_FONT_SUFFIXES)})"
+        )
+    return found
 
 
 def _gather(say: Report) -> list[Dataset]:
@@ -156,34 +256,38 @@ def _gather(say: Report) -> list[Dataset]:
         try:
             sets.append(load_dataset(name))
         except DigitrecError:
-            say(f"recogniser: {name} could not be found or downloaded, going on without")
+            say(f"could not load {name}, going on without it")
             if name == "optdigits":
                 sets.append(load_dataset("digits"))
     return sets
 
 
 def _compose(
-    sets: list[Dataset], max_rows: int | None, random_state: int
+    sets: list[Dataset],
+    plan: TrainingPlan,
+    max_rows: int | None,
+    fonts: Sequence[Path],
+    random_state: int,
 ) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Return all training images as rows of 784 bytes, and their labels."""
+    """Return all training images, shape (n, 28, 28) of bytes, and their labels."""
     rng = np.random.default_rng(random_state)
     chosen = rng.permutation(len(sets[0].X_train))[:max_rows]
     base, base_labels = sets[0].X_train[chosen].reshape(-1, 28, 28), sets[0].y_train[chosen]
-    share = 1.0 if max_rows is None else min(1.0, max_rows / 60_000)
     # Of few images more copies are made, so that these come to the same number.
-    parts = [_with_copies(base, base_labels, max(1, round(60_000 * share / len(base))), 0)]
+    parts = [_with_copies(base, base_labels, max(1, round(plan.n_rows / len(base))), 0)]
     for index, data in enumerate(sets[1:], 1):
         few = slice(None if max_rows is None else max(10, max_rows // 10))
         parts.append(_with_copies(_normalised(data)[few], data.y_train[few], 2, index))
-    printed, printed_labels = printed_digits()
-    parts.append(_with_copies(_bytes(printed), printed_labels, 1 + round(8 * share), len(sets)))
-    drawn, drawn_labels = make_digits(round(N_DRAWN * share), rng)
+    printed, printed_labels = printed_digits(fonts)
+    copies = 1 + round(8 * plan.n_rows / 60_000)
+    parts.append(_with_copies(_bytes(printed), printed_labels, copies, len(sets)))
+    drawn, drawn_labels = make_digits(plan.n_drawn, rng)
     parts.append((_bytes(drawn), drawn_labels))
-    digits = base[:10_000].astype(np.float32) / np.float32(255)
-    others = make_non_digits(round(N_NON_DIGITS * share), digits, base_labels[:10_000], rng)
+    digits = _floats(base[:10_000])
+    others = make_non_digits(plan.n_non_digits, digits, base_labels[:10_000], rng, fonts)
     parts.append((_bytes(others), np.full(len(others), NOT_A_DIGIT, np.int64)))
-    images = np.concatenate([images for images, _ in parts]).reshape(-1, 784)
-    return images, np.concatenate([labels for _, labels in parts])
+    images, labels = zip(*parts, strict=True)
+    return np.concatenate(images), np.concatenate(labels).astype(np.int64)
 
 
 def _with_copies(
@@ -198,10 +302,21 @@ def _vary(images: NDArray[np.uint8], seed: int) -> NDArray[np.uint8]:
     """Distort images on two threads; the result does not depend on how many there are."""
 
     def work(start: int) -> NDArray[np.uint8]:
-        block = images[start : start + _BLOCK].astype(np.float32) / np.float32(255)
+        block = _floats(images[start : start + _BLOCK])
         return _bytes(distort(block, np.random.default_rng([seed, start])))
 
-    starts = range(0, len(images), _BLOCK)
+    return _on_threads(work, range(0, len(images), _BLOCK))
+
+
+def _crops_on_threads(sources: Sources, centres: NDArray[np.int64], seed: list[int]) -> Images:
+    def work(start: int) -> Images:
+        rng = np.random.default_rng([*seed, start])
+        return make_crops(sources, centres[start : start + _BLOCK], rng)
+
+    return _on_threads(work, range(0, len(centres), _BLOCK))
+
+
+def _on_threads(work: Callable[[int], NDArray[Any]], starts: range) -> NDArray[Any]:
     jobs = min(2, available_cores())
     return np.concatenate(
         Parallel(n_jobs=jobs, prefer="threads")(delayed(work)(start) for start in starts)
@@ -223,24 +338,110 @@ def _normalise_block(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.stack([normalise_digit(image) for image in images])
 
 
-def _bytes(images: NDArray[np.float32]) -> NDArray[np.uint8]:
+def _fit(
+    keras: Any,
+    design: NetworkDesign,
+    side: int,
+    shown: Callable[[int], tuple[Images, NDArray[np.int64]]],
+    held: tuple[Images, NDArray[np.int64]],
+    say: Report,
+) -> tuple[Network, dict[str, float]]:
+    """Fit a network; returns it with its temperature, and its figures on images held out."""
+    images, labels = shown(0)
+    model = _build(keras, design, side)
+    steps = design.epochs * -(-len(images) // design.batch_size)
+    rate = keras.optimizers.schedules.CosineDecay(design.learning_rate, steps)
+    model.compile(
+        keras.optimizers.AdamW(rate, weight_decay=design.weight_decay),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+    )
+    for epoch in range(design.epochs):
+        if epoch:
+            images, labels = shown(epoch)
+        history = model.fit(images[..., None], labels, batch_size=design.batch_size, verbose=0)
+        say(f"epoch {epoch + 1} of {design.epochs}: loss {history.history['loss'][0]:.4f}")
+    network = _export(model, design, side)
+    logs = np.log(np.maximum(network.probabilities(held[0]), 1e-12))
+    temperature = _fit_temperature(logs, held[1])
+    last = network.layers[-1]
+    scaled = Layer(last.kernel / np.float32(temperature), last.bias / np.float32(temperature))
+    network = Network((*network.layers[:-1], scaled), side)
+    guessed = network.probabilities(held[0]).argmax(axis=1)
+    digits = held[1] != NOT_A_DIGIT
+    figures = {
+        "accuracy": float((guessed == held[1]).mean()),
+        "digits_read_right": float((guessed == held[1])[digits].mean()),
+        "digits_rejected": float((guessed[digits] == NOT_A_DIGIT).mean()),
+        "non_digits_rejected": float((guessed[~digits] == NOT_A_DIGIT).mean()),
+        "temperature": temperature,
+    }
+    say(", ".join(f"{name} {value:.4f}" for name, value in figures.items()))
+    return network, figures
+
+
+def _build(keras: Any, design: NetworkDesign, side: int) -> Any:
+    layers = keras.layers
+    inputs = values = layers.Input((side, side, 1))
+
+    def activated(values: Any) -> Any:
+        return layers.ReLU()(layers.BatchNormalization(momentum=0.95)(values))
+
+    for filters, size, stride, padded in design.convolutions:
+        padding = "same" if padded else "valid"
+        step = layers.Conv2D(filters, size, strides=stride, padding=padding, use_bias=False)
+        values = activated(step(values))
+    values = layers.Dropout(design.dropout)(layers.Flatten()(values))
+    values = activated(layers.Dense(design.hidden, use_bias=False)(values))
+    values = layers.Dropout(design.dropout)(values)
+    return keras.Model(inputs, layers.Dense(len(LABEL_NAMES))(values))
+
+
+def _export(model: Any, design: NetworkDesign, side: int) -> Network:
+    """Return a fitted Keras model as plain layers, the normalisations within their weights."""
+    weights = [layer.get_weights() for layer in model.layers if layer.get_weights()]
+    steps = [(stride, padded) for _, _, stride, padded in design.convolutions]
+    layers = []
+    for index, (stride, padded) in enumerate([*steps, (1, True)]):
+        (kernel,), (gamma, beta, mean, variance) = weights[2 * index : 2 * index + 2]
+        gain = gamma / np.sqrt(variance + 1e-3)
+        layers.append(Layer(kernel * gain, beta - mean * gain, stride, padded))
+    layers.append(Layer(*weights[-1]))
+    return Network(tuple(layers), side)
+
+
+def _fit_temperature(logs: NDArray[np.float64], truth: NDArray[np.int64]) -> float:
+    rows = np.arange(len(truth))
+
+    def loss(log_temperature: float) -> float:
+        scaled = logs / np.exp(log_temperature)
+        scaled -= scaled.max(axis=1, keepdims=True)
+        return float((np.log(np.exp(scaled).sum(axis=1)) - scaled[rows, truth]).mean())
+
+    return float(np.exp(minimize_scalar(loss, bounds=(-1.5, 1.5), method="bounded").x))
+
+
+def _load_keras(random_state: int) -> Any:
+    """Import Keras with a quiet backend that gives the same weights each time."""
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    if os.environ["KERAS_BACKEND"] == "tensorflow":
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+        tensorflow = import_optional("tensorflow", extra="cnn")
+        tensorflow.config.experimental.enable_op_determinism()
+    keras = import_optional("keras", extra="cnn")
+    keras.utils.set_random_seed(random_state)
+    return keras
+
+
+def _short_hash(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()[:16]
+
+
+def _floats(images: NDArray[np.uint8]) -> Images:
+    return images.astype(np.float32) / np.float32(255)
+
+
+def _bytes(images: Images) -> NDArray[np.uint8]:
     return np.rint(images * 255).clip(0, 255).astype(np.uint8)
-
-
-@functools.cache
-def _recipe_key() -> str:
-    """Hash the code that makes the default model and the versions of the libraries."""
-    import digitrec.preprocessing as preprocessing
-
-    here = Path(__file__)
-    features = Path(preprocessing.__file__).parent
-    files = [here, *(here.with_name(f"{n}.py") for n in ("classifier", "thresholds", "normalise"))]
-    files += [here.with_name(f"{n}.py") for n in ("strokes", "synthesis")]
-    files += [features / f"{n}.py" for n in ("deskew", "gradients", "scaling", "components")]
-    digest = hashlib.sha256(repr(sorted(library_versions().items())).encode())
-    for file in files:
-        digest.update(file.read_bytes())
-    return digest.hexdigest()[:12]
 
 
 def _print(line: str) -> None:

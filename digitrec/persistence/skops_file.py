@@ -11,7 +11,6 @@ from digitrec.errors import ModelFileError
 __all__ = ["TRUSTED_TYPES", "load_skops", "write_skops"]
 
 TRUSTED_TYPES = (
-    "digitrec.inference.classifier.CalibratedNetworks",
     "digitrec.models.augmented_mlp.AugmentedMLP",
     "digitrec.models.discriminant_forest.DiscriminantForest",
     "digitrec.models.kernel_svm.KernelSVC",

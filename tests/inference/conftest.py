@@ -9,14 +9,7 @@ from numpy.typing import NDArray
 
 from digitrec.datasets import load_dataset
 from digitrec.inference import Recognizer
-from digitrec.inference.training import train_default_model
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    # One worker trains the small recogniser, once.
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group("inference"))
+from digitrec.inference.network import BUNDLED_WEIGHTS
 
 
 @pytest.fixture(scope="session")
@@ -28,17 +21,14 @@ def digits() -> tuple[NDArray[np.float32], NDArray[np.int64]]:
 
 
 @pytest.fixture(scope="session")
-def recognizer_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The default recogniser's recipe on the data that need no network."""
-    path = tmp_path_factory.mktemp("recognizer") / "small.joblib"
-    sets = [load_dataset("mnist_5k"), load_dataset("digits")]
-    train_default_model(path, sets=sets, max_rows=2500, report=lambda line: None)
-    return path
+def recognizer_file() -> Path:
+    """The weights that come with the package, as a file of an own recogniser."""
+    return BUNDLED_WEIGHTS
 
 
 @pytest.fixture(scope="session")
-def recognizer(recognizer_file: Path) -> Recognizer:
-    return Recognizer(recognizer_file)
+def recognizer() -> Recognizer:
+    return Recognizer()
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,11 @@ from PIL import Image, ImageDraw
 
 from digitrec.inference.components import find_frames, find_pieces, union_box
 from digitrec.inference.lines import group_lines, page_slope
-from digitrec.inference.ruled_lines import remove_lines
+from digitrec.inference.ruled_lines import (
+    find_pale_lines,
+    remove_broken_lines,
+    remove_lines,
+)
 from digitrec.inference.splitting import cut_piece, find_seams
 
 
@@ -159,3 +163,46 @@ def test_a_piece_is_cut_where_the_parts_score_better():
     told = cut_piece(two_bars(), 40, lambda crops: np.full(len(crops), 0.9), parts=2)
     assert told is not None
     assert len(told) == 2
+
+
+def test_digits_at_different_heights_are_one_row_where_none_stands_above_another():
+    tops = [40, 60, 25, 55, 30]
+    boxes = np.array([[50.0 * i, top, 50 * i + 30, top + 40] for i, top in enumerate(tops)])
+    assert group_lines(boxes, 40) == [[0, 1, 2, 3, 4]]
+    below = np.array([[60.0, 130, 90, 170]])
+    assert len(group_lines(np.concatenate([boxes, below]), 40)) > 1
+
+
+@pytest.mark.parametrize("upright", [False, True])
+def test_broken_lines_go_and_the_strokes_across_them_stay(upright):
+    mask = np.zeros((200, 400), bool)
+    mask[60:140, 190:202] = True
+    stroke = mask.copy()
+    for start in range(0, 400, 20):
+        mask[100 + start // 40, start : start + 14] = True
+    alone = mask.copy()
+    alone[60:140, 180:220] = False
+    if upright:
+        mask, stroke, alone = mask.T, stroke.T, alone.T
+    left = remove_broken_lines(mask, find_pieces(mask).boxes)
+    assert not (left & ~stroke).any()
+    assert (left & stroke).sum() > 0.95 * stroke.sum()
+    # A row of dashes that covers little of the page stays: they may be strokes of digits.
+    few = np.zeros((200, 400), bool)
+    few[100, :40] = few[100, 60:100] = True
+    assert remove_broken_lines(few, find_pieces(few).boxes) is few
+
+
+def test_pale_fragments_of_ruled_lines_are_told_from_ones():
+    mask = np.zeros((200, 300), bool)
+    strength = np.zeros(mask.shape, np.float32)
+    for index in range(8):
+        mask[20:80, 30 * index + 10 : 30 * index + 12] = True
+    strength[mask] = 40
+    mask[120:160, 40:70] = mask[120:160, 120:124] = True
+    strength[120:160] = 160 * mask[120:160]
+    pieces = find_pieces(mask)
+    pale = find_pale_lines(pieces, strength)
+    assert len(pale) == 8
+    assert (pieces.boxes[pale, 3] <= 80).all()
+    assert not find_pale_lines(pieces, np.where(mask, np.float32(100), 0)).size

@@ -129,6 +129,19 @@ def test_a_region_and_a_rotation(recognizer, digits, page):
         recognizer.read(pixels, expected=0)
 
 
+@pytest.mark.parametrize("turns", [1, 2, 3])
+def test_a_page_on_its_side_or_upside_down_is_noticed(recognizer, digits, page, turns):
+    images, labels = digits
+    chosen = [int(np.flatnonzero(labels == digit)[3]) for digit in (2, 3, 4, 5, 7, 2, 3, 4, 5, 7)]
+    placed = [(images[i], 40 + 50 * (n % 5), 40 + 60 * (n // 5)) for n, i in enumerate(chosen)]
+    turned = np.ascontiguousarray(np.rot90(page(placed, 330, 180), turns))
+    reading = recognizer.read(turned)
+    assert reading.lines == ["23457", "23457"]
+    assert reading.angle == pytest.approx(360 - 90 * turns)
+    height, width = turned.shape[:2]
+    assert all(0 <= b[0] < b[2] <= width and 0 <= b[1] < b[3] <= height for b in reading.boxes)
+
+
 def test_the_expected_number_of_digits_is_met(recognizer, digits, page):
     images, _ = digits
     pixels = page([(images[i], 40 + 50 * i, 40) for i in range(4)], 280, 110)

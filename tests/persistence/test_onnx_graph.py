@@ -12,7 +12,6 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from digitrec.errors import ConfigurationError
-from digitrec.inference.classifier import CalibratedNetworks
 from digitrec.models import MODELS
 from digitrec.models.kernel_svm import KernelSVC
 from digitrec.persistence import OnnxClassifier, build_onnx, compare_models
@@ -162,14 +161,6 @@ def test_a_training_image_takes_its_own_label(weights, small_digits):
     ).fit(X, y)
     candidate = OnnxClassifier(build_onnx(model).SerializeToString())
     assert compare_models(model, candidate, X).holds
-
-
-def test_the_default_recogniser_has_a_form(small_digits):
-    X, y = small_digits.X_train, small_digits.y_train
-    networks = CalibratedNetworks(2, hidden=20, epochs=(5,), held_out=0.2)
-    model = make_pipeline(PixelScaler(), networks).fit(X, y)
-    candidate = OnnxClassifier(build_onnx(model).SerializeToString())
-    assert compare_models(model, candidate, small_digits.X_test).holds
 
 
 def test_a_committee_of_fitted_models_has_a_form(small_digits):

@@ -31,9 +31,6 @@ from digitrec.persistence.onnx_graph.trees import TREES
 
 __all__ = ["CLASSIFIERS", "add_classifier"]
 
-# The default recogniser's classifier; its package builds on this one, so it goes by name.
-_CALIBRATED_NETWORKS = "digitrec.inference.classifier.CalibratedNetworks"
-
 _ACTIVATIONS = {"relu": "Relu", "tanh": "Tanh", "logistic": "Sigmoid"}
 
 
@@ -49,8 +46,6 @@ def add_classifier(g: Graph, model: Any, x: str) -> str:
         return add_classifier(g, model.estimator, x)
     if type(model) is Pipeline:
         return add_classifier(g, model[-1], add_steps(g, model[:-1], x))
-    if f"{type(model).__module__}.{type(model).__qualname__}" == _CALIBRATED_NETWORKS:
-        return _calibrated_networks(g, model, x)
     return form_of(CLASSIFIERS, model)(g, model, x)
 
 
@@ -93,13 +88,6 @@ def _mlp(g: Graph, model: MLPClassifier, x: str) -> str:
 
 def _augmented_mlp(g: Graph, model: AugmentedMLP, x: str) -> str:
     return _mlp(g, model.network_, add_steps(g, model.features_.pipeline_, x))
-
-
-def _calibrated_networks(g: Graph, model: Any, x: str) -> str:
-    members = [_mlp(g, network, x) for network in model.networks_]
-    mean = g("Div", g("Sum", *members), float(len(members)))
-    logs = g("Log", g("Max", mean, 1e-12))
-    return g("Softmax", g("Div", logs, float(model.temperature_)), axis=1)
 
 
 def _gaussian_nb(g: Graph, model: GaussianNB, x: str) -> str:

@@ -8,10 +8,9 @@ import importlib.resources
 import os
 from collections.abc import AsyncIterator, Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, HTTPException, Query, Request, Response
-from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse
 from fastapi.security import HTTPBearer
 from fastapi.staticfiles import StaticFiles
@@ -27,7 +26,8 @@ from digitrec.serving.messages import Answer, RequestError, Task
 from digitrec.serving.metrics import Metrics
 from digitrec.serving.mount import Mount
 from digitrec.serving.open_inference_names import HEAD_LENGTH_HEADER, model_metadata
-from digitrec.serving.recognition import PredictRoute, recognise
+from digitrec.serving.options import PredictOptions, ReadOptions
+from digitrec.serving.recognition import RecognitionRoutes, known_model, recognise
 from digitrec.serving.settings import Settings
 from digitrec.serving.sources import find_models
 
@@ -111,14 +111,13 @@ def create_app(
     )
     app.state.settings = settings
     app.state.pool = pool
-    _add_recognition(app, pool, sources, metrics)
+    _add_recognition(app, sources)
     _add_inference_protocol(app, pool, sources, metrics)
     _add_operations(app, pool, metrics, version)
     _add_pages(app)
     app.add_exception_handler(StarletteHTTPException, _http_error)
-    app.add_exception_handler(RequestValidationError, _parameter_error)
     # The last one added is the outermost.
-    app.add_middleware(PredictRoute, pool=pool, metrics=metrics, model=next(iter(sources)))
+    app.add_middleware(RecognitionRoutes, pool=pool, metrics=metrics, sources=sources)
     app.add_middleware(
         Gate, settings=settings, metrics=metrics, route_name=_route_name, is_open=_is_open
     )
@@ -146,37 +145,8 @@ def _response(answer: Answer) -> Response:
     return response
 
 
-def _known_model(model: str | None, sources: Mapping[str, Any]) -> str:
-    if model is None:
-        return next(iter(sources))
-    if model not in sources:
-        names = ", ".join(sources)
-        raise RequestError(404, "unknown_model", f"unknown model {model!r}; choose one of: {names}")
-    return model
-
-
-def _add_recognition(
-    app: FastAPI, pool: EnginePool, sources: Mapping[str, Any], metrics: Metrics
-) -> None:
-    model_query = Query(default=None, description="Id of a model; see `/models`.")
-    normalised_query = Query(default=False, description="Return what the model saw.")
-
-    async def run(
-        kind: Literal["predict", "read"],
-        request: Request,
-        model: str | None,
-        normalised: bool,
-        known: dict[str, Any] | None = None,
-    ) -> Response:
-        name = _known_model(model, sources)
-        body: bytes = request.scope[BODY_KEY]
-        content_type = request.headers.get("content-type", "")
-        options: dict[str, Any] = {"normalised": normalised}
-        if known:
-            options["known"] = known
-        task = Task(kind, name, body, content_type, options)
-        return _response(await recognise(pool, metrics, task))
-
+def _add_recognition(app: FastAPI, sources: Mapping[str, Any]) -> None:
+    # These document the routes, and refuse other methods; `RecognitionRoutes` answers them.
     @app.post(
         "/predict",
         summary="Recognise images of one digit each",
@@ -184,10 +154,7 @@ def _add_recognition(
         openapi_extra=schemas.image_request(rows=True),
         tags=["recognition"],
     )
-    async def predict(
-        request: Request, model: str | None = model_query, normalised: bool = normalised_query
-    ) -> Response:
-        return await run("predict", request, model, normalised)
+    async def predict(options: Annotated[PredictOptions, Query()]) -> None: ...
 
     @app.post(
         "/read",
@@ -196,43 +163,7 @@ def _add_recognition(
         openapi_extra=schemas.image_request(rows=False),
         tags=["recognition"],
     )
-    async def read(
-        request: Request,
-        model: str | None = model_query,
-        normalised: bool = normalised_query,
-        expected: Annotated[int | None, Query(description="Number of digits.")] = None,
-        pattern: Annotated[
-            str | None,
-            Query(description="What the number looks like: `ddddd`, `dd.dd.dddd`, `[01]d{3}`."),
-        ] = None,
-        check: Annotated[
-            str | None,
-            Query(description="Check digit: luhn, ean, isbn, isbn10, isbn13, mod11 or mod97."),
-        ] = None,
-        allowed: Annotated[
-            list[str] | None, Query(description="A possible number; may be repeated.")
-        ] = None,
-        region: Annotated[
-            str | None,
-            Query(
-                description="Part to read, in pixels: `left,top,right,bottom`.",
-                pattern=r"^\d{1,6}(,\d{1,6}){3}$",
-            ),
-        ] = None,
-        rotation: Annotated[
-            float | None, Query(description="Degrees to turn the image counter-clockwise.")
-        ] = None,
-    ) -> Response:
-        known = {
-            "expected": expected,
-            "pattern": pattern,
-            "check": check,
-            "allowed": allowed,
-            "region": None if region is None else tuple(int(part) for part in region.split(",")),
-            "rotation": rotation,
-        }
-        given = {option: value for option, value in known.items() if value is not None}
-        return await run("read", request, model, normalised, given)
+    async def read(options: Annotated[ReadOptions, Query()]) -> None: ...
 
     @app.get("/models", summary="The models of this service", tags=["recognition"])
     async def models() -> schemas.ModelList:
@@ -263,12 +194,12 @@ def _add_inference_protocol(
     @app.get("/v2/models/{name}", tags=tags)
     @app.get("/v2/models/{name}/versions/1", tags=tags, include_in_schema=False)
     async def metadata(name: str) -> dict[str, Any]:
-        return model_metadata(_known_model(name, sources))
+        return model_metadata(known_model(name, sources))
 
     @app.get("/v2/models/{name}/ready", tags=tags)
     @app.get("/v2/models/{name}/versions/1/ready", tags=tags, include_in_schema=False)
     async def model_ready(name: str) -> Response:
-        _known_model(name, sources)
+        known_model(name, sources)
         body = {"name": name, "ready": pool.ready}
         return JSONResponse(body, status_code=200 if pool.ready else 503)
 
@@ -285,9 +216,9 @@ def _add_inference_protocol(
             raise RequestError(
                 400, "invalid_request", f"invalid {HEAD_LENGTH_HEADER}: {head_length!r}"
             )
-        options = {"head_length": None if head_length is None else int(head_length)}
-        model = _known_model(name, sources)
-        task = Task("infer", model, request.scope[BODY_KEY], options=options)
+        model = known_model(name, sources)
+        n_head = None if head_length is None else int(head_length)
+        task = Task("infer", model, request.scope[BODY_KEY], head_length=n_head)
         return _response(await recognise(pool, metrics, task))
 
 
@@ -337,13 +268,6 @@ async def _http_error(request: Request, error: Exception) -> Response:
         status_code=error.status_code,
         headers=error.headers,
     )
-
-
-async def _parameter_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestValidationError)
-    first = error.errors()[0]
-    message = f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
-    return JSONResponse({"error": message, "code": "wrong_parameter"}, status_code=422)
 
 
 def _route_name(path: str) -> str:

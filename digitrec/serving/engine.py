@@ -13,8 +13,9 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from io import BytesIO
+from types import MappingProxyType
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -41,6 +42,8 @@ from digitrec.serving.messages import (
 from digitrec.serving.settings import Settings
 
 __all__ = ["Engine", "main"]
+
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 _log = logging.getLogger("digitrec.serving")
 
@@ -106,7 +109,7 @@ class Engine:
         for i, task in enumerate(tasks):
             try:
                 request = parse_body(task.content_type, task.body, self.settings)
-                if isinstance(request, Images) and request.single:
+                if isinstance(request, Images) and request.single and not task.known:
                     files[i] = request.files[0]
                 else:
                     answers[i] = self._predict(recognizer, task)
@@ -116,14 +119,14 @@ class Engine:
             if isinstance(outcome, Exception):
                 answers[i] = _refusal(outcome)
                 continue
-            fields = outcome.to_dict(**tasks[i].options)
+            fields = outcome.to_dict(normalised=tasks[i].normalised)
             answers[i] = _json_answer(
                 {"model": tasks[i].model, **fields}, started, (outcome.digit,)
             )
         return [answers[i] for i in range(len(tasks))]
 
     def _digits(
-        self, recognizer: Recognizer, files: list[bytes]
+        self, recognizer: Recognizer, files: list[bytes], known: Mapping[str, Any] = _NOTHING
     ) -> Iterator[DigitPrediction | Exception]:
         """Yield for each file the digit it shows, or why it could not be read."""
         step = self.settings.max_image_batch
@@ -137,14 +140,14 @@ class Engine:
                     outcomes.append(error)
             loaded = [outcome for outcome in outcomes if not isinstance(outcome, Exception)]
             try:
-                predictions = iter(recognizer.predict_digits(loaded) if loaded else ())
+                predictions = iter(recognizer.predict_digits(loaded, **known) if loaded else ())
             except Exception as error:
                 if len(outcomes) == 1:
                     yield error
                     continue
                 # One image spoils the block, perhaps by damage that shows in its detail only.
                 for data in files[start : start + step]:
-                    yield from self._digits(recognizer, [data])
+                    yield from self._digits(recognizer, [data], known)
                 continue
             for outcome in outcomes:
                 yield outcome if isinstance(outcome, Exception) else next(predictions)
@@ -168,17 +171,22 @@ class Engine:
         entries: list[dict[str, Any]] = []
         digits: list[int | None] = []
         if isinstance(request, Images):
-            for outcome in self._digits(recognizer, request.files):
+            for outcome in self._digits(recognizer, request.files, task.known):
                 if isinstance(outcome, DigitPrediction):
-                    entries.append(outcome.to_dict(**task.options))
+                    entries.append(outcome.to_dict(normalised=task.normalised))
                     digits.append(outcome.digit)
                 elif request.single:
                     raise outcome
                 else:
                     entries.append(_problem(outcome))
+        elif task.known:
+            names = ", ".join(task.known)
+            raise RequestError(
+                422, "wrong_parameter", f"{names} is for image files; these are framed rows"
+            )
         else:
             predictions = recognizer.predict_rows(request.values)
-            entries = [prediction.to_dict(**task.options) for prediction in predictions]
+            entries = [prediction.to_dict(normalised=task.normalised) for prediction in predictions]
             digits = [prediction.digit for prediction in predictions]
         fields = entries[0] if request.single else {"predictions": entries}
         return _json_answer({"model": task.model, **fields}, started, digits)
@@ -190,14 +198,12 @@ class Engine:
             raise RequestError(
                 415, "unsupported_type", "/read takes image files; send rows of pixels to /predict"
             )
-        options = dict(task.options)
-        known = options.pop("known", {})
         readings: list[dict[str, Any]] = []
         digits: list[int | None] = []
         for data in request.files:
             try:
                 check_image(data, self.settings)
-                reading = recognizer.read(data, **known)
+                reading = recognizer.read(data, **task.known)
             except ConfigurationError as error:
                 raise RequestError(422, "wrong_parameter", str(error)) from error
             except (RequestError, ImageError) as error:
@@ -205,7 +211,7 @@ class Engine:
                     raise
                 readings.append(_problem(error))
                 continue
-            readings.append(reading.to_dict(**options))
+            readings.append(reading.to_dict(normalised=task.normalised))
             digits.extend(prediction.digit for prediction in reading.digits)
         fields = readings[0] if request.single else {"readings": readings}
         return _json_answer({"model": task.model, **fields}, started, digits)

@@ -70,14 +70,28 @@ class Ready:
 class Task:
     """One request, or for "row" several concurrent ones of one model.
 
-    `body` is the request's body; for "row" it is the 784-byte bodies joined.
+    Attributes
+    ----------
+    kind : {"row", "predict", "read", "infer"}
+    model : str
+    body : bytes
+        The request's body; for "row" the 784-byte bodies joined.
+    content_type : str
+    normalised : bool
+        Whether the answer shows what the model saw.
+    known : dict
+        What the client knows of the image, as the recogniser's methods take it.
+    head_length : int or None
+        For "infer": bytes of the body that are its JSON head.
     """
 
     kind: Literal["row", "predict", "read", "infer"]
     model: str
     body: bytes
     content_type: str = ""
-    options: dict[str, Any] = field(default_factory=dict)
+    normalised: bool = False
+    known: dict[str, Any] = field(default_factory=dict)
+    head_length: int | None = None
 
 
 @dataclass(frozen=True, eq=False)

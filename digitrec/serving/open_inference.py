@@ -46,8 +46,7 @@ def infer(recognizer: Recognizer, task: Task, settings: Settings) -> Answer:
     RequestError
         If the request does not follow the protocol.
     """
-    head_length = task.options.get("head_length")
-    head, binary = _split(task.body, head_length)
+    head, binary = _split(task.body, task.head_length)
     tensor = _input_tensor(head)
     rows, _ = as_rows(_tensor_values(tensor, binary))
     if len(rows) > settings.max_rows:

@@ -10,8 +10,9 @@ import scipy.linalg
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.ensemble import RandomForestClassifier
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import validate_data
 
+from digitrec._validation import check_rows
 from digitrec.errors import ConfigurationError
 from digitrec.models._classes import encode_classes
 from digitrec.preprocessing._images import run_threads
@@ -166,8 +167,7 @@ class DiscriminantForest(ClassifierMixin, BaseEstimator):
         ndarray of float64, shape (n_samples, n_classes)
             Rows sum to 1.
         """
-        check_is_fitted(self)
-        rows: NDArray = validate_data(self, X, dtype=np.float32, reset=False)
+        rows = check_rows(self, X, dtype=np.float32, fitted="forest_")
         levels = self._levels(rows)
         trees = [tree.tree_ for tree in self.forest_.estimators_]
         sums = np.zeros((len(rows), len(self.classes_)))
@@ -194,8 +194,8 @@ class DiscriminantForest(ClassifierMixin, BaseEstimator):
         ndarray, shape (n_samples,)
             Labels.
         """
-        check_is_fitted(self)
-        return self.classes_[self.predict_proba(X).argmax(axis=1)]
+        probabilities = self.predict_proba(X)
+        return self.classes_[probabilities.argmax(axis=1)]
 
     def _levels(self, rows: NDArray) -> NDArray[np.float32]:
         levels: NDArray[np.float32] = rows @ self.axes_

@@ -12,8 +12,9 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import compute_class_weight
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import _check_sample_weight, validate_data
 
+from digitrec._validation import check_rows
 from digitrec.errors import ConfigurationError
 from digitrec.models._classes import encode_classes
 from digitrec.models._pair_solver import PairMachine, fit_pair
@@ -332,8 +333,7 @@ class KernelSVC(ClassifierMixin, BaseEstimator):
 
     def _pair_margins(self, X: ArrayLike) -> NDArray[np.float64]:
         """Return libsvm's margins, shape (n_samples, n_pairs): positive for a pair's first."""
-        check_is_fitted(self)
-        rows = validate_data(self, X, dtype=np.float32, order="C", reset=False)
+        rows = check_rows(self, X, dtype=np.float32, fitted="_weights")
         pairs = np.tile(self._offsets, (len(rows), 1))
         blocks = [
             (own, _pairs_of(label, len(self.classes_)))

@@ -96,7 +96,7 @@ def run_threads(work: Callable[[int], None], starts: range, n_jobs: int | None =
     n_jobs : int, optional
         Threads, as joblib counts them; None means one.
     """
-    n_threads = min(effective_n_jobs(n_jobs), len(starts))
+    n_threads = min(effective_n_jobs(n_jobs), len(starts)) if len(starts) > 1 else 1
     if n_threads <= 1:
         for start in starts:
             work(start)

@@ -11,6 +11,7 @@ from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import validate_data
 
+from digitrec._validation import check_rows
 from digitrec.preprocessing._images import map_rows, resolve_image_shape
 
 __all__ = ["RemoveBackground"]
@@ -118,7 +119,7 @@ class RemoveBackground(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         ndarray of float32, shape (n_samples, height * width)
             0 (background) to 1 (ink).
         """
-        images: NDArray = validate_data(self, X, dtype="numeric", reset=False)
+        images: NDArray = check_rows(self, X)
         shape = resolve_image_shape(self.image_shape, images.shape[1])
         remove = functools.partial(_remove_background, shape=shape)
         return map_rows(remove, images, images.shape[1], self.n_jobs)

@@ -7,8 +7,9 @@ import scipy.linalg
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import Tags
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import validate_data
 
+from digitrec._validation import check_rows
 from digitrec.errors import ConfigurationError
 
 __all__ = ["PrincipalComponents"]
@@ -108,8 +109,7 @@ class PrincipalComponents(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         -------
         ndarray of float32, shape (n_samples, n_components_)
         """
-        check_is_fitted(self)
-        rows: NDArray = validate_data(self, X, dtype=np.float32, reset=False)
+        rows = check_rows(self, X, dtype=np.float32, fitted="components_")
         # Centring after the product spares a copy of all rows.
         return rows @ self.components_.T - self.components_ @ self.mean_
 

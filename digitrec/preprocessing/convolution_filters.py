@@ -11,8 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.cluster import KMeans
 from sklearn.utils import Tags, check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import validate_data
 
+from digitrec._validation import check_rows
 from digitrec.errors import ConfigurationError
 from digitrec.preprocessing._images import map_rows, resolve_image_shape
 from digitrec.preprocessing.gradients import pool_maps
@@ -162,8 +163,7 @@ class ConvolutionFilters(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         ndarray of float32, shape (n_samples, n_filters_ * sum(g * g for g in grids))
             Ordered by grid, then filter, row and column of the cell.
         """
-        check_is_fitted(self)
-        images: NDArray = validate_data(self, X, dtype="numeric", reset=False)
+        images = check_rows(self, X, fitted="filters_")
         shape = resolve_image_shape(self.image_shape, images.shape[1])
         function = functools.partial(
             _filtered,

@@ -10,6 +10,7 @@ from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import validate_data
 
+from digitrec._validation import check_rows
 from digitrec.preprocessing._images import map_rows, resolve_image_shape
 
 __all__ = ["Deskew"]
@@ -86,7 +87,7 @@ class Deskew(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         ndarray of float32, shape (n_samples, height * width)
             Same range of values as `X`.
         """
-        images: NDArray = validate_data(self, X, dtype="numeric", reset=False)
+        images: NDArray = check_rows(self, X)
         shape = resolve_image_shape(self.image_shape, images.shape[1])
         deskew = functools.partial(_deskew, shape=shape, max_slant=float(self.max_slant))
         return map_rows(deskew, images, images.shape[1], self.n_jobs)

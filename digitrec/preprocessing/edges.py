@@ -11,6 +11,7 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils import Tags
 from sklearn.utils.validation import validate_data
 
+from digitrec._validation import check_rows
 from digitrec.errors import ConfigurationError
 from digitrec.preprocessing._images import map_rows, resolve_image_shape
 from digitrec.preprocessing.convolution_filters import filter_maps
@@ -157,7 +158,7 @@ class EdgeMaps(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
             First-order cells, then second-order ones; each kind ordered by grid, then map,
             row and column of the cell.
         """
-        images: NDArray = validate_data(self, X, dtype="numeric", reset=False)
+        images: NDArray = check_rows(self, X)
         shape = resolve_image_shape(self.image_shape, images.shape[1])
         function = functools.partial(
             _edge_maps,

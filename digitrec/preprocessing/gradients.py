@@ -11,6 +11,7 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils import Tags
 from sklearn.utils.validation import validate_data
 
+from digitrec._validation import check_rows
 from digitrec.errors import ConfigurationError
 from digitrec.preprocessing._images import map_rows, resolve_image_shape
 
@@ -114,7 +115,7 @@ class OrientedGradients(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         ndarray of float32, shape (n_samples, n_directions * sum(g * g for g in grids))
             Ordered by grid, then direction, row and column of the cell.
         """
-        images: NDArray = validate_data(self, X, dtype="numeric", reset=False)
+        images: NDArray = check_rows(self, X)
         shape = resolve_image_shape(self.image_shape, images.shape[1])
         function = functools.partial(
             _oriented_gradients,

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils import Tags
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import validate_data
 
+from digitrec._validation import check_rows
 from digitrec.errors import PixelWarning
 
 __all__ = ["GlobalScaler", "PixelScaler"]
@@ -62,7 +63,7 @@ class PixelScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             If the largest value of images that are not blank is at most 1: they seem to be
             scaled already.
         """
-        rows: NDArray = validate_data(self, X, dtype="numeric", reset=False)
+        rows: NDArray = check_rows(self, X)
         highest = float(rows.max())
         if self.maximum > 1 and 0 < highest <= 1:
             warnings.warn(
@@ -121,8 +122,7 @@ class GlobalScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         -------
         ndarray of float32, shape (n_samples, n_features)
         """
-        check_is_fitted(self)
-        X = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
+        X = check_rows(self, X, dtype=[np.float64, np.float32], fitted="scale_")
         return np.multiply(X, np.float32(1 / self.scale_), dtype=np.float32, casting="unsafe")
 
     def __sklearn_tags__(self) -> Tags:

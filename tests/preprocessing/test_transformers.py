@@ -55,7 +55,9 @@ SINGLE_PRECISION = dict.fromkeys(
 @parametrize_with_checks(
     TRANSFORMERS,
     expected_failed_checks=lambda estimator: (
-        SINGLE_PRECISION if isinstance(estimator, (PrincipalComponents, ConvolutionFilters)) else {}
+        SINGLE_PRECISION
+        if isinstance(estimator, PrincipalComponents | ConvolutionFilters | EdgeMaps)
+        else {}
     ),
     xfail_strict=False,
 )

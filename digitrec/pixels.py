@@ -8,7 +8,7 @@ not clear is refused with a `PixelError` that says what was found and what to gi
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -40,8 +40,10 @@ DEPTHS = (1023, 4095, 65535)
 """Largest values of 10, 12 and 16 bits."""
 FULL_SCALE = 192
 """Largest value of a whole dataset from which it is taken for one of 0–255."""
-FAINT_LEVEL = 64
-"""Largest value of an image that has another scale than a dataset that reaches `FULL_SCALE`."""
+DARKEST_SHARE = 0.25
+"""Smallest over largest value of a whole dataset from which the smallest is made black."""
+FAINT_CONTRAST = 64
+"""Largest difference of the extreme values of an image that has another scale than its dataset."""
 FAINT_SHARE, MIN_FAINT = 0.1, 5
 """Share and number of such images from which a dataset is refused; the MNIST family has none."""
 MIN_IMAGE_PIXELS = 64
@@ -166,23 +168,27 @@ def scale_dataset(
     # Parts of one kind share the factor: a test part that happens to be fainter stays so.
     notes: list[str] = []
     ranges: dict[str, tuple[float, float]] = {}
-    for kind in dict.fromkeys(kind for kind, _ in scales.values()):
-        high = max(top for other, top in scales.values() if other == kind)
-        ranges[kind] = _dataset_range(kind, high)
-        notes += _dataset_note(kind, high)
+    for kind in dict.fromkeys(scale.kind for scale in scales.values()):
+        alike = [scale for scale in scales.values() if scale.kind == kind]
+        low, high = min(scale.low for scale in alike), max(scale.high for scale in alike)
+        ranges[kind] = _dataset_range(kind, low, high)
+        notes += _dataset_note(kind, ranges[kind])
     scaled = []
     for array in arrays:
         if not array.size:
             scaled.append(array.astype(np.uint8))
             continue
-        low, high = ranges[scales[id(array)][0]]
+        low, high = ranges[scales[id(array)].kind]
         if (low, high) == (0, 255):
             pixels = _round(array)
             if array.dtype.kind == "f" and (array != pixels).any():
                 notes.append("The pixel values were rounded to whole numbers.")
         else:
             pixels = _linear(array, low, 255 / (high - low))
-        scaled.append(_mend_binary_images(pixels, (low, high) == (0, 255), notes, what))
+        if scales[id(array)].kind == "byte" and high > UNCLEAR_SCALE:
+            pixels = _scale_unit_images(array, pixels, notes)
+        _check_contrast(array, pixels, what)
+        scaled.append(pixels)
     return scaled, tuple(dict.fromkeys(notes))
 
 
@@ -388,7 +394,7 @@ def _scale(array: NDArray[Any], what: str) -> tuple[NDArray[np.uint8], str | Non
         hint = "; they seem to be bytes: give X.view(np.uint8)" if array.dtype == np.int8 else ""
         raise PixelError(f"{found}{hint}; {_REMEDY}")
     if high == 1 and low == 0:
-        return (array * 255).astype(np.uint8), f"{what} were scaled from 0 and 1 to 0–255"
+        return _linear(array, 0, 255), f"{what} were scaled from 0 and 1 to 0–255"
     if array.dtype == np.uint8 or high == 0:
         return array.astype(np.uint8), None
     if high <= UNCLEAR_SCALE:
@@ -413,25 +419,32 @@ def _standardised(low: float, high: float) -> str:
     return ""
 
 
-def _dataset_scale(array: NDArray[Any], what: str) -> tuple[str, float]:
-    """Return the kind of scale that the images of a part have, and their largest value."""
+class _Scale(NamedTuple):
+    """The kind of scale that the images of a part have, and their extreme values."""
+
+    kind: str
+    low: float
+    high: float
+
+
+def _dataset_scale(array: NDArray[Any], what: str) -> _Scale:
     if array.dtype == np.bool_:
-        return "boolean", 1.0
+        return _Scale("boolean", 0.0, 1.0)
     low, high = float(array.min()), float(array.max())
     found = f"{what} span {low:g} to {high:g} ({array.dtype})"
     is_float = array.dtype.kind == "f"
     tolerance = BYTE_TOLERANCE if high > UNCLEAR_SCALE else UNIT_TOLERANCE
     if low < -tolerance * is_float:
         if _is_signed_unit(low, high):
-            return "signed", 1.0
+            return _Scale("signed", -1.0, 1.0)
         hint = _standardised(low, high)
         if array.dtype == np.int8:
             hint = ", as bytes read as int8 do (give X.view(np.uint8))"
         raise PixelError(f"{found}{hint}; {_REMEDY}")
     if high <= 1 + UNIT_TOLERANCE and is_float:
-        return "unit", high
+        return _Scale("unit", low, high)
     if high <= 255 + BYTE_TOLERANCE * is_float:
-        return "byte", high
+        return _Scale("byte", low, high)
     largest = array.reshape(len(array), -1).max(axis=1)
     if high > DEPTHS[-1] or (is_float and (array != np.rint(array)).any()):
         raise PixelError(f"{found}; {_REMEDY}")
@@ -441,64 +454,79 @@ def _dataset_scale(array: NDArray[Any], what: str) -> tuple[str, float]:
             f"{what} of image {image} reach {largest[image]:g}, those of most others are not "
             "above 255; mend or leave out such images"
         )
-    return "deep", high
+    return _Scale("deep", low, high)
 
 
-def _dataset_range(kind: str, high: float) -> tuple[float, float]:
+_FULL = {"unit": 1.0, "byte": 255.0, "deep": float(DEPTHS[-1])}
+
+
+def _dataset_range(kind: str, low: float, high: float) -> tuple[float, float]:
     """Return the values that become 0 and 255."""
-    if kind == "boolean":
-        return 0.0, 1.0
-    if kind == "signed":
-        return -1.0, 1.0
-    if kind == "unit":
-        return 0.0, 1.0 if high * 255 >= FULL_SCALE or high <= 0 else high
-    if kind == "deep":
-        full = DEPTHS[-1]
-        return 0.0, float(full) if high >= full * FULL_SCALE / 255 else high
-    return 0.0, 255.0 if high >= FULL_SCALE or high <= 0 else high
+    if kind in ("boolean", "signed"):
+        return low, high
+    full = _FULL[kind]
+    if high <= 0 or low == high:
+        return 0.0, full
+    if low > DARKEST_SHARE * high:
+        return low, high
+    return 0.0, full if high >= full * FULL_SCALE / 255 else high
 
 
-def _dataset_note(kind: str, high: float) -> list[str]:
-    low, top = _dataset_range(kind, high)
-    if kind in ("boolean", "signed") or (kind == "unit" and top == 1):
-        name = {"boolean": "true or false", "signed": "-1 to 1", "unit": "0 to 1"}[kind]
-        return [f"The pixel values are {name}; they were scaled to 0–255."]
-    if kind == "deep" and top == DEPTHS[-1]:
-        return ["The pixel values have 16 bits; they were scaled to 0–255."]
-    if (low, top) == (0, 255):
+def _dataset_note(kind: str, extremes: tuple[float, float]) -> list[str]:
+    low, high = extremes
+    if kind == "byte" and extremes == (0, 255):
         return []
+    if kind in ("boolean", "signed") or extremes == (0, _FULL[kind]):
+        name = {
+            "boolean": "are true or false",
+            "signed": "are -1 to 1",
+            "unit": "are 0 to 1",
+            "deep": "have 16 bits",
+        }[kind]
+        return [f"The pixel values {name}; they were scaled to 0–255."]
+    if low > 0:
+        return [f"The pixel values span {low:g} to {high:g}; they were stretched to 0–255."]
     return [
-        f"The largest pixel value is {top:g}; all values were multiplied by {255 / top:.4g} "
+        f"The largest pixel value is {high:g}; all values were multiplied by {255 / high:.4g} "
         "to span 0–255."
     ]
 
 
-def _mend_binary_images(
-    pixels: NDArray[np.uint8], others_are_full: bool, notes: list[str], what: str
+def _scale_unit_images(
+    array: NDArray[Any], pixels: NDArray[np.uint8], notes: list[str]
 ) -> NDArray[np.uint8]:
-    """Scale images of 0 and 1 among others; refuse where many images are too faint for the rest."""
-    largest = pixels.reshape(len(pixels), -1).max(axis=1)
-    if not others_are_full and largest.max() < FULL_SCALE:
+    """Scale the images of 0–1 among others of 0–255, each by itself."""
+    flat = array.reshape(len(array), -1)
+    largest = flat.max(axis=1)
+    unit = (largest > 0) & (largest <= 1 + UNIT_TOLERANCE)
+    unit[unit] = flat[unit].min(axis=1) >= -UNIT_TOLERANCE
+    if not unit.any():
         return pixels
-    binary = largest == 1
-    if binary.any():
-        pixels = np.where(
-            binary.reshape(-1, *[1] * (pixels.ndim - 1)), pixels * np.uint8(255), pixels
-        )
-        notes.append(
-            f"{int(binary.sum()):,} of {len(pixels):,} images have no other values than 0 and 1; "
-            "they were scaled to 0–255."
-        )
-    faint = (largest > 1) & (largest <= FAINT_LEVEL)
-    n_pixels = pixels[0].size
-    if n_pixels >= MIN_IMAGE_PIXELS and faint.sum() >= max(FAINT_SHARE * len(pixels), MIN_FAINT):
+    pixels = pixels.copy()
+    pixels[unit] = _linear(array[unit], 0.0, 255)
+    notes.append(
+        f"{int(unit.sum()):,} of {len(pixels):,} images have values of 0 to 1 only; they were "
+        "scaled to 0–255."
+    )
+    return pixels
+
+
+def _check_contrast(array: NDArray[Any], pixels: NDArray[np.uint8], what: str) -> None:
+    """Refuse images of which many are far fainter than the scale of the dataset."""
+    flat = pixels.reshape(len(pixels), -1)
+    if flat.shape[1] < MIN_IMAGE_PIXELS:
+        return
+    contrast = flat.max(axis=1) - flat.min(axis=1)
+    faint = contrast <= FAINT_CONTRAST
+    raw = array.reshape(len(array), -1)[faint]
+    faint[faint] = raw.max(axis=1) > raw.min(axis=1)  # blank images have no scale
+    if faint.sum() >= max(FAINT_SHARE * len(pixels), MIN_FAINT):
         image = int(np.argmax(faint))
         raise PixelError(
             f"{what} have different scales: {int(faint.sum()):,} of {len(pixels):,} images, the "
-            f"first is number {image}, reach at most {largest[faint].max()}, others 255; "
-            "bring all to 0–255"
+            f"first is number {image}, span at most {contrast[faint].max()} of the 255 levels that "
+            "the scale of the dataset has; bring all to 0–255"
         )
-    return pixels
 
 
 def _joined(notes: list[str], what: str) -> str | None:

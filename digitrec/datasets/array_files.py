@@ -196,7 +196,9 @@ def _images_first(path: Path, images: NDArray[Any], n: int) -> NDArray[Any]:
         raise DatasetError(f"{path} has {n:,} labels for images of shape {shape}")
     if images.ndim == 4:
         if images.shape[3] == 3:
-            images = images @ np.array(GREY_WEIGHTS, np.float32)
+            grey = images @ np.array(GREY_WEIGHTS)
+            is_whole = images.dtype.kind in "ui"
+            images = np.rint(grey).astype(images.dtype) if is_whole else grey
         elif images.shape[1] == 1 or images.shape[3] == 1:
             images = images.reshape(
                 n, *(images.shape[2:] if images.shape[1] == 1 else images.shape[1:3])

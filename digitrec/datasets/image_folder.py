@@ -17,7 +17,7 @@ from digitrec.datasets._dataset import Dataset
 from digitrec.datasets.assemble import RawPart, assemble_dataset, natural_order
 from digitrec.datasets.bounds import check_memory
 from digitrec.datasets.columns import shorten
-from digitrec.datasets.labels import digit_of_name
+from digitrec.datasets.labels import digit_of_name, digits_of_names
 from digitrec.errors import DatasetError
 from digitrec.pixels import decode_grey
 
@@ -100,7 +100,7 @@ def load_image_folder(folder: Path) -> Dataset:
                 f"{test_roots[0].name}/ has no class folders with images; it was left out."
             )
             test = None
-    names = sorted({*part.classes, *(test.classes if test else ())}, key=natural_order)
+    names = _class_order({*part.classes, *(test.classes if test else ())})
     train_raw = _decode(part, names)
     test_raw = _decode(test, names) if test else None
     shapes = {
@@ -275,19 +275,29 @@ def _listed(names: Sequence[str], most: int = 5) -> str:
     return shown + (f", … ({len(names)} in all)" if len(names) > most else "")
 
 
+def _class_order(names: Iterable[str]) -> list[str]:
+    """Sort names by the digits that they mean, else as people count."""
+    by_name = sorted(names, key=natural_order)
+    digits = digits_of_names(by_name)
+    order = [index if digit is None else digit for index, digit in enumerate(digits)]
+    return by_name if None in digits else [by_name[i] for i in np.argsort(order)]
+
+
 def _decode(files: _Files, names: Sequence[str]) -> RawPart:
     """Read images of one size, by the type of their values."""
     by_type: dict[str, list[NDArray[Any]]] = {}
     labels: dict[str, list[str]] = {}
     first: NDArray[Any] | None = None
-    for path, name in zip(files.paths, files.classes, strict=True):
+    rank = {name: index for index, name in enumerate(names)}
+    in_order = sorted(zip(files.paths, files.classes, strict=True), key=lambda f: rank[f[1]])
+    for path, name in in_order:
         image = _read_grey(path)
         if first is None:
             first = image
             check_memory(2 * image.nbytes * len(files.paths), str(files.roots[0]))
         if image.shape != first.shape:
             raise DatasetError(
-                f"{path} has the size {image.shape[1]}x{image.shape[0]}, {files.paths[0]} has "
+                f"{path} has the size {image.shape[1]}x{image.shape[0]}, {in_order[0][0]} has "
                 f"{first.shape[1]}x{first.shape[0]}; all images must have one size"
             )
         by_type.setdefault(image.dtype.str, []).append(image)

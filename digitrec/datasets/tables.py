@@ -43,6 +43,8 @@ MIN_DATASET_ROWS = 20
 """Rows from which the largest value of an unlabelled table shows its scale."""
 MAX_CLASSES_SHARE = 0.5
 """Largest number of classes, over the rows, of a label column that has no name."""
+MAX_EQUAL_SHARE = 0.5
+"""Largest share of rows whose label has the value of the pixel beside it."""
 _SEPARATORS = (",", ";", "\t", "|")
 _MISSING = {"", "na", "nan", "null", "none", "n/a", "<na>"}
 
@@ -316,7 +318,11 @@ def _place_label(
         raise DatasetError(
             f"{path} has no header, and its {n_columns} columns are no label and square image"
         ) from error
-    places = [place for place in (0, n_columns - 1) if _looks_like_labels(values[:, place])]
+    places = [
+        place
+        for place, neighbour in ((0, 1), (n_columns - 1, n_columns - 2))
+        if _looks_like_labels(values[:, place], values[:, neighbour])
+    ]
     if len(places) != 1:
         raise DatasetError(
             f"{path} has no header, and its values do not tell whether the label is the first or "
@@ -328,14 +334,14 @@ def _place_label(
     return Columns(places[0], tuple(range(n_columns - 1)), shape, (note,)), pixels, labels
 
 
-def _looks_like_labels(values: NDArray[Any]) -> bool:
+def _looks_like_labels(values: NDArray[Any], neighbour: NDArray[Any]) -> bool:
+    """Tell whether a column holds labels, and not the pixels of a corner."""
     if (values != np.rint(values)).any() or values.min() < 0:
         return False
-    counts = np.unique(values, return_counts=True)[1]
-    # A pixel at the corner of a digit is nearly always background.
-    return 2 <= len(counts) <= max(2, MAX_CLASSES_SHARE * len(values)) and (
-        counts.max() <= 0.9 * len(values)
-    )
+    n_classes = len(np.unique(values))
+    # A pixel of a corner has nearly always the value of the next: that of the background.
+    is_background = (values == neighbour).mean() > MAX_EQUAL_SHARE
+    return 2 <= n_classes <= max(2, MAX_CLASSES_SHARE * len(values)) and not is_background
 
 
 def _read_values(

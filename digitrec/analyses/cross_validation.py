@@ -58,7 +58,8 @@ def run(context: AnalysisContext) -> dict[str, Any]:
     ConfigurationError
         If the writers are asked for and not known.
     """
-    from digitrec.evaluation.refits import make_refit, run_refits
+    from digitrec.evaluation.job import Part
+    from digitrec.evaluation.parts import job_of, make_part_job, run_parts
 
     n_folds = int(context.options.get("cv") or DEFAULT_FOLDS)
     n_repeats = int(context.options.get("repeats") or 1)
@@ -66,27 +67,47 @@ def run(context: AnalysisContext) -> dict[str, Any]:
     if groups:
         known_writers(context.dataset)
     results = context.one_per_model
-    refits = [
-        make_refit(
-            context,
-            result,
-            timeout=60 + 5 * n_folds * (result.fit_seconds or 0.0),
+    file = _write_groups(context) if groups else ""
+    parts = [
+        Part(
+            kind="fold",
             n_folds=n_folds,
-            repeat=repeat,
-            grouped=bool(groups),
+            index=index,
+            seed=context.random_state + repeat,
+            groups=file,
         )
-        for result in results
         for repeat in range(n_repeats)
+        for index in range(n_folds)
     ]
-    scores: dict[str, list[float]] = {result.stem: [] for result in results}
+    jobs = [
+        make_part_job(job_of(context, result), part, timeout=60 + 5 * (result.fit_seconds or 0.0))
+        for result in results
+        for part in parts
+    ]
+    found = iter(run_parts(context, jobs, "cross-validation"))
+    scores: dict[str, list[float]] = {}
     failed: dict[str, str] = {}
-    for refit, rows, stopped in run_refits(context, refits, "cross-validation"):
-        scores[refit.name] += [row["accuracy"] for row in rows]
-        if stopped:
-            failed.setdefault(refit.name, stopped)
+    for result in results:
+        rows = [next(found) for _ in parts]
+        scores[result.stem] = [row.validation_accuracy or 0.0 for row in rows]
+        for row in rows:
+            if not row.ok:
+                failed.setdefault(result.stem, f"{row.part}: {row.reason.splitlines()[0]}")
     complete = {name: values for name, values in scores.items() if name not in failed}
     rope = float(context.options.get("rope") or 0.001)
     return {**compare_folds(complete, n_folds, rope=rope), "failed": failed, "groups": groups}
+
+
+def _write_groups(context: AnalysisContext) -> str:
+    """Write the writers of the training rows where the processes of the folds find them."""
+    import numpy as np
+
+    from digitrec._files import atomic_path
+
+    path = context.cache / "groups" / f"{context.dataset.fingerprint}.npy"
+    with atomic_path(path) as temporary:
+        np.save(temporary, np.asarray(context.dataset.groups_train))
+    return str(path)
 
 
 def known_writers(dataset: Dataset) -> NDArray[np.int64]:

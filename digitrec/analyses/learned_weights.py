@@ -97,7 +97,7 @@ def learned_maps(
     from sklearn.ensemble import RandomForestClassifier
     from sklearn.exceptions import ConvergenceWarning
 
-    from digitrec.evaluation.refits import nested_rows
+    from digitrec.evaluation.parts import nested_rows
     from digitrec.evaluation.splits import validation_split
     from digitrec.models import MODELS
     from digitrec.preprocessing import build_features

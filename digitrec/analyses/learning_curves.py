@@ -73,8 +73,8 @@ def run(context: AnalysisContext) -> dict[str, Any]:
     """Fit every model of a run on growing samples of the training rows.
 
     The samples are nested and stratified. The test set is only looked at, as in the main table:
-    nothing is chosen by it. The last point of each curve is the run's own fit on all rows. A
-    model may take three times its full fit, or a minute; what it did until then is kept.
+    nothing is chosen by it. The last point of each curve is the run's own fit on all rows. Each
+    fit may take three times the full one, and a minute more.
 
     Returns
     -------
@@ -83,21 +83,35 @@ def run(context: AnalysisContext) -> dict[str, Any]:
         ``fit_seconds``), ``cost`` and ``gain`` (`growth_exponent` of the fit time and of the
         error), ``stopped`` (why a curve is incomplete, else empty).
     """
-    from digitrec.evaluation.refits import make_refit, run_refits
+    from digitrec.evaluation.job import Part
+    from digitrec.evaluation.parts import job_of, make_part_job, run_parts
 
     n_train = len(context.dataset.y_train)
     sizes = curve_sizes(n_train, len(context.dataset.label_names))
     results = context.one_per_model
-    refits = [
-        make_refit(context, result, timeout=_time_limit(result), sizes=sizes) for result in results
+    parts = [
+        Part(kind="sample", sizes=sizes, index=index, seed=context.random_state)
+        for index in range(len(sizes))
     ]
+    jobs = [
+        make_part_job(job_of(context, result), part, timeout=_time_limit(result))
+        for result in results
+        for part in parts
+    ]
+    found = iter(run_parts(context, jobs, "learning curves"))
     models = []
-    outcomes = run_refits(context, refits, "learning curves")
-    for result, (refit, rows, stopped) in zip(results, outcomes, strict=True):
-        points = [
-            {"n": row["n"], "error": 1 - row["accuracy"], "fit_seconds": row["fit_seconds"]}
+    for result in results:
+        rows = [next(found) for _ in parts]
+        points: list[dict[str, float]] = [
+            {
+                "n": row.n_train,
+                "error": row.test_error or 0.0,
+                "fit_seconds": row.fit_seconds or 0.0,
+            }
             for row in rows
+            if row.ok
         ]
+        stopped = next((row.reason.splitlines()[0] for row in rows if not row.ok), "")
         # With random copies the run's own fit had more rows than the sample says.
         if not context.options.get("augment") and result.test_error is not None:
             seconds = result.fit_seconds or 0.0
@@ -105,7 +119,7 @@ def run(context: AnalysisContext) -> dict[str, Any]:
         timed = [point for point in points if point["fit_seconds"] >= _MIN_FIT_SECONDS]
         models.append(
             {
-                "name": refit.name,
+                "name": result.stem,
                 "points": points,
                 "cost": growth_exponent(
                     [int(point["n"]) for point in timed], [p["fit_seconds"] for p in timed]
@@ -120,7 +134,7 @@ def run(context: AnalysisContext) -> dict[str, Any]:
 
 
 def _time_limit(result: Result) -> float:
-    # A process needs some seconds to start; samples have two thirds of the rows in all.
+    # A process needs some seconds to start.
     return 60 + 3 * (result.fit_seconds or 0.0) + 10 * (result.predict_seconds or 0.0)
 
 

@@ -137,11 +137,16 @@ def score_robustness(
         ``summary`` of each; ``models``: ``name``, ``clean_error``, ``errors`` in the order of
         the kinds, ``mean_corruption_error`` (their mean) and ``n`` (images per kind).
     """
+    from sklearn.pipeline import Pipeline
+
     from digitrec.preprocessing import FEATURES
 
     models = list(models)
+    # Of a caller's own features nothing is known that could be shared.
     fixed = {
         features: FEATURES[features].build_fixed(dataset.image_shape, n_jobs=n_jobs)
+        if features in FEATURES
+        else Pipeline([("identity", "passthrough")])
         for _, features, _ in models
     }
     heads = {name: _without_fixed(pipeline, fixed[features]) for name, features, pipeline in models}

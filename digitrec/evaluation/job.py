@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from digitrec._code import cache_key, describe_value
 from digitrec._files import file_safe
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from digitrec.models import ModelSpec
     from digitrec.preprocessing import FeatureSpec
 
-__all__ = ["Job", "Limits", "describe_parameters", "job_stem", "make_job"]
+__all__ = ["Job", "Limits", "Part", "describe_parameters", "job_stem", "make_job"]
 
 # How many threads a model uses changes neither its predictions nor what it is.
 _NOT_PARAMETERS = ("n_jobs", "verbose")
@@ -45,6 +45,42 @@ class Limits:
     timeout: float | None = None
     max_memory: int | None = None
     n_threads: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """Which training rows a job is about, where that is not all of them.
+
+    Attributes
+    ----------
+    kind : {"fold", "sample", "validation"}
+        One fold of a cross-validation, scored on what it holds out; a sample of the rows, scored
+        on the test rows; or the rows without those held out for the ranking, scored on these.
+    seed : int
+        Seed of the folds or samples.
+    n_folds : int
+        Folds.
+    sizes : tuple of int
+        Rows of the nested samples, ascending.
+    index : int
+        Which fold or sample.
+    groups : str
+        File of the groups, shape (n_train,), that no fold may part; empty for none.
+    """
+
+    kind: Literal["fold", "sample", "validation"]
+    seed: int = 0
+    n_folds: int = 0
+    sizes: tuple[int, ...] = ()
+    index: int = 0
+    groups: str = ""
+
+    @property
+    def title(self) -> str:
+        """The part for people."""
+        if self.kind == "fold":
+            return f"fold {self.index + 1} of {self.n_folds}, seed {self.seed}"
+        return f"{self.sizes[self.index]:,} rows" if self.kind == "sample" else "validation"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +118,8 @@ class Job:
         Seed of the validation split, the features and the model.
     augment : int
         Random copies of each training image to add.
+    part : Part or None
+        Rows to fit and score on; None means the whole way of a model: fit, ranking, refit, test.
     cache : pathlib.Path
         Folder of what jobs share: arrays and features.
     folder : pathlib.Path
@@ -106,6 +144,7 @@ class Job:
     overrides: dict[str, Any] = field(default_factory=dict)
     random_state: int = 0
     augment: int = 0
+    part: Part | None = None
     cache: Path
     folder: Path
     limits: Limits = field(default_factory=Limits)
@@ -132,14 +171,10 @@ class Job:
         return unpack_specs(self.own).get("features") or FEATURES[self.features]
 
     @property
-    def n_rows_fitted(self) -> int:
-        """Rows of both fits together."""
-        return (2 * self.n_train + self.n_validation) * (1 + self.augment)
-
-    @property
     def title(self) -> str:
         """Name of the job for people."""
-        return f"{self.model} ({self.features}, seed {self.random_state})"
+        name = f"{self.model} ({self.features}, seed {self.random_state})"
+        return name if self.part is None else f"{name}, {self.part.title}"
 
     def path(self, suffix: str) -> Path:
         """Return the path of one of the job's files, such as ``".json"``."""

@@ -45,6 +45,8 @@ class Result:
         Parameters of the estimator as built, overrides included.
     random_state : int
         Seed of the job.
+    part : str
+        Rows that the job was about, such as ``"fold 1 of 5, seed 0"``; empty for all.
     status : {"ok", "timeout", "out_of_memory", "error", "interrupted", "not_run"}
         How the job ended.
     reason : str
@@ -96,6 +98,7 @@ class Result:
     model: str
     parameters: dict[str, Any]
     random_state: int
+    part: str = ""
     status: Status
     reason: str = ""
     n_train: int

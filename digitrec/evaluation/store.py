@@ -222,6 +222,8 @@ class JobStore:
         return self.folder / f"{result.stem}-{result.key}{suffix}"
 
     def _is_whole(self, result: Result) -> bool:
+        if result.part:  # a score and nothing else
+            return True
         try:
             with zipfile.ZipFile(self._path(result, ".npz")) as archive:
                 archive.getinfo("y_test_pred.npy")

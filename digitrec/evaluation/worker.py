@@ -22,7 +22,7 @@ from digitrec._files import atomic_path
 from digitrec._platform import peak_memory_bytes
 from digitrec.datasets import Dataset
 from digitrec.errors import DatasetError
-from digitrec.evaluation.fitting import Fit, fit_model, score_model
+from digitrec.evaluation.fitting import Fit, fit_and_score, fit_model, score_model
 from digitrec.evaluation.job import Job, describe_parameters
 from digitrec.evaluation.metrics import classification_metrics
 from digitrec.evaluation.result import Result, Status, shape_list
@@ -30,7 +30,7 @@ from digitrec.evaluation.shared import SharedData
 from digitrec.evaluation.splits import validation_split
 from digitrec.evaluation.store import JobPredictions, JobStore, small_labels
 from digitrec.models import listen_to_fit
-from digitrec.preprocessing import join_pipelines
+from digitrec.preprocessing import FeatureStore, join_pipelines
 
 __all__ = ["dump_model", "failed_result", "open_dataset", "run_job"]
 
@@ -68,7 +68,8 @@ def run_job(job: Job) -> Result:
             joblib.parallel_config(backend="threading", n_jobs=n_threads),
             listen_to_fit(lambda line: store.write_stage(job, line)),
         ):
-            return _run(job, store, lambda stage: store.write_stage(job, stage))
+            run = _run if job.part is None else _run_part
+            return run(job, store, lambda stage: store.write_stage(job, stage))
     finally:
         store.clear_stage(job)
 
@@ -166,6 +167,52 @@ def _core_wait(start: tuple[float, float] | None, end: tuple[float, float] | Non
     return max(0.0, waiting) / running if running > 0 else None
 
 
+def _run_part(job: Job, store: JobStore, stage: Callable[[str], None]) -> Result:
+    """Fit on a part of the training rows and score on the rows that go with it."""
+    from digitrec.evaluation.parts import part_rows
+
+    assert job.part is not None, "the caller looks"
+    stage("features")
+    dataset = open_dataset(job)
+    features = FeatureStore(job.cache / "features", n_jobs=job.limits.n_threads)
+    fixed = features.fixed(dataset, job.feature_spec)
+    y = np.asarray(dataset.y_train)
+    rows, held_out = part_rows(job.part, y, job.random_state)
+    X_score = fixed.test if held_out is None else fixed.train[held_out]
+    y_score = np.asarray(dataset.y_test) if held_out is None else y[held_out]
+    stage("fit")
+    fit, scores = fit_and_score(
+        job.model_spec.build(job.random_state, job.overrides),
+        (np.asarray(fixed.train[rows]), y[rows]),
+        (np.asarray(X_score), y_score),
+        len(dataset.label_names),
+        transformer=job.feature_spec.build_fitted(dataset.image_shape),
+    )
+    accuracy = scores.accuracy
+    on_test = held_out is None
+    result = Result(
+        **_identity(job)
+        | {
+            "n_train": len(rows),
+            "n_validation": 0 if on_test else len(y_score),
+            "n_test": len(y_score) if on_test else 0,
+        },
+        status="ok",
+        parameters=describe_parameters(fit.model),
+        validation_accuracy=None if on_test else accuracy,
+        test_accuracy=accuracy if on_test else None,
+        test_error=1 - accuracy if on_test else None,
+        fit_seconds=fit.seconds,
+        predict_seconds=scores.seconds,
+        peak_memory_bytes=peak_memory_bytes(),
+        iterations=fit.iterations,
+        iteration_limit=fit.iteration_limit,
+        reached_limit=fit.reached_limit,
+    )
+    store.write_result(result, job.limits)
+    return result
+
+
 def failed_result(job: Job, status: Status, reason: str) -> Result:
     """Return the result of a job that did not end well.
 
@@ -253,6 +300,7 @@ def _identity(job: Job) -> dict[str, Any]:
         "features": job.features,
         "model": job.model,
         "random_state": job.random_state,
+        "part": "" if job.part is None else job.part.title,
         "n_train": job.n_train,
         "n_validation": job.n_validation,
         "n_test": job.n_test,

@@ -320,3 +320,13 @@ def test_hundreds_of_classes(tmp_path):
     assert c.confusion_matrix("centroids").shape == (300, 300)
     assert c.classification_report("centroids")["support"].sum() == 300
     assert c.report(tmp_path / "report").exists()
+
+
+def test_every_analysis_takes_own_models_and_features_on_images():
+    c = digitrec.compare(
+        "digits", {"mine": Centroids(), "lda": "lda"}, features={"few": PCA(8)}, max_train=300
+    )
+    assert len(c.cross_validation(cv=2)) > 0
+    assert set(c.learning_curves()["name"]) == {"few-mine-seed0", "few-lda-seed0"}
+    assert len(c.robustness()) > 0
+    assert len(c.confused_pairs()) > 0

@@ -13,7 +13,7 @@ from digitrec.analyses.learning_curves import curve_sizes, growth_exponent
 from digitrec.analyses.pareto import pareto_front
 from digitrec.errors import ConfigurationError
 from digitrec.evaluation.experiment import run_experiment
-from digitrec.evaluation.refits import fold_rows, nested_rows
+from digitrec.evaluation.parts import fold_rows, nested_rows
 from digitrec.evaluation.store import JobStore
 from digitrec.preprocessing.corruptions import CORRUPTIONS
 
@@ -134,9 +134,10 @@ def test_analyses_are_reused(run, experiment, small_digits):
     assert not [line for line in again if "…" in line]
 
 
-def test_a_model_over_its_time_is_left_out_with_its_reason(run, experiment, small_digits):
-
-    from digitrec.evaluation.refits import make_refit, run_refits
+def test_parts_end_at_their_time_and_are_stored(run, experiment, small_digits):
+    from digitrec.evaluation.experiment import make_jobs
+    from digitrec.evaluation.job import Part
+    from digitrec.evaluation.parts import make_part_job, run_parts
 
     context = AnalysisContext(
         dataset=small_digits,
@@ -144,15 +145,28 @@ def test_a_model_over_its_time_is_left_out_with_its_reason(run, experiment, smal
         winner=run.winner,
         store=JobStore(experiment.folder / "jobs"),
         random_state=0,
-        n_jobs=1,
+        n_jobs=2,
         cache=experiment.cache_folder,
     )
-    slow = dataclasses.replace(run.results[0], model="random_forest")
-    refit = make_refit(context, slow, timeout=0.3, n_folds=20)
-    ((found, rows, reason),) = run_refits(context, [refit], "test")
-    assert found is refit
-    assert len(rows) < 20
-    assert "time limit of 0.3 s" in reason
+    endless = {"hist_gradient_boosting": {"max_iter": 100_000}}
+    slow, quick = make_jobs(
+        dataclasses.replace(
+            experiment, models=("hist_gradient_boosting", "lda"), overrides=endless, analyses=()
+        ),
+        small_digits,
+        "digits",
+    )
+    jobs = [
+        make_part_job(slow, Part(kind="validation"), timeout=0.5),
+        *(make_part_job(quick, Part(kind="fold", n_folds=3, index=i)) for i in range(3)),
+    ]
+    late, *folds = run_parts(context, jobs, "test")
+    assert late.status == "timeout"
+    assert "time limit of 0.5 s" in late.reason
+    assert [fold.n_train + fold.n_validation for fold in folds] == [300] * 3
+    assert all(fold.ok and fold.test_accuracy is None for fold in folds)
+    again = run_parts(context, jobs, "test")
+    assert again == [late, *folds]
 
 
 def test_unknown_analyses_are_named(experiment, small_digits):

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from digitrec.evaluation.refits import fold_rows
+from digitrec.evaluation.parts import fold_rows
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from sklearn.pipeline import Pipeline
 
 from digitrec.datasets._dataset import Dataset
 from digitrec.errors import ConfigurationError
-from digitrec.preprocessing import FEATURES, FeatureStore, build_features, join_pipelines
+from digitrec.preprocessing import FEATURES, FeatureStore, build_features, join_pipelines, store
 
 
 @pytest.fixture(scope="module")
@@ -105,6 +105,14 @@ def test_store_computes_once_and_reads_after(name, digits, tmp_path):
     assert second.seconds == first.seconds > 0
     assert "images in" in lines[0]
     assert "read from" in lines[1]
+
+
+def test_store_writes_many_rows_chunk_by_chunk(digits, tmp_path, monkeypatch):
+    whole = FeatureStore(tmp_path / "whole").fixed(digits, "edges")
+    monkeypatch.setattr(store, "_CHUNK_ROWS", 500)
+    parts = FeatureStore(tmp_path / "parts").fixed(digits, "edges")
+    np.testing.assert_allclose(parts.train, whole.train, atol=1e-6)
+    np.testing.assert_allclose(parts.test, whole.test, atol=1e-6)
 
 
 def test_store_computes_damaged_entries_again(digits, tmp_path):

@@ -1,0 +1,285 @@
+"""How the cost of the default models grows with the number of training images.
+
+The default features and models are fitted to samples of the training images, and to all of them
+with distorted copies; each fit has a fresh process, whose peak memory is taken. The report gives
+times, memory and the exponents of their growth. Nothing is scored.
+
+Run: ``python -m benchmarks.scale``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import multiprocessing
+import tempfile
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Annotated, Any
+
+import joblib
+import numpy as np
+import typer
+from numpy.typing import NDArray
+from sklearn.exceptions import ConvergenceWarning
+from tabulate import tabulate
+from threadpoolctl import threadpool_limits
+
+from benchmarks._options import run_app
+from digitrec._environment import available_cores, describe_hardware, library_versions
+from digitrec._files import write_json, write_text
+from digitrec._platform import peak_memory_bytes
+from digitrec.datasets import Dataset, load_dataset
+from digitrec.errors import ConfigurationError
+from digitrec.models import DEFAULT_MODELS, MODELS
+from digitrec.preprocessing import DEFAULT_FEATURES, FEATURES, FeatureStore
+from digitrec.preprocessing.augmentation import augment
+
+__all__ = ["growth", "main", "measure", "render", "training_images"]
+
+_SIZES = (10_000, 60_000, 240_000)
+
+
+def training_images(
+    dataset: Dataset, n_rows: int, random_state: int = 0, n_jobs: int | None = None
+) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Return so many training images: a sample, or all with distorted copies.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        Source of the images.
+    n_rows : int
+        Images wanted.
+    random_state : int
+        Seed of the sample and the distortions.
+    n_jobs : int, optional
+        Threads.
+
+    Returns
+    -------
+    X : ndarray of uint8, shape (n_rows, n_pixels)
+    y : ndarray of int64, shape (n_rows,)
+    """
+    n_train = len(dataset.y_train)
+    random = np.random.RandomState(random_state)
+    if n_rows <= n_train:
+        rows = np.sort(random.choice(n_train, n_rows, replace=False))
+        return np.asarray(dataset.X_train)[rows], dataset.y_train[rows]
+    n_copies = -(-n_rows // n_train) - 1
+    images = np.empty((n_rows, dataset.X_train.shape[1]), dtype=np.uint8)
+    images[:n_train] = dataset.X_train
+    position = n_train
+    for chunk in augment(
+        np.asarray(dataset.X_train), dataset.image_shape, n_copies, random_state, n_jobs=n_jobs
+    ):
+        chunk = chunk[: n_rows - position]
+        images[position : position + len(chunk)] = chunk
+        position += len(chunk)
+    return images, np.resize(dataset.y_train, n_rows)
+
+
+def measure(
+    dataset: Dataset,
+    sizes: Sequence[int],
+    models: Sequence[str],
+    *,
+    n_jobs: int,
+    report: Callable[[str], None] = lambda line: None,
+) -> list[dict[str, Any]]:
+    """Return times and peak memory of each part at each size.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        Training images to sample or to distort; its test images are predicted, not scored.
+    sizes : sequence of int
+        Training images.
+    models : sequence of str
+        Keys of `MODELS`.
+    n_jobs : int
+        Threads.
+    report : callable
+        Told each measurement in a line.
+
+    Returns
+    -------
+    list of dict
+        ``part`` ("features" or a model), ``n_rows``, ``fit_seconds``, ``predict_seconds``
+        (of all test images; for the features, their own) and ``peak_memory_bytes``.
+    """
+    measured = []
+    with tempfile.TemporaryDirectory(prefix="digitrec-scale-") as name:
+        for n_rows in sizes:
+            folder = Path(name) / str(n_rows)
+            folder.mkdir()
+            X, y = training_images(dataset, n_rows, n_jobs=n_jobs)
+            part = dataclasses.replace(
+                dataset, X_train=X, y_train=y, groups_train=None, fingerprint=""
+            )
+            joblib.dump(part, folder / "dataset.joblib")
+            np.save(folder / "y.npy", y)
+            del X, part
+            for key in ("features", *models):
+                function = _fit_features if key == "features" else _fit_model
+                found = _in_fresh_process(function, folder, key, n_jobs)
+                measured.append({"part": key, "n_rows": n_rows, **found})
+                report(
+                    f"{key}, {n_rows:,} images: fit {found['fit_seconds']:.1f} s, predict "
+                    f"{found['predict_seconds']:.2f} s, peak "
+                    f"{found['peak_memory_bytes'] / 2**20:,.0f} MiB"
+                )
+            for path in folder.rglob("*.npy"):
+                path.unlink()
+    return measured
+
+
+def _in_fresh_process(function: Callable[..., Any], *arguments: Any) -> Any:
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=context) as pool:
+        return pool.submit(function, *arguments).result()
+
+
+def _fit_features(folder: Path, key: str, n_jobs: int) -> dict[str, float]:
+    dataset = joblib.load(folder / "dataset.joblib", mmap_mode="r")
+    store = FeatureStore(folder / "features", n_jobs=n_jobs)
+    with threadpool_limits(n_jobs):
+        started = time.perf_counter()
+        fixed = store.fixed(dataset, DEFAULT_FEATURES)
+        learned = FEATURES[DEFAULT_FEATURES].build_fitted(dataset.image_shape)
+        np.save(folder / "X_fit.npy", learned.fit_transform(fixed.train))
+        fitted = time.perf_counter()
+        np.save(folder / "X_test.npy", learned.transform(fixed.test))
+    return {
+        "fit_seconds": fitted - started,
+        "predict_seconds": time.perf_counter() - fitted,
+        "peak_memory_bytes": peak_memory_bytes(),
+    }
+
+
+def _fit_model(folder: Path, key: str, n_jobs: int) -> dict[str, float]:
+    train, test = (np.load(folder / f"{part}.npy", mmap_mode="r") for part in ("X_fit", "X_test"))
+    y = np.load(folder / "y.npy")
+    model = MODELS[key].build(0)
+    with (
+        threadpool_limits(n_jobs),
+        joblib.parallel_config("threading", n_jobs=n_jobs),
+        warnings.catch_warnings(),
+    ):
+        # A limit on iterations is part of the default model.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        started = time.perf_counter()
+        model.fit(train, y)
+        fitted = time.perf_counter()
+        model.predict(test)
+    return {
+        "fit_seconds": fitted - started,
+        "predict_seconds": time.perf_counter() - fitted,
+        "peak_memory_bytes": peak_memory_bytes(),
+    }
+
+
+def growth(sizes: Sequence[float], values: Sequence[float]) -> float:
+    """Return the exponent b of ``value = a * size ** b`` that fits best on logarithms.
+
+    Examples
+    --------
+    >>> round(growth([10, 100, 1000], [2, 20, 200]), 3)
+    1.0
+    """
+    return float(np.polyfit(np.log(sizes), np.log(np.maximum(values, 1e-9)), 1)[0])
+
+
+def render(measured: Sequence[dict[str, Any]], facts: dict[str, Any]) -> str:
+    """Return the Markdown report.
+
+    Parameters
+    ----------
+    measured : sequence of dict
+        What `measure` returned.
+    facts : dict
+        ``dataset``, ``n_train``, ``n_test``, ``n_jobs``, ``command``, ``hardware``, ``versions``.
+    """
+    sizes = sorted({row["n_rows"] for row in measured})
+    parts = list(dict.fromkeys(row["part"] for row in measured))
+    found = {(row["part"], row["n_rows"]): row for row in measured}
+
+    def table(value: Callable[[dict[str, Any]], float], digits: int) -> str:
+        rows = []
+        for part in parts:
+            values = [value(found[part, size]) for size in sizes]
+            title = f"features `{DEFAULT_FEATURES}`" if part == "features" else MODELS[part].title
+            shown = [f"{v:,.{digits}f}" for v in values]
+            exponent = f"{growth(sizes, values):.2f}" if len(sizes) > 1 else "–"
+            rows.append([title, *shown, exponent])
+        headers = ["part", *(f"{size:,}" for size in sizes), "exponent"]
+        return tabulate(rows, headers, tablefmt="github", disable_numparse=True)
+
+    hardware = facts["hardware"]
+    return f"""# How cost grows with the training images
+
+{facts["dataset"]}: samples of its {facts["n_train"]:,} training images, and beyond that all of them
+with distorted copies, on {facts["n_jobs"]} threads. Each part has a fresh process. An exponent of 1
+means that twice the images take twice as long.
+
+## Seconds to fit
+
+{table(lambda row: row["fit_seconds"], 1)}
+
+## Seconds to predict {facts["n_test"]:,} images
+
+{table(lambda row: row["predict_seconds"], 2)}
+
+## Peak memory of the process in MiB
+
+{table(lambda row: row["peak_memory_bytes"] / 2**20, 0)}
+
+The peak counts the interpreter and the libraries, and pages of memory-mapped features that the
+system can take back.
+
+Measured with `{facts["command"]}` on {hardware["processor"]}, {hardware["cores"]} cores,
+{hardware["memory_gib"]} GiB; {", ".join(f"{k} {v}" for k, v in facts["versions"].items())}.
+"""
+
+
+def main(
+    dataset: Annotated[str, typer.Option(help="Name or path of a dataset of images.")] = "mnist",
+    size: Annotated[
+        list[int] | None, typer.Option(help="Training images, repeatable; default 10k, 60k, 240k.")
+    ] = None,
+    jobs: Annotated[int | None, typer.Option(help="Threads; default: all cores.")] = None,
+    output_dir: Annotated[Path, typer.Option(help="Where the report goes.")] = Path(
+        "reports/scale"
+    ),
+) -> None:
+    """Measure how time and memory of the default features and models grow."""
+    sizes = sorted(set(size or _SIZES))
+    if sizes[0] < 100:
+        raise ConfigurationError(f"--size must be at least 100, not {sizes[0]}")
+    n_jobs = jobs or available_cores()
+    data = load_dataset(dataset, report=typer.echo)
+    measured = measure(data, sizes, DEFAULT_MODELS, n_jobs=n_jobs, report=typer.echo)
+    command = "python -m benchmarks.scale"
+    if dataset != "mnist":
+        command += f" --dataset {dataset}"
+    for value in size or ():
+        command += f" --size {value}"
+    facts = {
+        "dataset": data.name,
+        "n_train": len(data.y_train),
+        "n_test": len(data.y_test),
+        "n_jobs": n_jobs,
+        "command": command,
+        "hardware": describe_hardware(),
+        "versions": library_versions(),
+    }
+    text = render(measured, facts)
+    write_text(output_dir / "report.md", text)
+    write_json(output_dir / "results.json", {**facts, "measured": measured})
+    typer.echo(f"\n{text}\nwritten to {output_dir / 'report.md'}")
+
+
+if __name__ == "__main__":
+    run_app(main)

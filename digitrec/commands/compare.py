@@ -136,6 +136,10 @@ def compare_models(
     rope: Annotated[
         float, typer.Option(min=0, max=1, help="Difference in accuracy that does not matter.")
     ] = 0.001,
+    ignore: Annotated[
+        list[str] | None,
+        typer.Option(metavar="CHECK", help="Leave a check out of the report; --list names them."),
+    ] = None,
     jobs: Annotated[
         int | None, typer.Option(min=1, help="Jobs at a time. Default: one per core.")
     ] = None,
@@ -216,6 +220,7 @@ def compare_models(
         rope=rope,
         cv_groups=cv_groups,
         mnist_c=mnist_c,
+        ignore=ignore or [],
         metric=metric,
         budget=budget,
         random_state=random_state,
@@ -271,10 +276,12 @@ def _arguments(
     mnist_c: Path | None,
     rope: float,
     cv_groups: str | None,
+    ignore: list[str],
     **plain: Any,
 ) -> dict[str, Any]:
     """Return the arguments of `make_experiment`, checked before anything is loaded or run."""
     from digitrec.analyses import ANALYSES
+    from digitrec.analyses.checks import CHECKS
     from digitrec.commands.options import choose, parse_settings, parse_timeouts, split_names
     from digitrec.comparison.run import make_experiment
     from digitrec.models import MODELS
@@ -284,6 +291,8 @@ def _arguments(
         check_choice("kind of group", cv_groups, ("writer",))
     if profile is not None:
         check_choice("profile", profile, ("fast", "full"))
+    for name in ignore:
+        check_choice("check", name, CHECKS)
     chosen = [] if profile is None else [profile]
     if analyses is not None:
         chosen += ["all"] if analyses.strip() == "all" else split_names(analyses)
@@ -305,6 +314,7 @@ def _arguments(
         "options": {
             "rope": rope,
             "cv_groups": cv_groups,
+            "ignore": sorted(set(ignore)),
             "mnist_c": str(mnist_c.resolve()) if mnist_c is not None else None,
             **({"repeats": plain["repeats"]} if folds else {}),
         },

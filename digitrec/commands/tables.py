@@ -55,6 +55,7 @@ def _limited(row: Row) -> bool:
 def choices_table() -> Table:
     """Return the names that the options take, with a line on each."""
     from digitrec.analyses import ANALYSES
+    from digitrec.analyses.checks import CHECKS
     from digitrec.datasets import DATASETS
     from digitrec.models import DEFAULT_MODELS, MODELS
     from digitrec.preprocessing import DEFAULT_FEATURES, FEATURES
@@ -76,7 +77,11 @@ def choices_table() -> Table:
     for analysis in ANALYSES.values():
         profiles = [name for name in ("fast", "full") if getattr(analysis, f"in_{name}")]
         note = f" (in profile {', '.join(profiles)})" if profiles else ""
+        note = " (in every run)" if analysis.always else note
         table.add_row("--analyses", analysis.name, escape(analysis.title) + note)
+    table.add_section()
+    for check in CHECKS.values():
+        table.add_row("--ignore", check.name, escape(check.title))
     return table
 
 

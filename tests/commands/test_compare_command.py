@@ -156,3 +156,15 @@ def test_the_version_and_the_module():
 
     result = CliRunner().invoke(app, ["--version"])
     assert result.output.strip() == f"digitrec {digitrec.__version__}"
+
+
+def test_checks_are_in_every_report_but_those_ignored(tmp_path):
+    ignored = ("--ignore", "close_lead", "--ignore", "busy_machine")
+    done = call(*SMALL, "--models", "lda,ridge", *ignored, "--output-dir", tmp_path)
+    assert done.exit_code == 0, done.output
+    report = (tmp_path / "digits" / "report.md").read_text()
+    assert "## Checks" in report
+    assert "Left out on request: `busy_machine`, `close_lead`." in report
+    wrong = CliRunner().invoke(app, ["compare", *map(str, SMALL), "--ignore", "close"])
+    assert isinstance(wrong.exception, ConfigurationError)
+    assert "close_lead" in str(wrong.exception)

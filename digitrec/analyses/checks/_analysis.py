@@ -86,7 +86,7 @@ def section(context: ReportContext) -> Content | None:
         rows = [
             [
                 f"**{entry['severity']}**" if entry["severity"] == "warning" else entry["severity"],
-                f"**{escape(entry['title'])}.** {escape(_with_titles(context, entry['sentence']))}",
+                escape(_with_titles(context, entry["sentence"])),
                 escape(entry["advice"]),
                 code(entry["name"]),
             ]

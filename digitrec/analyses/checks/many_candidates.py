@@ -12,20 +12,19 @@ if TYPE_CHECKING:
 
 __all__ = ["CHECK"]
 
-MIN_CANDIDATES = 8
-MAX_SHARE_ALIKE = 0.5  # of the candidates, within chance of the best
+MIN_ALIKE = 5  # candidates within chance of the best; their best looks 1.8 errors too good
 
 
 def run(context: AnalysisContext) -> Finding | None:
     """Compare the spread of the candidates with the standard error of their accuracies."""
     results = [r for r in context.results if r.validation_accuracy is not None]
-    if len(results) < MIN_CANDIDATES:
+    if not results:
         return None
     best = max(results, key=lambda result: result.validation_accuracy or 0.0)
     accuracy, n = best.validation_accuracy or 0.0, best.n_validation
     error = math.sqrt(max(accuracy * (1 - accuracy), 1 / n) / n)
     alike = [r for r in results if accuracy - (r.validation_accuracy or 0.0) <= 2 * error]
-    if len(alike) <= MAX_SHARE_ALIKE * len(results):
+    if len(alike) < MIN_ALIKE:
         return None
     # The largest of m equal candidates lies about this far above their common accuracy.
     optimism = error * math.sqrt(2 * math.log(len(alike)))

@@ -69,6 +69,13 @@ def _table(rows: list[list[Any]], headers: list[str]) -> str:
     return tabulate(rows, headers=headers, tablefmt="simple", disable_numparse=True)
 
 
+def _number_or_path(text: str | None) -> float | str | None:
+    try:
+        return None if text is None else float(text)
+    except ValueError:
+        return text
+
+
 @app.command()
 def predict(
     images: Annotated[list[str], typer.Argument(help="Image files, folders or patterns.")],
@@ -83,7 +90,8 @@ def predict(
         Path | None, typer.Option(help="Folder for pictures with boxes, digits and confidences.")
     ] = None,
     threshold: Annotated[
-        float | None, typer.Option(min=0, max=1, help="Least confidence to accept a digit.")
+        str | None,
+        typer.Option(help="Least confidence to accept a digit, or a file of digitrec calibrate."),
     ] = None,
     expected: Annotated[
         int | None, typer.Option(help="Number of digits; this and the options below imply --read.")
@@ -130,8 +138,47 @@ def predict(
             },
             format=format,
             overlay_dir=overlay,
-            threshold=threshold,
+            threshold=_number_or_path(threshold),
             quiet=quiet,
+        )
+    )
+
+
+@app.command()
+def calibrate(
+    images: Annotated[
+        Path, typer.Argument(help="Labelled images: folders 0 to 9, or a labels.csv beside them.")
+    ],
+    error: Annotated[
+        float, typer.Option(help="Greatest share of wrong digits among those accepted.")
+    ] = 0.01,
+    confidence: Annotated[float, typer.Option(help="Confidence of the promise.")] = 0.95,
+    output: Annotated[Path, typer.Option(help="Threshold file to write.")] = Path("threshold.json"),
+    figure: Annotated[
+        Path | None, typer.Option(help="PNG of the curve; default: beside the output.")
+    ] = None,
+    model: Annotated[
+        Path | None, typer.Option(help="Saved model; default: the default recogniser.")
+    ] = None,
+    unlabelled: Annotated[
+        Path | None, typer.Option(help="Folder of images from which to name some to label next.")
+    ] = None,
+) -> None:
+    """Choose a threshold whose error is bounded, on labelled images of your own.
+
+    The exit code is 1 where there are too few images, or too many mistakes, to promise anything.
+    """
+    from digitrec.inference.calibrate import calibrate_command
+
+    raise typer.Exit(
+        calibrate_command(
+            images,
+            error=error,
+            level=confidence,
+            output=output,
+            figure=figure,
+            model=model,
+            unlabelled=unlabelled,
         )
     )
 
@@ -354,6 +401,10 @@ def serve(
     keep_alive: Annotated[
         int, typer.Option(min=1, help="Seconds to keep idle connections; more than a proxy does.")
     ] = 75,
+    threshold: Annotated[
+        str | None,
+        typer.Option(help="Least confidence to accept a digit, or a file of digitrec calibrate."),
+    ] = None,
 ) -> None:
     """Serve predictions over HTTP, with a page to draw on."""
     from digitrec.serving import Settings
@@ -364,6 +415,7 @@ def serve(
         forwarded_allow_ips=tuple(forwarded_allow_ips or ()),
         cors_origins=tuple(cors_origin or ()),
         keep_alive_seconds=keep_alive,
+        threshold=_number_or_path(threshold),
     )
     run_server(model or [], host=host, port=port, workers=workers, settings=settings)
 

@@ -79,7 +79,7 @@ def predict_paths(
     known: Mapping[str, Any] | None = None,
     format: str = "text",
     overlay_dir: Path | None = None,
-    threshold: float | None = None,
+    threshold: float | str | Path | None = None,
     quiet: bool = False,
     write: Callable[[str], Any] | None = None,
 ) -> int:
@@ -99,8 +99,8 @@ def predict_paths(
     format : {"text", "json", "csv"}
     overlay_dir : Path, optional
         Folder for a picture of each image with what was recognised.
-    threshold : float, optional
-        Least confidence to accept a digit.
+    threshold : float or path, optional
+        Least confidence to accept a digit, or a file that ``digitrec calibrate`` wrote.
     quiet : bool
         Show no progress.
     write : callable, optional

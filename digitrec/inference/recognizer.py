@@ -34,6 +34,7 @@ from digitrec.inference.rejection import (
     refuse_by_probability,
     refuse_by_shape,
 )
+from digitrec.inference.threshold_file import read_threshold
 from digitrec.pixels import to_rows, to_uint8
 
 __all__ = ["Recognizer"]
@@ -84,9 +85,10 @@ class Recognizer:
         A model file that digitrec saved, or a fitted estimator from rows of 784 pixels to
         digits, or the ``.npz`` file of an own recogniser. None means the default recogniser,
         whose weights come with the package.
-    threshold : float, optional
+    threshold : float or path, optional
         Least confidence, 0–1, for a digit to be accepted; by default `DEFAULT_THRESHOLD`.
-        Higher rejects more of what is no digit, and more digits.
+        Higher rejects more of what is no digit, and more digits. A path is that of a file that
+        ``digitrec calibrate`` wrote for this model.
 
     Raises
     ------
@@ -100,13 +102,12 @@ class Recognizer:
         self,
         model: str | os.PathLike[str] | Any | None = None,
         *,
-        threshold: float | None = None,
+        threshold: float | str | os.PathLike[str] | None = None,
     ) -> None:
         if threshold is None:
             threshold = DEFAULT_THRESHOLD
-        if not 0 <= threshold <= 1:
+        if not isinstance(threshold, str | os.PathLike) and not 0 <= threshold <= 1:
             raise ConfigurationError(f"threshold must lie in 0–1, not {threshold!r}")
-        self.threshold = float(threshold)
         if model is None:
             self.model = DigitModel.bundled()
         elif isinstance(model, DigitModel):
@@ -115,6 +116,11 @@ class Recognizer:
             self.model = DigitModel.load(model)
         else:
             self.model = DigitModel(model, {}, type(model).__name__)
+        self.threshold = (
+            read_threshold(threshold, self.model)
+            if isinstance(threshold, str | os.PathLike)
+            else float(threshold)
+        )
 
     def predict_digit(self, image: ImageSource, *, context: str | None = None) -> DigitPrediction:
         """Recognise the one digit that an image shows.

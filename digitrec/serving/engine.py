@@ -76,7 +76,7 @@ class Engine:
         if model not in self._recognizers:
             source = self._sources[model]
             if source is None or isinstance(source, (str, os.PathLike)):
-                source = Recognizer(source)
+                source = Recognizer(source, threshold=self.settings.threshold)
             self._recognizers[model] = source
         return self._recognizers[model]
 

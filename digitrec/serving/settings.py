@@ -72,6 +72,9 @@ class Settings:
     cors_origins : tuple of str
         Origins, such as ``"https://example.org"``, whose pages may use the service; ``"*"`` for
         any.
+    threshold : float, str or None
+        Least confidence to accept a digit, or the path of a file that ``digitrec calibrate``
+        wrote for the model; None for the default.
     api_key : str or None
         Key that clients must send; by default the environment variable ``DIGITREC_API_KEY``.
     """
@@ -99,6 +102,7 @@ class Settings:
     root_path: str = ""
     forwarded_allow_ips: tuple[str, ...] = ()
     cors_origins: tuple[str, ...] = ()
+    threshold: float | str | None = None
     api_key: str | None = field(default_factory=_api_key_from_environment, repr=False)
 
     def __post_init__(self) -> None:

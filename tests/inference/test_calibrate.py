@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from scipy.stats import binom, binomtest
@@ -64,6 +64,7 @@ def test_enough_images_of_a_good_recogniser_give_a_useful_threshold():
     assert choice.n_wrong == np.sum(~right[confidence >= choice.threshold])
 
 
+@settings(deadline=None)
 @given(st.integers(0, 300), st.integers(0, 300), st.sampled_from([0.8, 0.95, 0.99]))
 def test_the_bound_is_that_of_clopper_and_pearson(wrong, more, level):
     n = wrong + more
@@ -75,6 +76,7 @@ def test_the_bound_is_that_of_clopper_and_pearson(wrong, more, level):
     assert bound == pytest.approx(interval.high, abs=1e-9)
 
 
+@settings(deadline=None)
 @given(st.sampled_from([0.3, 0.05, 0.01]))
 def test_the_least_number_of_images(error):
     n = least_images(error)

@@ -188,7 +188,8 @@ def _number_classes(
         # The digits first, in their order, as models of digits expect.
         ranks = [10 if digit is None else digit for digit in digits]
         ranked = sorted(zip(ranks, range(len(ranks)), strict=True))
-        if len(known) not in (len(digits), 10):
+        others = [name for name, digit in zip(class_names, digits, strict=True) if digit is None]
+        if others and (len(known) < 10 or any(re.search(r"\d", name) for name in others)):
             ranked = [(10, index) for index in range(len(ranks))]
         names = tuple(class_names[i] if rank == 10 else str(rank) for rank, i in ranked)
         order = {class_names[i]: code for code, (_, i) in enumerate(ranked)}

@@ -28,6 +28,7 @@ MAX_DEPTH = 3
 """Levels that are searched for a dataset below the folder that was given."""
 TABLE_SUFFIXES = (".csv", ".tsv", ".tab", ".txt", ".data")
 PACKED_SUFFIXES = (".gz", ".bz2", ".xz", ".zip", ".zst", ".tar", ".tgz")
+ARCHIVE_SUFFIXES = (".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".7z", ".rar")
 PLAIN_NAMES = ("raw", "processed", "gzip", "data", "images", "dataset", "matlab")
 """Names of folders that say nothing about what they hold, in lower case."""
 LAYOUTS = (
@@ -66,6 +67,8 @@ def load_path(path: Path) -> Dataset:
         )
     if "idx" in path.name:
         raise DatasetError(f"{path} is one of several files; give the folder {path.parent}")
+    if path.suffix.lower() in ARCHIVE_SUFFIXES:
+        raise DatasetError(f"{path} is an archive; unpack it and give the folder")
     raise DatasetError(f"{path} is not a dataset: {LAYOUTS} is needed")
 
 

@@ -238,7 +238,13 @@ def train(
 def evaluate(
     model: Annotated[Path, typer.Option(help="Saved model.")],
     dataset: DatasetName = "mnist",
-    part: Annotated[str, typer.Option(help="Rows to score: test or train.")] = "test",
+    part: Annotated[
+        str | None,
+        typer.Option(
+            help="Rows to score: test, train or all. Default: test; all of a file that the "
+            "training has not seen."
+        ),
+    ] = None,
     output_dir: Annotated[
         Path | None, typer.Option(help="Folder for evaluation.md, .json and the figure.")
     ] = None,
@@ -248,17 +254,23 @@ def evaluate(
     from digitrec.datasets import load_dataset
     from digitrec.persistence import load_model, read_metadata
     from digitrec.reporting.evaluation import render_evaluation, write_evaluation
-    from digitrec.training import check_input, evaluate_model
+    from digitrec.training import check_input, choose_part, evaluate_model, was_seen
 
     loaded, metadata = load_model(model), read_metadata(model)
     data = load_dataset(dataset, report=_note(quiet))
     _warn(data)
     check_input(metadata, data)
+    part = part or choose_part(metadata, data)
     evaluation = evaluate_model(loaded, data, part=part)
+    note = ""
+    if was_seen(metadata, data, part):
+        note = "The model was trained on these rows: this says nothing about new ones."
+        typer.echo(f"warning: {note}", err=True)
     title = f"{metadata.get('title', model.name)} on {data.name}, {part} rows"
-    typer.echo(render_evaluation(title, evaluation.metrics, data.label_names))
-    folder = output_dir or model.parent / f"{model.stem}-on-{data.name}"
-    write_evaluation(folder, title, evaluation.metrics, data.label_names)
+    typer.echo(render_evaluation(title, evaluation.metrics, data.label_names, note=note))
+    suffix = "" if part == "test" else f"-{part}"
+    folder = output_dir or model.parent / f"{model.stem}-on-{data.name}{suffix}"
+    write_evaluation(folder, title, evaluation.metrics, data.label_names, part=part, note=note)
     typer.echo(f"written to {folder}")
 
 

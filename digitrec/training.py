@@ -11,14 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import joblib
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 
+from digitrec._environment import available_cores
 from digitrec._files import write_text
-from digitrec._interruption import interruptible
 from digitrec.datasets import Dataset, digits_of_names, read_kaggle_csv
 from digitrec.errors import ConfigurationError, MissingExtraError, check_choice
+from digitrec.evaluation.fitting import Fit, fit_model
 from digitrec.evaluation.job import describe_parameters
 from digitrec.evaluation.metrics import class_scores, classification_metrics, wilson_interval
 from digitrec.evaluation.result import shape_list
@@ -31,9 +33,12 @@ __all__ = [
     "Evaluation",
     "Training",
     "check_input",
+    "choose_part",
     "evaluate_model",
     "save_training",
+    "seen_rows",
     "train_model",
+    "was_seen",
     "with_all_rows",
     "write_submission",
 ]
@@ -125,32 +130,37 @@ def train_model(
             f"model {model!r} takes the features {', '.join(spec.features)}, not {features!r}"
         )
 
-    def fit(rows: NDArray[np.intp] | slice) -> tuple[Pipeline, float]:
-        # The part that learns nothing treats each image alone: once for both fits.
-        learned = FEATURES[features].build_fitted(dataset.image_shape)
-        started = time.perf_counter()
-        estimator = spec.build(random_state, parameters)
-        with listen_to_fit(report), interruptible():
-            estimator.fit(learned.fit_transform(fixed_rows[rows]), dataset.y_train[rows])
-        return join_pipelines(learned, model=estimator), time.perf_counter() - started
-
+    # The part that learns nothing treats each image alone: once for both fits.
     report(f"computing the features {features!r} of {len(dataset.X_train):,} images")
     fixed = FEATURES[features].build_fixed(dataset.image_shape)
-    fixed_rows = fixed.transform(dataset.X_train)
-    split = validation_split(dataset.y_train, random_state)
+    fixed_rows, y = fixed.transform(dataset.X_train), np.asarray(dataset.y_train)
+
+    def fit(rows: NDArray[np.intp] | slice) -> Fit:
+        learned = FEATURES[features].build_fitted(dataset.image_shape)
+        with listen_to_fit(report), joblib.parallel_config("threading", n_jobs=available_cores()):
+            return fit_model(
+                spec.build(random_state, parameters), fixed_rows[rows], y[rows], transformer=learned
+            )
+
+    split = validation_split(y, random_state)
     report(f"fitting {spec.title} on {len(split.train):,} rows")
-    candidate, _ = fit(split.train)
-    predicted = candidate.predict(fixed_rows[split.validation])
-    n_right = int(np.sum(predicted == dataset.y_train[split.validation]))
+    candidate = fit(split.train)
+    rows = candidate.transformer.transform(fixed_rows[split.validation])
+    n_right = int(np.sum(candidate.model.predict(rows) == y[split.validation]))
     low, high = wilson_interval(n_right, len(split.validation))
-    report(f"fitting {spec.title} on all {len(dataset.y_train):,} training rows")
-    final, seconds = fit(slice(None))
-    pipeline = join_pipelines(fixed, final)
+    report(f"fitting {spec.title} on all {len(y):,} training rows")
+    final = fit(slice(None))
+    if final.reached_limit:
+        report(
+            f"{spec.title} stopped before it converged; to allow more: "
+            f"--set {model}.max_iter={2 * (final.iteration_limit or 100)}"
+        )
+    pipeline = join_pipelines(fixed, final.transformer, model=final.model)
     metadata = {
         "model": model,
         "title": spec.title,
         "features": features,
-        "parameters": describe_parameters(final[-1]),
+        "parameters": describe_parameters(final.model),
         "random_state": random_state,
         "dataset": dataset.name,
         "data_fingerprint": dataset.fingerprint,
@@ -158,15 +168,68 @@ def train_model(
         "label_names": list(dataset.label_names),
         "image_shape": shape_list(dataset.image_shape),
         "n_train": len(dataset.y_train),
+        **seen_rows(dataset),
+        "iterations": final.iterations,
+        "reached_limit": final.reached_limit,
         "metrics": {
             "validation_accuracy": n_right / len(split.validation),
             "validation_accuracy_low": low,
             "validation_accuracy_high": high,
             "n_validation": len(split.validation),
-            "fit_seconds": seconds,
+            "fit_seconds": final.seconds,
         },
     }
     return Training(pipeline=pipeline, metadata=metadata)
+
+
+def seen_rows(dataset: Dataset) -> dict[str, Any]:
+    """Return what a model file keeps to know its rows again.
+
+    Returns
+    -------
+    dict
+        ``seen``: fingerprints of the parts that the model was fitted on; ``test_fingerprint``:
+        that of the rows held out of the same data.
+    """
+    return {
+        "seen": [dataset.part_fingerprint("train"), *dataset.merged_parts],
+        "test_fingerprint": dataset.part_fingerprint("test"),
+    }
+
+
+def choose_part(metadata: Mapping[str, Any], dataset: Dataset) -> str:
+    """Return which rows of a dataset to score a model on.
+
+    The test rows, except where the split is ours and the data are not those of the training: then
+    all rows are new to the model.
+
+    Parameters
+    ----------
+    metadata : mapping
+        Metadata of the model file.
+    dataset : Dataset
+        What the model is to be scored on.
+
+    Returns
+    -------
+    {"test", "all"}
+    """
+    known = metadata.get("test_fingerprint")
+    if dataset.has_fixed_test or not known:
+        return "test"
+    same = known == dataset.part_fingerprint("test")
+    seen = {dataset.part_fingerprint("train"), dataset.part_fingerprint("test")}
+    return "test" if same or seen & set(metadata.get("seen", ())) else "all"
+
+
+def was_seen(metadata: Mapping[str, Any], dataset: Dataset, part: str) -> bool:
+    """Tell whether a model was fitted on the rows of a part of a dataset.
+
+    The parameters are those of `choose_part`, and a part as `evaluate_model` takes it.
+    """
+    parts = ("train", "test") if part == "all" else (part,)
+    seen = set(metadata.get("seen", ()))
+    return any(dataset.part_fingerprint(one) in seen for one in parts)
 
 
 def save_training(training: Training, path: str | Path) -> Path:
@@ -210,7 +273,7 @@ def evaluate_model(model: Any, dataset: Dataset, *, part: str = "test") -> Evalu
         Takes raw pixels.
     dataset : Dataset
         Data with the model's image shape and classes.
-    part : {"test", "train"}
+    part : {"test", "train", "all"}
         Rows to score.
 
     Returns
@@ -222,7 +285,9 @@ def evaluate_model(model: Any, dataset: Dataset, *, part: str = "test") -> Evalu
     ConfigurationError
         If `part` is unknown or has no rows.
     """
-    check_choice("part", part, ("test", "train"))
+    check_choice("part", part, ("test", "train", "all"))
+    if part == "all":
+        dataset = with_all_rows(dataset)
     X, y = (
         (dataset.X_test, dataset.y_test) if part == "test" else (dataset.X_train, dataset.y_train)
     )
@@ -251,6 +316,7 @@ def with_all_rows(dataset: Dataset) -> Dataset:
         X_test=dataset.X_test[:0],
         y_test=dataset.y_test[:0],
         groups_train=None,
+        merged_parts=(dataset.part_fingerprint("train"), dataset.part_fingerprint("test")),
         fingerprint="",
     )
 

@@ -53,6 +53,17 @@ def test_evaluate_prints_and_writes_the_same_report(model, tmp_path):
     assert (tmp_path / "confusion.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_scores_of_training_rows_are_called_so(model):
+    result = digitrec("evaluate", "--model", model, "--dataset", "digits", "--part", "train")
+    assert result.returncode == 0, result.stderr
+    assert "trained on these rows" in result.stderr
+    folder = model.parent / "digits-on-digits-train"
+    facts = json.loads((folder / "evaluation.json").read_text())
+    assert "train_accuracy" in facts
+    assert "test_accuracy" not in facts
+    assert "trained on these rows" in (folder / "evaluation.md").read_text()
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -5,13 +5,16 @@ import pandas as pd
 import pytest
 
 from digitrec.datasets import load_dataset
+from digitrec.datasets.splits import subsample_training_rows
 from digitrec.errors import ConfigurationError, DatasetError
 from digitrec.persistence import load_model, read_metadata
 from digitrec.training import (
     check_input,
+    choose_part,
     evaluate_model,
     save_training,
     train_model,
+    was_seen,
     with_all_rows,
     write_submission,
 )
@@ -70,7 +73,7 @@ def test_unknown_names_list_the_allowed(digits):
         train_model(digits, "forest")
     with pytest.raises(ConfigurationError, match="gradients"):
         train_model(digits, "svm", "hog")
-    with pytest.raises(ConfigurationError, match="test, train"):
+    with pytest.raises(ConfigurationError, match="test, train, all"):
         evaluate_model(None, digits, part="validation")
 
 
@@ -80,6 +83,37 @@ def test_all_rows_leave_none_to_score_on(digits, training):
     assert everything.fingerprint != digits.fingerprint
     with pytest.raises(ConfigurationError, match="no test rows"):
         evaluate_model(training.pipeline, everything)
+
+
+def test_a_model_knows_the_rows_it_was_trained_on(digits, training):
+    metadata = training.metadata
+    assert was_seen(metadata, digits, "train")
+    assert was_seen(metadata, digits, "all")
+    assert not was_seen(metadata, digits, "test")
+    everything = train_model(with_all_rows(digits), "lda", "raw").metadata
+    assert was_seen(everything, digits, "test")
+    assert was_seen(everything, digits, "train")
+
+
+def test_rows_of_another_file_are_all_scored(digits, training):
+    assert choose_part(training.metadata, digits) == "test"
+    fewer = subsample_training_rows(digits, 100, 0)
+    assert choose_part(training.metadata, fewer) == "test"
+    rows = slice(0, 300)
+    other = dataclasses.replace(
+        digits,
+        X_train=digits.X_test[rows],
+        y_train=digits.y_test[rows],
+        X_test=digits.X_test[300:],
+        y_test=digits.y_test[300:],
+        has_fixed_test=False,
+        fingerprint="",
+    )
+    assert choose_part(training.metadata, other) == "all"
+    found = evaluate_model(training.pipeline, other, part="all")
+    assert len(found.y_true) == len(digits.y_test)
+    published = dataclasses.replace(other, has_fixed_test=True)
+    assert choose_part(training.metadata, published) == "test"
 
 
 def _write_csv(path, X):

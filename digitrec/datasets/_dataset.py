@@ -43,6 +43,8 @@ class Dataset:
     label_values : tuple
         The classes as the caller gave them, such as ``True`` or ``7``, in the order of
         `label_names`; empty where they are 0, 1, 2, …
+    merged_parts : tuple of str
+        Where parts were joined into one: `part_fingerprint` of each, before.
     fingerprint : str
         First 16 hexadecimal digits of a sha256 over images, labels and shape.
     """
@@ -60,12 +62,24 @@ class Dataset:
     groups_train: NDArray[np.int64] | None = None
     warnings: tuple[str, ...] = ()
     label_values: tuple[Any, ...] = ()
+    merged_parts: tuple[str, ...] = ()
     fingerprint: str = field(default="")
 
     def __post_init__(self) -> None:
         if not self.fingerprint:
             arrays = (self.X_train, self.y_train, self.X_test, self.y_test)
             object.__setattr__(self, "fingerprint", fingerprint_arrays(self.image_shape, *arrays))
+
+    def part_fingerprint(self, part: str) -> str:
+        """Return 16 hexadecimal digits that identify the rows of one part.
+
+        Parameters
+        ----------
+        part : {"train", "test"}
+            The part.
+        """
+        rows, labels = getattr(self, f"X_{part}"), getattr(self, f"y_{part}")
+        return fingerprint_arrays(self.image_shape, np.asarray(rows), np.asarray(labels))
 
 
 @dataclass(frozen=True, kw_only=True)

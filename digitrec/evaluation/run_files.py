@@ -69,6 +69,8 @@ def make_run(
             "location": location,
             "license": dataset.license,
             "fingerprint": dataset.fingerprint,
+            "seen": [dataset.part_fingerprint("train"), *dataset.merged_parts],
+            "test_fingerprint": dataset.part_fingerprint("test"),
             "warnings": list(dataset.warnings),
         },
         results=results,

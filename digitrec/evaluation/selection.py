@@ -104,6 +104,8 @@ def save_winner(run: Run, source: Path, path: Path) -> None:
             "image_shape": run.dataset["image_shape"],
             "n_columns": run.dataset.get("n_columns"),
             "n_train": run.dataset["n_train"],
+            "seen": run.dataset.get("seen", []),
+            "test_fingerprint": run.dataset.get("test_fingerprint"),
             "metrics": {name: getattr(winner, name) for name in _METRICS},
         },
     )

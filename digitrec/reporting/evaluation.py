@@ -16,7 +16,9 @@ from digitrec.rendering.style import MAX_CLASSES_SHOWN
 __all__ = ["render_evaluation", "write_evaluation"]
 
 
-def render_evaluation(title: str, metrics: Mapping[str, Any], label_names: Sequence[str]) -> str:
+def render_evaluation(
+    title: str, metrics: Mapping[str, Any], label_names: Sequence[str], *, note: str = ""
+) -> str:
     """Return accuracy, classification report and confusion matrix as Markdown.
 
     Parameters
@@ -27,6 +29,8 @@ def render_evaluation(title: str, metrics: Mapping[str, Any], label_names: Seque
         As `digitrec.evaluation.metrics.classification_metrics` gives them.
     label_names : sequence of str
         Names of the classes.
+    note : str
+        What a reader must know before the figures.
     """
     n_rows = sum(map(sum, metrics["confusion"]))
     interval = f"{percent(metrics['test_accuracy_low'])}–{percent(metrics['test_accuracy_high'])} %"
@@ -50,6 +54,7 @@ def render_evaluation(title: str, metrics: Mapping[str, Any], label_names: Seque
     ]  # fmt: skip
     parts = [
         f"# {escape(title)}",
+        *([f"> **Warning:** {escape(note)}"] if note else []),
         "\n".join(lines),
         "## Classification report, %",
         table(["class", "precision", "recall", "F1", "images"], per_class, "lrrrr"),
@@ -76,7 +81,13 @@ def _confusion(names: list[str], counts: NDArray[np.integer]) -> list[str]:
 
 
 def write_evaluation(
-    folder: str | Path, title: str, metrics: Mapping[str, Any], label_names: Sequence[str]
+    folder: str | Path,
+    title: str,
+    metrics: Mapping[str, Any],
+    label_names: Sequence[str],
+    *,
+    part: str = "test",
+    note: str = "",
 ) -> None:
     """Write ``evaluation.md``, ``evaluation.json`` and ``confusion.png`` into a folder.
 
@@ -84,15 +95,21 @@ def write_evaluation(
     ----------
     folder : path-like
         Where to; created where missing.
-    title, metrics, label_names
+    title, metrics, label_names, note
         As `render_evaluation` takes them.
+    part : {"test", "train", "all"}
+        Rows that were scored: the figures in the JSON file are called after them.
     """
     from digitrec.rendering.style import save_figure
     from digitrec.reporting.model_figures import confusion_figure
 
     folder = Path(folder)
-    text = render_evaluation(title, metrics, label_names)
+    text = render_evaluation(title, metrics, label_names, note=note)
+    facts = {
+        f"{part}_{name.removeprefix('test_')}" if name.startswith("test_") else name: value
+        for name, value in metrics.items()
+    }
     write_text(folder / "evaluation.md", f"{text}\n![Confusion matrix](confusion.png)\n")
-    write_json(folder / "evaluation.json", {"title": title, **metrics})
+    write_json(folder / "evaluation.json", {"title": title, "part": part, "note": note, **facts})
     figure = confusion_figure(metrics["confusion"], list(label_names), title=title)
     save_figure(figure, folder / "confusion.png")

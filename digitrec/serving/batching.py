@@ -30,7 +30,7 @@ __all__ = ["BusyError", "EngineFailure", "EnginePool"]
 
 _log = logging.getLogger("digitrec.serving")
 
-_START_SECONDS = 300.0  # the default recogniser may have to be trained first
+_START_SECONDS = 120.0  # a large model, from a slow disk
 _RESTART_DELAY_SECONDS = 1.0
 _SMALL_IMAGE_BYTES = 16_384  # below, the classifier's fixed cost is worth sharing
 _SMALL_RECENT_SECONDS = 1.0  # how long after a small task an engine is kept for the next

@@ -71,8 +71,7 @@ def serve(
             with contextlib.suppress(KeyboardInterrupt):
                 runner.run(_serve(app, uvicorn.Server(config)))
             return
-        # Finds what is wrong with the models before any worker starts, and trains and caches
-        # the default recogniser once.
+        # Finds what is wrong with the models before any worker starts.
         runner.run(_try_engine(app))
     options = dataclasses.asdict(settings)
     del options["api_key"]

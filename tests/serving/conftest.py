@@ -138,7 +138,7 @@ def start_server(
 ) -> Callable[..., contextlib.AbstractContextManager[LiveServer]]:
     def start(models: list[Path] | None = None, **options: Any) -> Any:
         log = tmp_path_factory.mktemp("server") / "log.txt"
-        return running_server(models or [digit_model_file], log, **options)
+        return running_server([digit_model_file] if models is None else models, log, **options)
 
     return start
 

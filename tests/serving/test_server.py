@@ -173,3 +173,15 @@ def test_a_port_in_use_is_reported(digit_model_file: Path) -> None:
         )
     assert done.returncode != 0
     assert "address already in use" in done.stderr.lower()
+
+
+def test_the_default_recogniser_is_served_without_a_model_or_a_cache(
+    start_server: Any, drawing: Any, encode: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    with start_server([], environment={"DIGITREC_DATA": str(tmp_path / "file")}) as live:
+        for query in ("", "?context=crop"):
+            answer = live.post(f"/predict{query}", encode(drawing), "image/png").json()
+            assert (answer["model"], answer["digit"]) == ("default", 7)
+        assert live.post("/read", encode(drawing), "image/png").json()["text"] == "7"
+    assert not list(tmp_path.glob("*/*"))

@@ -31,6 +31,8 @@ from digitrec.inference.prediction import Box, DigitPrediction, Match, Reading
 from digitrec.inference.reading import assemble
 from digitrec.inference.rejection import (
     DEFAULT_THRESHOLD,
+    FILLED_AREA,
+    UNEVEN_STROKES,
     refuse_by_probability,
     refuse_by_shape,
 )
@@ -185,7 +187,10 @@ class Recognizer:
         """Return the answer to an image of which the first look gave one."""
         if context is None:
             answer = self._look_again(image, found, first)
-            if answer.accepted and answer.confidence >= MIN_FIRST_CONFIDENCE:
+            sure = answer.accepted and answer.confidence >= MIN_FIRST_CONFIDENCE
+            # The network of crops is for digits among other ink, and for ink that crumbles.
+            whole = found is None or (found.alone and answer.reason != UNEVEN_STROKES)
+            if sure or whole:
                 return self._refuse_several(found, answer)
             first = answer
         if found is None:
@@ -244,7 +249,7 @@ class Recognizer:
         if found is not None and found.fill > MIN_BOX_SIDE:
             # A box that the digit touches.
             others.append(locate_digit(image, dark_on_light=dark, least_line=MIN_BOX_SIDE))
-        if found is None or not found.alone:
+        if found is None or not found.alone or first.reason == FILLED_AREA:
             # A shadow for ink, or paper for ink.
             others.append(locate_digit(image, kernel=PAPER_WINDOW / 2, dark_on_light=dark))
             others.append(locate_digit(image, dark_on_light=not dark))

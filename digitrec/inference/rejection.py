@@ -7,13 +7,21 @@ from numpy.typing import NDArray
 
 from digitrec.inference.locate import Located
 
-__all__ = ["DEFAULT_THRESHOLD", "refuse_by_probability", "refuse_by_shape"]
+__all__ = [
+    "DEFAULT_THRESHOLD",
+    "FILLED_AREA",
+    "UNEVEN_STROKES",
+    "refuse_by_probability",
+    "refuse_by_shape",
+]
 
 DEFAULT_THRESHOLD = 0.5
 """Least confidence to accept a digit. The risk–coverage curve of other choices is part of
 ``python -m benchmarks.real_images``."""
 MIN_MARGIN = 0.3
 """Least lead of the best digit over the next, for models without a class "not a digit"."""
+UNEVEN_STROKES = "stroke width varies too much for handwriting"
+FILLED_AREA = "the ink is a filled area, not strokes"
 MIN_FILL = 0.03
 MAX_PIECES = 12
 MAX_CLUTTER = 6.0
@@ -41,10 +49,10 @@ def refuse_by_shape(found: Located, unevenness: float = 1.0) -> str:
     if found.clutter > MAX_CLUTTER:
         return "there is far more ink around than in any one place"
     if unevenness > MAX_UNEVENNESS:
-        return "stroke width varies too much for handwriting"
+        return UNEVEN_STROKES
     height, width = inked.shape
     if min(height, width) > 0.35 * max(height, width) and inked.mean() > MAX_INK_SHARE:
-        return "the ink is a filled area, not strokes"
+        return FILLED_AREA
     return ""
 
 

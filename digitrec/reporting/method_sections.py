@@ -75,7 +75,7 @@ def method_section(context: ReportContext) -> Content:
     """Command, data, hardware, versions, and the meaning of each column."""
     run = context.run
     data = run.dataset
-    parts = ["## How it was measured"]
+    parts = ["## Method", "How were these figures measured?"]
     if run.command:
         parts.append(code_block(run.command, "sh"))
     facts = [

@@ -193,9 +193,7 @@ def _legend(context: ReportContext) -> str:
         )
     if any(len(row.results) > 1 for row in context.rows):
         text += " ± is the standard deviation over seeds."
-    return (
-        f"{text} What each column means stands under [How it was measured](#how-it-was-measured)."
-    )
+    return f"{text} What each column means stands under [Method](#method)."
 
 
 def error_section(context: ReportContext) -> Content | None:
@@ -214,7 +212,9 @@ def error_section(context: ReportContext) -> Content | None:
         + ", ".join(f"{label} {percent(e)} %" for label, e in zip(labels, error, strict=True)),
         lambda: overview_figures.error_figure(labels, error, low, high, winner=_winner_index(rows)),
     )
-    return Content(f"## Test error\n\n{figure.markdown}", (figure,))
+    return Content(
+        f"## Test error\n\nHow often do the models misread?\n\n{figure.markdown}", (figure,)
+    )
 
 
 def per_class_section(context: ReportContext) -> Content | None:
@@ -249,7 +249,7 @@ def per_class_section(context: ReportContext) -> Content | None:
         ),
     )
     sentence = f"The hardest class, averaged over the models, is {_quoted(hardest)}."
-    text = "## Scores by class\n\n" + " ".join([sentence, *notes])
+    text = "## F1 score by class\n\nWhich classes are hard? " + " ".join([sentence, *notes])
     return Content(f"{text}\n\n{figure.markdown}", (figure,))
 
 
@@ -278,7 +278,8 @@ def ablation_section(context: ReportContext) -> Content | None:
         lines.append([escape(model_title(model)), *cells])
     body = table(["model", *map(escape, features)], lines, "l" + "r" * len(features))
     return Content(
-        f"## Features\n\nTest error, %, by feature set; bold: the lowest of each model.\n\n{body}"
+        "## Feature sets\n\nWhich features suit which model? Test error, %, by feature set; bold: "
+        f"the lowest of each model.\n\n{body}"
     )
 
 
@@ -296,12 +297,13 @@ def published_section(context: ReportContext) -> Content | None:
     lines.sort(key=lambda line: -line[0])
     body = table(["method", "test error, %", "source"], [(m, e, s) for _, m, s, e in lines], "lrl")
     note = (
-        "Others' figures are as they gave them, on the same test images but with their own "
+        "How do these errors compare with those of others? Others' figures are as they gave "
+        "them, on the same test images but with their own "
         "machines, training and choices."
     )
     if context.run.dataset["n_train"] < 60_000 or context.run.dataset["n_test"] < 10_000:
         note += " This run used only a part of the images."
-    return Content(f"## Beside published results\n\n{note}\n\n{body}")
+    return Content(f"## Published results\n\n{note}\n\n{body}")
 
 
 def _winner_index(rows: list[Row]) -> int | None:

@@ -28,12 +28,12 @@ def test_the_report_starts_with_the_result(context):
         "# Handwriting benchmark: 8x8 digits that come with scikit-learn",
         "## Test error",
         "## Pareto front",
-        "## Scores by class",
+        "## F1 score by class",
         "## Sample predictions",
         "## Models",
         *(f"### {row.title}" for row in context.model_rows),
         "## Use the winner",
-        "## How it was measured",
+        "## Method",
     ]
     table = report.markdown.index("| model")
     assert report.markdown.index("\u00a0% error**") < table < report.markdown.index("![")

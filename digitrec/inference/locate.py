@@ -81,6 +81,8 @@ class Located:
         All ink of the image that it was found in.
     others : tuple of ndarray
         Strengths of other pieces that are as tall and lie whole in the image.
+    core : ndarray, optional
+        Strength of its main piece alone, where others were joined to it.
     """
 
     strength: NDArray[np.float32]
@@ -93,6 +95,7 @@ class Located:
     alone: bool = True
     ink: Ink | None = None
     others: tuple[NDArray[np.float32], ...] = ()
+    core: NDArray[np.float32] | None = None
 
 
 def locate_digit(
@@ -131,6 +134,7 @@ def locate_digit(
     side = max(box[2] - box[0], box[3] - box[1])
     alone = clutter < 0.25 and min(box[:2]) > 0 and box[2] < width and box[3] < height
     pieces, window, others = len(found.members), image, found.others()
+    core = found.core().cut_out() if pieces > 1 else None
     if side < MIN_COARSE_SIDE and image.finer is not None:
         closer = _look_closer(image.finer(), image, found)
         if closer is not None:
@@ -148,6 +152,7 @@ def locate_digit(
         alone=alone,
         ink=ink,
         others=others,
+        core=core,
     )
 
 
@@ -212,6 +217,11 @@ class _Found:
     def cut_out(self) -> NDArray[np.float32]:
         window = window_around(self.box, self.ink.mask.shape)
         return cut_out(self.ink, self.pieces.mask(self.members, window), window)
+
+    def core(self) -> _Found:
+        """Return its main piece alone."""
+        main = self.members[:1]
+        return replace(self, members=main, box=union_box(self.pieces.boxes[main]))
 
     def others(self) -> tuple[NDArray[np.float32], ...]:
         """Return the strengths of other pieces as tall as this that lie whole in the image."""

@@ -48,7 +48,7 @@ CONTEXTS = ("crop",)
 """What a caller may know of an image of one digit."""
 FIRST_WEIGHT = 0.5
 """Exponent of the first look's probabilities in the answer to a crop. On 100 crops of registers
-0 gives 81 % right, 0.5 gives 87 %, and as it is calibrated: 81 % confidence on average."""
+0 gives 81 % right, 0.5 gives 87 % at a mean confidence of 0.83."""
 FIRST_FLOOR = 0.05
 CROP_FLOOR = 1e-4
 """Added to probabilities before they are multiplied: neither look rules a digit out alone."""
@@ -210,14 +210,18 @@ class Recognizer:
     ) -> DigitPrediction:
         """Return the answer to a crop: what its network says, and the first look.
 
-        The first look takes what touches the digit for a part of it. That it saw no digit counts
-        for nothing where the caller knows that there is one.
+        The first look takes what stands close to the digit for a part of it; its main piece alone
+        is looked at too. That both saw no digit counts for nothing where the caller knows that
+        there is one.
         """
         share = first.confidence / first.probabilities.max()
         own = np.append(share * first.probabilities, 1 - share)
+        if found.core is not None:
+            core = self.model.probabilities(normalise_digit(found.core).reshape(1, -1))[0]
+            own = core if core[:10].max() > own[:10].max() else own
         if context == "crop":
             joint = crop.copy()
-            given = (crop[:10] + CROP_FLOOR) * (first.probabilities + FIRST_FLOOR) ** FIRST_WEIGHT
+            given = (crop[:10] + CROP_FLOOR) * (own[:10] + FIRST_FLOOR) ** FIRST_WEIGHT
             joint[:10] = given / given.sum() * crop[:10].sum()
         else:
             joint = (crop + CROP_FLOOR) * (own + FIRST_FLOOR) ** FIRST_WEIGHT

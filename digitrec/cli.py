@@ -93,6 +93,10 @@ def predict(
         str | None,
         typer.Option(help="Least confidence to accept a digit, or a file of digitrec calibrate."),
     ] = None,
+    crop: Annotated[
+        bool,
+        typer.Option("--crop", help="Each image is cut out around one digit, neighbours and all."),
+    ] = False,
     expected: Annotated[
         int | None, typer.Option(help="Number of digits; this and the options below imply --read.")
     ] = None,
@@ -128,6 +132,7 @@ def predict(
             images,
             model=model,
             read=read,
+            crop=crop,
             known={
                 "expected": expected,
                 "pattern": pattern,
@@ -163,6 +168,9 @@ def calibrate(
     unlabelled: Annotated[
         Path | None, typer.Option(help="Folder of images from which to name some to label next.")
     ] = None,
+    crop: Annotated[
+        bool, typer.Option("--crop", help="Recognise as digitrec predict --crop does.")
+    ] = False,
 ) -> None:
     """Choose a threshold whose error is bounded, on labelled images of your own.
 
@@ -179,6 +187,7 @@ def calibrate(
             figure=figure,
             model=model,
             unlabelled=unlabelled,
+            context="crop" if crop else None,
         )
     )
 

@@ -180,7 +180,12 @@ def _digits(names: list[str]) -> list[int | None]:
 
 
 def calibrate(
-    recognizer: Recognizer, files: Iterable[LabelledFile], *, error: float, level: float = 0.95
+    recognizer: Recognizer,
+    files: Iterable[LabelledFile],
+    *,
+    error: float,
+    level: float = 0.95,
+    context: str | None = None,
 ) -> Calibration:
     """Recognise labelled images and choose the threshold that keeps an error.
 
@@ -193,6 +198,8 @@ def calibrate(
         Greatest share of wrong digits among the accepted ones, 0–1.
     level : float
         Confidence of the promise, 0–1.
+    context : {"crop"}, optional
+        As `Recognizer.predict_digit` takes it; the threshold then holds with it alone.
 
     Returns
     -------
@@ -206,7 +213,7 @@ def calibrate(
     kept, guesses, confidence, acceptable, notes = [], [], [], [], []
     for file in files:
         try:
-            prediction = undecided.predict_digit(file.path)
+            prediction = undecided.predict_digit(file.path, context=context)
         except DigitrecError as problem:
             notes.append(f"left out {file.path}: {problem}")
             continue
@@ -239,6 +246,7 @@ def calibrate_command(
     figure: Path | None = None,
     model: Path | None = None,
     unlabelled: Path | None = None,
+    context: str | None = None,
     write: Callable[[str], Any] | None = None,
 ) -> int:
     """Choose a threshold, print what it does, and write it and its curve.
@@ -251,7 +259,7 @@ def calibrate_command(
     files, notes = read_labelled_folder(folder)
     others = [] if unlabelled is None else expand_paths([str(unlabelled)])[0]
     recognizer = Recognizer(model)
-    found = calibrate(recognizer, files, error=error, level=level)
+    found = calibrate(recognizer, files, error=error, level=level, context=context)
     for note in [*notes, *found.notes]:
         print(note, file=sys.stderr)
     lines = _describe(found)
@@ -268,10 +276,11 @@ def calibrate_command(
             "n_wrong": choice.n_wrong,
             "upper_bound": choice.bound,
             "model": recognizer.model.name,
+            "context": context,
         }
         write_threshold(output, choice.threshold, recognizer.model, facts)
         lines.append(f"threshold file: {output} (digitrec predict --threshold {output} …)")
-    lines += _to_check(found) + _to_label_next(recognizer, others, found)
+    lines += _to_check(found) + _to_label_next(recognizer, others, found, context)
     (write or sys.stdout.write)("\n".join(lines) + "\n")
     return int(found.choice is None)
 
@@ -322,7 +331,9 @@ def _to_check(found: Calibration) -> list[str]:
     return ["labels to check, most confident mistakes first:", *lines] if lines else []
 
 
-def _to_label_next(recognizer: Recognizer, others: list[Path], found: Calibration) -> list[str]:
+def _to_label_next(
+    recognizer: Recognizer, others: list[Path], found: Calibration, context: str | None
+) -> list[str]:
     """Name unlabelled images whose confidence is nearest to where acceptance is decided."""
     if not others:
         if found.choice is None:
@@ -333,7 +344,7 @@ def _to_label_next(recognizer: Recognizer, others: list[Path], found: Calibratio
     ranked = []
     for path in others:
         try:
-            prediction = undecided.predict_digit(path)
+            prediction = undecided.predict_digit(path, context=context)
         except DigitrecError:
             continue
         if prediction.accepted:

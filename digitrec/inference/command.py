@@ -76,6 +76,7 @@ def predict_paths(
     *,
     model: Path | str | None = None,
     read: bool = False,
+    crop: bool = False,
     known: Mapping[str, Any] | None = None,
     format: str = "text",
     overlay_dir: Path | None = None,
@@ -93,6 +94,8 @@ def predict_paths(
         A saved model; the default recogniser where None.
     read : bool
         Read all digits of each image, not one.
+    crop : bool
+        Each image shows one digit, perhaps with pieces of its neighbours.
     known : mapping, optional
         Options of `Recognizer.read`: region, rotation, expected, pattern, check, allowed. Where
         any is given, all digits are read.
@@ -114,6 +117,13 @@ def predict_paths(
     check_choice("format", format, OUTPUT_FORMATS)
     known = {name: value for name, value in (known or {}).items() if value is not None}
     read = read or bool(known)
+    if crop and read:
+        raise ConfigurationError(
+            "--crop says that there is one digit; leave it out to read several (--read and the "
+            "options of numbers)"
+        )
+    if crop:
+        known = {"context": "crop"}
     # What makes no sense is refused before anything is loaded.
     make_constraints(**{name: known.get(name) for name in NUMBER_OPTIONS})
     files, notes = expand_paths(paths)
@@ -242,7 +252,7 @@ def recognise(
     try:
         if read:
             return Outcome(path, recognizer.read(path, **(known or {})))
-        return Outcome(path, recognizer.predict_digit(path))
+        return Outcome(path, recognizer.predict_digit(path, **(known or {})))
     except DigitrecError as error:
         return Outcome(path, None, str(error))
 

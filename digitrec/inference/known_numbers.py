@@ -13,6 +13,7 @@ from digitrec.inference.constraints import Constraints
 from digitrec.inference.lattice import MISTAKEN, Edge, Lattice, Solution, Step, solve
 from digitrec.inference.locate import Located
 from digitrec.inference.prediction import DigitPrediction, Match, Reading
+from digitrec.inference.rejection import only_unsure
 from digitrec.inference.splitting import Scorer, cut_piece
 
 __all__ = ["read_known_number"]
@@ -93,11 +94,11 @@ def read_known_number(
         for found, prediction in zip(line, row, strict=True)
     ]
     if len(pieces) > MAX_PIECES:
-        shares = np.array([_of_digits(piece.prediction, threshold).sum() for piece in pieces])
+        shares = np.array([_of_digits(piece.prediction).sum() for piece in pieces])
         pieces = [pieces[i] for i in np.sort(np.argsort(-shares, kind="stable")[:MAX_PIECES])]
     if not pieces:
         return None
-    lattice, items = _build(pieces, angle, threshold, judge, score)
+    lattice, items = _build(pieces, angle, judge, score)
     solution = solve(lattice, known)
     if solution is None:
         return None
@@ -105,7 +106,7 @@ def read_known_number(
 
 
 def _build(
-    pieces: list[_Piece], angle: float, threshold: float, judge: Judge, score: Scorer
+    pieces: list[_Piece], angle: float, judge: Judge, score: Scorer
 ) -> tuple[Lattice, list[_Item]]:
     items = [_Item(piece.prediction, piece.line, range(i, i + 1)) for i, piece in enumerate(pieces)]
     height = float(np.median([piece.found.strength.shape[0] for piece in pieces]))
@@ -113,14 +114,14 @@ def _build(
     if abs(angle) < MAX_JOIN_TURN:
         others += _joins(pieces, height)
     judged = iter(judge([part for _, parts, _ in others for part in parts]))
-    digits = [_of_digits(piece.prediction, threshold) for piece in pieces]
+    digits = [_of_digits(piece.prediction) for piece in pieces]
     lattice = Lattice(np.array([1 - values.sum() for values in digits]))
     left = np.ones(len(pieces))
     for covered, parts, prior in others:
         steps = []
         for _ in parts:
             prediction = next(judged)
-            steps.append(Step(_of_digits(prediction, threshold), len(items)))
+            steps.append(Step(_of_digits(prediction), len(items)))
             items.append(_Item(prediction, pieces[covered.start].line, covered))
         if len(covered) == 1:
             left[covered.start] -= prior
@@ -130,12 +131,11 @@ def _build(
     return lattice, items
 
 
-def _of_digits(prediction: DigitPrediction, threshold: float) -> NDArray[np.float64]:
+def _of_digits(prediction: DigitPrediction) -> NDArray[np.float64]:
     """Return the probability of each digit, what speaks against any digit counted in."""
     given = prediction.probabilities
     joint = given * (prediction.confidence / max(float(given.max()), 1e-12))
-    by_shape = not prediction.accepted and prediction.confidence >= threshold
-    return joint * (SHAPE_FACTOR if by_shape else 1.0)
+    return joint * (1.0 if only_unsure(prediction) else SHAPE_FACTOR)
 
 
 _Others = list[tuple[range, list[Located], float]]
@@ -247,7 +247,7 @@ def _reading(
     chosen: dict[int, list[DigitPrediction]] = {}
     for index, digit in solution.steps:
         item = items[index]
-        confidence = float(_of_digits(item.prediction, threshold)[digit])
+        confidence = float(_of_digits(item.prediction)[digit])
         prediction = replace(
             item.prediction,
             digit=digit if shown else None,

@@ -33,6 +33,7 @@ from digitrec.inference.rejection import (
     DEFAULT_THRESHOLD,
     FILLED_AREA,
     UNEVEN_STROKES,
+    only_unsure,
     refuse_by_probability,
     refuse_by_shape,
 )
@@ -187,7 +188,7 @@ class Recognizer:
         """Return the answer to an image of which the first look gave one."""
         if context is None:
             answer = self._look_again(image, found, first)
-            sure = answer.accepted and answer.confidence >= MIN_FIRST_CONFIDENCE
+            sure = only_unsure(answer) and answer.confidence >= MIN_FIRST_CONFIDENCE
             # The network of crops is for digits among other ink, and for ink that crumbles.
             whole = found is None or (found.alone and answer.reason != UNEVEN_STROKES)
             if sure or whole:
@@ -231,7 +232,7 @@ class Recognizer:
 
     def _refuse_several(self, found: Located | None, answer: DigitPrediction) -> DigitPrediction:
         """Refuse an answer where other pieces of the image are digits too, or letters."""
-        if found is None or not found.others or not answer.accepted:
+        if found is None or not found.others or not only_unsure(answer):
             return answer
         images = np.stack([normalise_digit(other) for other in found.others])
         joint = self.model.probabilities(images.reshape(len(images), -1))
@@ -245,7 +246,7 @@ class Recognizer:
         self, image: LoadedImage, found: Located | None, first: DigitPrediction
     ) -> DigitPrediction:
         """Return the first answer, or a clear one at other assumptions if that is in doubt."""
-        if first.accepted and first.confidence >= MIN_FIRST_CONFIDENCE:
+        if only_unsure(first) and first.confidence >= MIN_FIRST_CONFIDENCE:
             return first
         # Look again, but believe only what is clear.
         dark = found.dark_on_light if found else True
@@ -262,7 +263,7 @@ class Recognizer:
             others.append(locate_digit(smoothed(image), dark_on_light=dark))
         again = self.judge([o for o in others if o is not None and o.clutter < MAX_SECOND_CLUTTER])
         best = max(again, key=lambda p: p.confidence, default=first)
-        if best.accepted and best.confidence >= MIN_SECOND_CONFIDENCE:
+        if only_unsure(best) and best.confidence >= MIN_SECOND_CONFIDENCE:
             return best
         return first
 

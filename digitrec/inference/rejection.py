@@ -6,11 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from digitrec.inference.locate import Located
+from digitrec.inference.prediction import DigitPrediction
 
 __all__ = [
     "DEFAULT_THRESHOLD",
     "FILLED_AREA",
     "UNEVEN_STROKES",
+    "only_unsure",
     "refuse_by_probability",
     "refuse_by_shape",
 ]
@@ -27,6 +29,17 @@ MAX_PIECES = 12
 MAX_CLUTTER = 6.0
 MAX_INK_SHARE = 0.72
 MAX_UNEVENNESS = 3.8
+UNSURE = "confidence"
+"""How a reason begins that names the threshold, and nothing that speaks against a digit."""
+
+
+def only_unsure(prediction: DigitPrediction) -> bool:
+    """Tell whether a prediction is accepted, or would be with a lower threshold.
+
+    What is looked at again is decided by this, not by acceptance: then the same answers, with the
+    same confidences, are accepted at each threshold that they reach.
+    """
+    return prediction.accepted or prediction.reason.startswith(f"{UNSURE} ")
 
 
 def refuse_by_shape(found: Located, unevenness: float = 1.0) -> str:
@@ -73,7 +86,7 @@ def refuse_by_probability(
         Whether the model knows the class "not a digit". Others are asked for a lead too.
     """
     if confidence < threshold:
-        return f"confidence {confidence:.2f} is below the threshold {threshold:.2f}"
+        return f"{UNSURE} {confidence:.2f} is below the threshold {threshold:.2f}"
     if not trained:
         second, first = np.partition(probabilities, -2)[-2:]
         if first - second < MIN_MARGIN:

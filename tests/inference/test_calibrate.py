@@ -134,6 +134,21 @@ def test_a_threshold_is_written_and_used(recognizer_file, labelled, tmp_path, ca
     assert accepted == facts["n_accepted"]
 
 
+@settings(max_examples=12, deadline=None)
+@given(st.integers(0, 999), st.sampled_from([0.3, 0.9, 0.999]), st.integers(0, 2**32 - 1))
+def test_a_threshold_decides_on_nothing_but_the_confidence(recognizer, digits, index, t, seed):
+    rng = np.random.default_rng(seed)
+    ink = np.pad(digits[0][index], 14) + rng.uniform(0, 0.5) * rng.random((56, 56))
+    ink[:, : rng.integers(0, 6)] = 1
+    pixels = (255 - 255 * ink.clip(0, 1)).astype(np.uint8)
+    for context in (None, "crop"):
+        open_to_all = Recognizer(recognizer.model, threshold=0.0)
+        free = open_to_all.predict_digit(pixels, context=context)
+        bound = Recognizer(recognizer.model, threshold=t).predict_digit(pixels, context=context)
+        assert (bound.guess, bound.confidence) == (free.guess, free.confidence)
+        assert bound.accepted == (free.accepted and free.confidence >= t)
+
+
 def test_too_few_images_promise_nothing(recognizer_file, labelled, tmp_path):
     code, printed = run(labelled, recognizer_file, tmp_path, error=0.005)
     assert code == 1

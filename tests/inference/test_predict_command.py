@@ -163,3 +163,14 @@ def test_lists_and_regions_on_the_command_line():
     for bad in ("1,2,3", "a,b,c,d", ""):
         with pytest.raises(ConfigurationError, match="four whole numbers"):
             parse_region(bad)
+
+
+def test_crops_are_of_one_digit(recognizer_file, folder):
+    code, text = run(recognizer_file, [folder / "one-*.png"], crop=True, format="json")
+    expected = Recognizer(recognizer_file).predict_digit(
+        next(iter(folder.glob("one-*.png"))), context="crop"
+    )
+    assert code == 0
+    assert json.loads(text)[0]["confidence"] == round(expected.confidence, 6)
+    with pytest.raises(ConfigurationError, match="one digit"):
+        run(recognizer_file, [folder], crop=True, read=True)

@@ -440,6 +440,8 @@ def _dataset_scale(array: NDArray[Any], what: str) -> _Scale:
         hint = _standardised(low, high)
         if array.dtype == np.int8:
             hint = ", as bytes read as int8 do (give X.view(np.uint8))"
+        elif (low, high) == (-128, 127):
+            hint = ", as bytes less 128 do (add 128)"
         raise PixelError(f"{found}{hint}; {_REMEDY}")
     if high <= 1 + UNIT_TOLERANCE and is_float:
         return _Scale("unit", low, high)

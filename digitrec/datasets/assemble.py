@@ -88,6 +88,8 @@ def assemble_dataset(
             codes = [codes[0][train_rows], codes[0][test_rows]]
         else:
             _check_classes(codes[0], names)
+            if not set(np.unique(codes[0])) & set(np.unique(codes[1])):
+                raise DatasetError("training and test images have no class in common")
             notes += _absent_notes(codes, names)
     except DigitrecError as error:
         raise DatasetError(f"{where}: {error}") from error

@@ -26,6 +26,8 @@ LABEL_NAMES = (
     "class label",
 )
 INDEX_NAMES = ("", "index", "id", "idx", "row", "row_id", "imageid", "image_id", "image id")
+MAX_OTHERS = 10
+"""Most columns that are left out beside a label, such as writer or split."""
 MIN_PIXELS = 4
 _NUMBER = re.compile(r"\d+")
 
@@ -138,7 +140,8 @@ def _find_label(
     if len(named) > 1:
         listed = ", ".join(shorten(names[place]) for place in named)
         raise DatasetError(f"more than one column may be the label: {listed}; keep one of them")
-    if rest:
+    n_pixels = len(names) - len(others)
+    if rest and not (named and len(rest) <= min(MAX_OTHERS, n_pixels)):
         listed = ", ".join(shorten(names[place]) for place in rest[:3]) + ", …" * (len(rest) > 3)
         hint = "" if named or not labelled else "; call the label column 'label'"
         raise DatasetError(f"columns that are neither pixels nor a label: {listed}{hint}")
@@ -152,7 +155,7 @@ def _find_label(
             f"the table has a label column, {shorten(names[named[0]])}; "
             "it must hold pixel columns only"
         )
-    return (named[0] if named else None), index
+    return (named[0] if named else None), sorted(index + rest)
 
 
 def _order_pixels(names: Sequence[str], places: Sequence[int]) -> tuple[list[int], tuple[int, int]]:

@@ -100,6 +100,8 @@ def load_image_folder(folder: Path) -> Dataset:
                 f"{test_roots[0].name}/ has no class folders with images; it was left out."
             )
             test = None
+    if test and set(test.classes) != set(part.classes):
+        notes += _agree_on_digits(part, test)
     names = _class_order({*part.classes, *(test.classes if test else ())})
     train_raw = _decode(part, names)
     test_raw = _decode(test, names) if test else None
@@ -200,6 +202,7 @@ def _read_part(roots: Sequence[Path], may_lack_classes: bool = False) -> tuple[_
     empty: list[str] = []
     others: Counter[str] = Counter()
     notes: list[str] = []
+    suffixes = Image.registered_extensions()
     for root in roots:
         folders = visible_folders(root)
         by_writer = _writer_folders(folders)
@@ -218,9 +221,7 @@ def _read_part(roots: Sequence[Path], may_lack_classes: bool = False) -> tuple[_
             else:
                 empty.append(path.name)
         beside = [
-            path
-            for path in root.iterdir()
-            if path.suffix.lower() in Image.registered_extensions() and path.is_file()
+            path for path in root.iterdir() if path.suffix.lower() in suffixes and path.is_file()
         ]
         beside = [path for path in beside if not is_system_name(path.name)]
         if beside and files.paths:
@@ -229,8 +230,11 @@ def _read_part(roots: Sequence[Path], may_lack_classes: bool = False) -> tuple[_
             )
     if not files.paths and not may_lack_classes:
         if not empty:
+            own = sum(path.suffix.lower() in suffixes for path in roots[0].iterdir())
+            hint = f"; put its {own:,} images into one folder a class" if own else ""
             raise DatasetError(
-                f"{roots[0]} is not a dataset: it has neither the four IDX files nor class folders"
+                f"{roots[0]} is not a dataset: it has neither the four IDX files nor class "
+                f"folders{hint}"
             )
         hint = f"; {_left_out_files(others)[0]}" if others else ""
         raise DatasetError(f"no images in the folders {_listed(empty)} of {roots[0]}{hint}")
@@ -273,6 +277,20 @@ def _left_out_files(others: Counter[str]) -> list[str]:
 def _listed(names: Sequence[str], most: int = 5) -> str:
     shown = ", ".join(shorten(name)[1:-1] for name in names[:most])
     return shown + (f", … ({len(names)} in all)" if len(names) > most else "")
+
+
+def _agree_on_digits(part: _Files, test: _Files) -> list[str]:
+    """Name the classes of both parts by digits where all names of either part mean digits."""
+    renamed = []
+    for files in (part, test):
+        names = sorted(set(files.classes))
+        digits = digits_of_names(names)
+        if None in digits:
+            return []
+        renamed.append(dict(zip(names, map(str, digits), strict=True)))
+    for files, by_name in zip((part, test), renamed, strict=True):
+        files.classes = [by_name[name] for name in files.classes]
+    return ["The class names were taken for digits, whose folders have other names in test images."]
 
 
 def _class_order(names: Iterable[str]) -> list[str]:

@@ -26,7 +26,9 @@ __all__ = ["load_path"]
 
 MAX_DEPTH = 3
 """Levels that are searched for a dataset below the folder that was given."""
-TABLE_SUFFIXES = (".csv", ".tsv", ".tab", ".txt", ".data")
+TABLE_SUFFIXES = (".csv", ".tsv", ".tab")
+TEXT_SUFFIXES = (".txt", ".data", ".dat", ".tra", ".tes", ".train", ".test")
+"""Of files that may be tables: taken for one where the file itself is given."""
 PACKED_SUFFIXES = (".gz", ".bz2", ".xz", ".zip", ".zst", ".tar", ".tgz")
 ARCHIVE_SUFFIXES = (".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".7z", ".rar")
 PLAIN_NAMES = ("raw", "processed", "gzip", "data", "images", "dataset", "matlab")
@@ -114,7 +116,7 @@ def _recognise(folder: Path) -> Callable[[], Dataset] | None:
     if parquet:
         train_files, test_files = _parts(parquet)
         return lambda: load_parquet(train_files or parquet, test_files, name=_name(folder))
-    tables = [p for p in files if _is_table(p) and p.suffix.lower() not in (".txt", ".data")]
+    tables = [p for p in files if _is_table(p) and p.suffix.lower() not in TEXT_SUFFIXES]
     tables = [p for p in tables if "submission" not in p.name.lower()]
     if tables and (len(tables) == 1 or all(_parts(tables))):
         return lambda: _load_table_folder(folder, tables)
@@ -185,7 +187,7 @@ def _is_table(path: Path) -> bool:
     suffixes = [suffix.lower() for suffix in path.suffixes]
     if not suffixes:
         return False
-    return suffixes[-1] in TABLE_SUFFIXES or (
-        suffixes[-1] in PACKED_SUFFIXES
-        and any(suffix in TABLE_SUFFIXES for suffix in suffixes[:-1])
+    known = TABLE_SUFFIXES + TEXT_SUFFIXES
+    return suffixes[-1] in known or (
+        suffixes[-1] in PACKED_SUFFIXES and any(suffix in known for suffix in suffixes[:-1])
     )

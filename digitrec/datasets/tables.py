@@ -232,22 +232,32 @@ def _find_layout(path: Path) -> _Layout:
         lines: list[str] = []
         n_skipped = 0
         for number, line in enumerate(_lines(file, path)):
-            if line.strip():
-                lines.append(line.strip("\r\n"))
-                if len(lines) == 1:
-                    n_skipped = number + 1
-                if len(lines) == 2:
-                    break
+            if not line.strip():
+                continue
+            if lines and lines[0].startswith("#") and not _alike(lines[0], line):
+                lines.clear()  # a comment, not a header as numpy.savetxt writes it
+            lines.append(line.strip("\r\n"))
+            if len(lines) == 2:
+                break
+            n_skipped = number + 1
     if not lines:
         raise DatasetError(f"{path} is empty")
     separator = _find_separator(lines[0].lstrip("# "))
     fields = _cut(lines[0].lstrip("# "), separator)
+    if not fields:
+        raise DatasetError(f"{path} is not a table of images")
     has_header = not all(_is_number(field) for field in fields) or _counts(fields)
     data = lines[-1] if has_header else lines[0]
     decimal = "," if separator != "," and "," in data else "."
     if has_header:
         return _Layout(separator, decimal, tuple(fields), True, n_skipped)
     return _Layout(separator, decimal, tuple(map(str, range(len(fields)))), False, n_skipped - 1)
+
+
+def _alike(header: str, line: str) -> bool:
+    """Tell whether a line that begins with # has as many fields as the next."""
+    separator = _find_separator(line)
+    return len(_cut(header.lstrip("# "), separator)) == len(_cut(line, separator))
 
 
 def _lines(file: IO[str], path: Path) -> Iterator[str]:

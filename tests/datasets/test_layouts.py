@@ -152,6 +152,29 @@ def test_class_names(tmp_path, names, label_names):
     assert load_dataset(write_classes(tmp_path, names)).label_names == label_names
 
 
+def test_parts_that_name_the_digits_differently(tmp_path):
+    write_classes(tmp_path / "train", "0123")
+    write_classes(tmp_path / "test", ["zero", "one", "two", "three"], start=4)
+    dataset = load_dataset(tmp_path)
+    assert dataset.label_names == tuple("0123")
+    assert n_rows(dataset) == (16, 16)
+    assert "taken for digits" in dataset.warnings[0]
+
+
+def test_parts_without_a_common_class_are_refused(tmp_path):
+    write_classes(tmp_path / "train", "ab")
+    write_classes(tmp_path / "test", "cd")
+    with pytest.raises(DatasetError, match="no class in common"):
+        load_dataset(tmp_path)
+
+
+def test_images_without_class_folders(tmp_path):
+    for index in range(3):
+        Image.fromarray(IMAGES[index]).save(tmp_path / f"0_{index}.png")
+    with pytest.raises(DatasetError, match="put its 3 images into one folder a class"):
+        load_dataset(tmp_path)
+
+
 # A level too high (F25)
 
 
@@ -253,6 +276,29 @@ def test_pixel_names_of_two_numbers_tell_the_shape(tmp_path):
     frame = pd.DataFrame(np.arange(240).reshape(40, 6) % 251, columns=names)
     frame.assign(label=np.arange(40) % 4).to_csv(tmp_path / "a.csv", index=False)
     assert load_dataset(tmp_path / "a.csv").image_shape == (3, 2)
+
+
+@pytest.mark.parametrize(
+    ("change", "note"),
+    [
+        (lambda frame: frame.assign(split="train", writer=7), "left out: 'split', 'writer'"),
+        (lambda frame: frame.reset_index(), "left out: 'index'"),
+        (lambda frame: frame.rename(columns=" {} ".format), None),
+    ],
+)
+def test_other_columns_beside_a_label(tmp_path, change, note):
+    change(table()).to_csv(tmp_path / "a.csv", index=False)
+    dataset = load_dataset(tmp_path / "a.csv")
+    assert n_rows(dataset) == (16, 4)
+    assert any(note in warning for warning in dataset.warnings) if note else not dataset.warnings
+
+
+@pytest.mark.parametrize("start", ["# made by hand\n", "\n \n", "#label,", "# label,"])
+def test_what_may_stand_before_the_header(tmp_path, start):
+    text = table().to_csv(index=False)
+    text = text.removeprefix("label,") if start.endswith(",") else text
+    (tmp_path / "a.csv").write_text(start + text)
+    assert n_rows(load_dataset(tmp_path / "a.csv")) == (16, 4)
 
 
 def test_two_columns_that_may_be_the_label(tmp_path):

@@ -92,7 +92,7 @@ def section(context: ReportContext) -> Content | None:
             ]
             for entry in found
         ]
-        parts.append(table(["", "what was found", "what to do", "check"], rows, "llll"))
+        parts.append(table(["severity", "what was found", "what to do", "check"], rows, "llll"))
     for entry in found:
         if (figure := _pictures(context, entry)) is not None:
             figures.append(figure)

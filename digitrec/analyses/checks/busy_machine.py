@@ -23,13 +23,12 @@ def run(context: AnalysisContext) -> Finding | None:
     if not numbers:
         return None
     named = [
-        f"{stem} ({100 * wait:.0f} %)"
-        for stem, wait in sorted(numbers.items(), key=lambda item: -item[1])
+        f"{stem} ({wait:.1f})" for stem, wait in sorted(numbers.items(), key=lambda item: -item[1])
     ]
     return Finding(
         sentence=(
-            "The machine was busy while times were taken; jobs waited for a core, in per cent of "
-            f"the time that they ran: {listed(named)}."
+            "The machine was busy while times were taken. Seconds that jobs waited for a core per "
+            f"second that they ran: {listed(named)}."
         ),
         advice="Measure again on a quiet machine (--force) before times are compared.",
         numbers=numbers,

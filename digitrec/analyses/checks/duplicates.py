@@ -101,9 +101,10 @@ def run(context: AnalysisContext) -> Finding | None:
     parts = [f"{len(same):,} identical"] if same else []
     parts += [f"{len(near):,} nearly identical"] if near else []
     sentence = (
-        f"Of {len(X_test):,} test rows {' and '.join(parts)} to a training row"
-        + (f", {n_other_label:,} of them with another label" if n_other_label else "")
-        + ": on these, memory counts as skill."
+        f"{len(same) + len(near):,} of {len(X_test):,} test rows repeat a training row "
+        f"({' and '.join(parts)}"
+        + (f"; {n_other_label:,} with another label" if n_other_label else "")
+        + "): there a model that stores its training rows looks better than it is."
     )
     names = [str(name) for name in dataset.label_names]
     pictures = []

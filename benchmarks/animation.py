@@ -1,0 +1,170 @@
+"""Record the drawing page while digits are drawn, as the small animated picture of the README.
+
+Run: ``python -m benchmarks.animation``, with the extras ``browser`` and ``serve`` and a Chromium.
+The page is the real one, answered by a real service with the recogniser of the package.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from PIL import Image
+
+from benchmarks._options import run_app
+from digitrec._files import atomic_path
+from digitrec.errors import DigitrecError
+
+__all__ = ["main", "record", "write_animation"]
+
+VIEWPORT = {"width": 980, "height": 620}  # CSS pixels
+WIDTH = 720  # pixels of the picture
+STROKE_STEPS = 6  # pictures of each stroke
+FRAME_MS, PAUSE_MS = 90, 1100
+N_COLORS = 48  # enough for a page of few colours
+ANSWER_SECONDS = 20  # a busy machine may be slow
+START_SECONDS = 60
+
+Strokes = Sequence[Sequence[tuple[float, float]]]
+
+
+def record(url: str, digits: Sequence[Strokes], chromium: str) -> list[tuple[Image.Image, int]]:
+    """Return pictures of the page and how long each is shown, in milliseconds.
+
+    Parameters
+    ----------
+    url : str
+        Address of a running service.
+    digits : sequence
+        Strokes of each digit: points in units of the board's height.
+    chromium : str
+        Path of the browser.
+    """
+    from playwright.sync_api import sync_playwright
+
+    frames: list[tuple[Image.Image, int]] = []
+
+    def shoot(page: Any, milliseconds: int) -> None:
+        picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+        height = round(picture.height * WIDTH / picture.width)
+        frames.append((picture.resize((WIDTH, height), Image.Resampling.LANCZOS), milliseconds))
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=chromium, args=["--no-sandbox", "--disable-gpu"]
+        )
+        page = browser.new_page(viewport=VIEWPORT, color_scheme="light")
+        page.goto(url)
+        page.locator("#model option").first.wait_for(state="attached")
+        for strokes in digits:
+            box = page.locator("#pad").bounding_box()
+            before = page.locator("#answer").inner_text()
+            for stroke in strokes:
+                points = [
+                    (
+                        box["x"] + box["width"] / 2 + (x - 0.5) * box["height"],
+                        box["y"] + y * box["height"],
+                    )
+                    for x, y in stroke
+                ]
+                page.mouse.move(*points[0])
+                page.mouse.down()
+                step = max(1, len(points) // STROKE_STEPS)
+                for index, point in enumerate(points):
+                    page.mouse.move(*point)
+                    if index % step == 0:
+                        shoot(page, FRAME_MS)
+                page.mouse.up()
+            deadline = time.monotonic() + ANSWER_SECONDS
+            while page.locator("#answer").inner_text() == before and time.monotonic() < deadline:
+                page.wait_for_timeout(50)
+            page.wait_for_timeout(400)  # bars move to their places
+            shoot(page, PAUSE_MS)
+            page.locator("#clear").click()
+            page.wait_for_timeout(200)
+        browser.close()
+    return frames
+
+
+def write_animation(frames: Sequence[tuple[Image.Image, int]], path: Path) -> int:
+    """Write pictures as an animated GIF of one palette; return its size in bytes."""
+    if not frames:
+        raise DigitrecError("no pictures were recorded")
+    # The last picture shows every colour of the page.
+    palette = frames[-1][0].quantize(N_COLORS, dither=Image.Dither.NONE)
+    pictures = [
+        picture.quantize(palette=palette, dither=Image.Dither.NONE) for picture, _ in frames
+    ]
+    with atomic_path(path) as temporary:
+        pictures[0].save(
+            temporary,
+            save_all=True,
+            append_images=pictures[1:],
+            duration=[milliseconds for _, milliseconds in frames],
+            loop=0,
+            optimize=True,
+        )
+    return path.stat().st_size
+
+
+def main(
+    output: Annotated[Path, typer.Option(help="Picture to write.")] = Path("docs/drawing.gif"),
+    strokes: Annotated[Path, typer.Option(help="JSON with the strokes of each digit.")] = Path(
+        "tests/browser/strokes.json"
+    ),
+    digits: Annotated[str, typer.Option(help="Digits to draw.")] = "2735",
+) -> None:
+    """Record the drawing page as an animated GIF."""
+    chromium = os.environ.get("DIGITREC_CHROMIUM") or next(
+        filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+    )
+    if chromium is None:
+        raise DigitrecError("no Chromium was found; install it or set DIGITREC_CHROMIUM")
+    recorded = json.loads(strokes.read_text(encoding="utf-8"))
+    if unknown := set(digits) - set(recorded):
+        raise DigitrecError(f"{strokes} has no strokes of {', '.join(sorted(unknown))}")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    url = f"http://127.0.0.1:{port}"
+    service = subprocess.Popen(
+        [sys.executable, "-m", "digitrec", "serve", "--port", str(port)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        _wait_for(url, service)
+        frames = record(url, [recorded[digit] for digit in digits], chromium)
+    finally:
+        service.terminate()
+        service.wait(30)
+    size = write_animation(frames, output)
+    typer.echo(f"{output}: {len(frames)} pictures, {size / 1000:,.0f} kB")
+
+
+def _wait_for(url: str, service: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            urllib.request.urlopen(url + "/health", timeout=5).close()
+        except OSError as error:
+            if service.poll() is not None or time.monotonic() > deadline:
+                raise DigitrecError("the service did not start; try: digitrec serve") from error
+            time.sleep(0.1)
+        else:
+            return
+
+
+if __name__ == "__main__":
+    run_app(main)

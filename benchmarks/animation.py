@@ -28,7 +28,7 @@ from digitrec.errors import DigitrecError
 
 __all__ = ["main", "record", "write_animation"]
 
-VIEWPORT = {"width": 980, "height": 620}  # CSS pixels
+WINDOW = (980, 620)  # CSS pixels
 WIDTH = 720  # pixels of the picture
 STROKE_STEPS = 6  # pictures of each stroke
 FRAME_MS, PAUSE_MS = 90, 1100
@@ -64,7 +64,9 @@ def record(url: str, digits: Sequence[Strokes], chromium: str) -> list[tuple[Ima
         browser = playwright.chromium.launch(
             executable_path=chromium, args=["--no-sandbox", "--disable-gpu"]
         )
-        page = browser.new_page(viewport=VIEWPORT, color_scheme="light")
+        page: Any = browser.new_page(
+            viewport={"width": WINDOW[0], "height": WINDOW[1]}, color_scheme="light"
+        )
         page.goto(url)
         page.locator("#model option").first.wait_for(state="attached")
         for strokes in digits:

@@ -166,15 +166,17 @@ def _endpoint(url: str) -> tuple[str, int]:
 
 def _download(url: str, path: Path) -> Path:
     """Download `url` to `path`; a failure is a `SourceError` that names the file."""
-    # Both take long to import, and most runs find everything in the cache.
-    import pooch
+    # Takes long to import, and most runs find everything in the cache.
     import requests
     import urllib3
 
-    download = pooch.HTTPDownloader(timeout=(CONNECT_TIMEOUT, READ_TIMEOUT), chunk_size=1 << 16)
     name = urlsplit(url).path.rsplit("/", 1)[-1]
     try:
-        download(url, str(path), None)
+        with requests.get(url, stream=True, timeout=(CONNECT_TIMEOUT, READ_TIMEOUT)) as response:
+            response.raise_for_status()
+            with path.open("wb") as file:
+                for chunk in response.iter_content(1 << 16):
+                    file.write(chunk)
     except requests.HTTPError as error:
         raise SourceError(f"{name}: {error}") from error
     except (requests.RequestException, urllib3.exceptions.HTTPError) as error:

@@ -81,9 +81,20 @@ def save_winner(run: Run, source: Path, path: Path) -> None:
         The winner's Pipeline, fitted on training and validation rows.
     path : pathlib.Path
         The file to write, such as ``reports/mnist/best_model.joblib``.
-    """
-    from digitrec.persistence import read_metadata, write_metadata, write_model_card
 
+    Raises
+    ------
+    ConfigurationError
+        If the path is not one of a joblib file; see `check_model_path`.
+    """
+    from digitrec.persistence import (
+        check_model_path,
+        read_metadata,
+        write_metadata,
+        write_model_card,
+    )
+
+    check_model_path(path)
     winner = run.winning_result
     assert winner is not None, "a run without a winner has no model to save"
     identity = {"key": winner.key, "finished_at": winner.finished_at}

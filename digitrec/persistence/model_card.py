@@ -55,7 +55,7 @@ def render_model_card(metadata: Mapping[str, Any], file_name: str = "best_model.
     dataset = metadata.get("dataset", "unknown")
     sections = [
         f"# Model card: {title}\n\n"
-        f"`{file_name}` classifies {what} like those of the dataset {_text(dataset)}.",
+        f"{_subject(file_name)} {what} like those of the dataset {_text(dataset)}.",
         _facts_section(metadata, labels, shape),
         _use_section(labels, shape),
         _metrics_section(metadata.get("metrics", {})),
@@ -72,6 +72,9 @@ def write_model_card(
 ) -> Path:
     """Write ``MODEL_CARD.md`` beside a model file.
 
+    A card of that name which is not of this model stays as it is; then the card is named after
+    the model file: ``model.joblib.md``.
+
     Parameters
     ----------
     path : path-like
@@ -86,8 +89,15 @@ def write_model_card(
     """
     path = Path(path)
     card = path.with_name(CARD_NAME)
+    if card.exists() and _subject(path.name) not in card.read_text("utf-8", errors="replace"):
+        card = path.with_name(f"{path.name}.md")
     write_text(card, render_model_card(metadata or read_metadata(path), path.name))
     return card
+
+
+def _subject(file_name: str) -> str:
+    """Return how the first sentence of a card begins, which tells whose card it is."""
+    return f"`{file_name}` classifies"
 
 
 def _facts_section(metadata: Mapping[str, Any], labels: list[str], shape: str) -> str:

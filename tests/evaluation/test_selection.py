@@ -2,6 +2,7 @@ import json
 
 import pytest
 
+from digitrec.errors import ConfigurationError
 from digitrec.evaluation.result import Result, Run
 from digitrec.evaluation.selection import save_winner, select_winner
 from digitrec.persistence import metadata_path, read_metadata
@@ -105,3 +106,12 @@ def test_a_winner_whose_metadata_do_not_fit_is_written_again(run, tmp_path):
     metadata_path(path).write_text("{")
     save_winner(run, source, path)
     assert json.loads(metadata_path(path).read_text())["key"] == "raw-svm-0"
+
+
+@pytest.mark.parametrize("name", ["model.json", "model.onnx", "."])
+def test_a_winner_is_not_written_under_the_name_of_something_else(run, tmp_path, name):
+    source = tmp_path / "job.joblib"
+    source.write_bytes(b"model")
+    with pytest.raises(ConfigurationError):
+        save_winner(run, source, tmp_path / name)
+    assert [path.name for path in tmp_path.iterdir()] == ["job.joblib"]

@@ -1,5 +1,6 @@
 import re
 
+import pytest
 from markdown_it import MarkdownIt
 
 from digitrec.persistence import read_metadata, render_model_card, save_model, write_model_card
@@ -71,3 +72,25 @@ def test_the_snippet_of_the_card_runs(fitted, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     exec(compile(snippet[1], "card", "exec"), {})
     assert re.fullmatch(r"\[\d\]\n", capsys.readouterr().out)
+
+
+@pytest.mark.parametrize("theirs", ["# My own card\n", "", "\xff\xfe", None])
+def test_a_card_of_another_model_or_author_is_left_alone(theirs, fitted, tmp_path):
+    other = tmp_path / "MODEL_CARD.md"
+    if theirs is None:  # a card of ours, of another model
+        write_model_card(save_model(fitted("lda"), tmp_path / "other.joblib", {"model": "lda"}))
+    else:
+        other.write_text(theirs, encoding="utf-8")
+    before = other.read_bytes()
+    path = save_model(fitted("lda"), tmp_path / "model.joblib", {"model": "ours"})
+    for _ in range(2):
+        assert write_model_card(path).name == "model.joblib.md"
+    assert other.read_bytes() == before
+
+
+def test_a_card_of_the_same_model_is_written_anew(fitted, tmp_path):
+    path = save_model(fitted("lda"), tmp_path / "model.joblib", {"model": "first"})
+    card = write_model_card(path)
+    save_model(fitted("lda"), path, {"model": "second"})
+    assert write_model_card(path) == card
+    assert "second" in card.read_text(encoding="utf-8")

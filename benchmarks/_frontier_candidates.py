@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from digitrec.preprocessing import Augmentation, ConvolutionFilters
+from digitrec.preprocessing import Augmentation, ConvolutionFilters, EdgeMaps
 
 __all__ = ["TRIALS", "VIEWS", "Candidate", "Trial", "candidates_for"]
 
@@ -37,12 +37,23 @@ class Candidate:
     members: tuple[str, ...] = ()
 
 
+_EDGES = EdgeMaps(grids=(7, 4), second_grids=(7,))
+
+# Whitened components have more equal sizes: a broader kernel and a smaller C suit them.
+_EDGES_SVM = (
+    ("descriptor", _EDGES),
+    ("n_components", 200),
+    ("whitening", 0.25),
+    ("C", 3.0),
+    ("gamma", 0.35 / 200),
+)
+
 _DIGITS = (
     Candidate(
         name="svm",
         title="SVM",
-        summary="RBF kernel on 100 components of the gradient directions; no distortions.",
-        features="gradients",
+        summary="RBF kernel on 150 components of edges and their bends; no distortions.",
+        features="edges",
         model="svm",
     ),
     Candidate(
@@ -114,6 +125,51 @@ _DIGITS = (
         title="Committee of three",
         summary="The convolution SVM, the wide SVM and the convolution MLP.",
         members=("convolution_svm", "wide_convolution_svm", "convolution_mlp"),
+    ),
+    Candidate(
+        name="edges_svm",
+        title="Edges SVM",
+        summary=(
+            "RBF kernel on 200 whitened components of edges and their bends; 8 distorted copies "
+            "of each image."
+        ),
+        features="deskewed",
+        model="virtual_svm",
+        parameters=_EDGES_SVM,
+    ),
+    Candidate(
+        name="upright_edges_svm",
+        title="Edges SVM without deskew",
+        summary="The edges SVM on the images as they are.",
+        features="raw",
+        model="virtual_svm",
+        parameters=(*_EDGES_SVM, ("random_state", 1)),
+    ),
+    Candidate(
+        name="edges_mlp",
+        title="Edges MLP",
+        summary="The network on 300 components of edges and their bends, for 72 epochs.",
+        features="deskewed",
+        model="augmented_mlp",
+        parameters=(("descriptor", _EDGES), ("n_components", 300), ("n_epochs", 72)),
+    ),
+    Candidate(
+        name="edges_views",
+        title="Two views",
+        summary="The mean of the edges SVMs on the deskewed image and on the image as it is.",
+        members=("edges_svm", "upright_edges_svm"),
+    ),
+    Candidate(
+        name="edges_committee",
+        title="Edges committee",
+        summary="Both edges SVMs and the edges MLP.",
+        members=("edges_svm", "upright_edges_svm", "edges_mlp"),
+    ),
+    Candidate(
+        name="edges_committee_of_four",
+        title="Edges committee of four",
+        summary="Both edges SVMs, the edges MLP and the convolution SVM.",
+        members=("edges_svm", "upright_edges_svm", "edges_mlp", "convolution_svm"),
     ),
 )
 
@@ -214,6 +270,13 @@ TRIALS = (
             ("threshold 0.3", {"threshold": 0.3}),
             ("threshold 0.8", {"threshold": 0.8}),
         )
+    ),
+    Trial(title="fixed edges and their bends", parameters=(("descriptor", EdgeMaps()),)),
+    Trial(title="the same, finer grids, 200 whitened components", parameters=_EDGES_SVM),
+    Trial(
+        title="the same without deskew",
+        features="raw",
+        parameters=_EDGES_SVM,
     ),
     Trial(title="C = 3", parameters=(("C", 3.0),)),
     Trial(title="C = 30", parameters=(("C", 30.0),)),

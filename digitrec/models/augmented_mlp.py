@@ -36,6 +36,9 @@ class AugmentedMLP(ClassifierMixin, BaseEstimator):
         Units of each hidden layer.
     n_components : int, default=200
         Principal components of the features.
+    whitening : float, default=0.0
+        Components are divided by their variance to this power; 0 keeps their sizes, 0.5 gives
+        all of them the same size.
     descriptor : transformer, optional
         What describes images before their components are taken, as `DistortedFeatures` has
         it; None means `OrientedGradients`.
@@ -75,6 +78,7 @@ class AugmentedMLP(ClassifierMixin, BaseEstimator):
         *,
         hidden_layer_sizes: tuple[int, ...] = (512,),
         n_components: int = 200,
+        whitening: float = 0.0,
         descriptor: TransformerMixin | None = None,
         n_epochs: int = 36,
         batch_size: int = 250,
@@ -85,6 +89,7 @@ class AugmentedMLP(ClassifierMixin, BaseEstimator):
         self.image_shape = image_shape
         self.hidden_layer_sizes = hidden_layer_sizes
         self.n_components = n_components
+        self.whitening = whitening
         self.descriptor = descriptor
         self.n_epochs = n_epochs
         self.batch_size = batch_size
@@ -111,6 +116,7 @@ class AugmentedMLP(ClassifierMixin, BaseEstimator):
             self.image_shape,
             descriptor=self.descriptor,
             n_components=self.n_components,
+            whitening=self.whitening,
             n_jobs=self.n_jobs,
         )
         rows = self.features_.fit_transform(images)

@@ -9,7 +9,7 @@ import numpy as np
 import scipy.linalg
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.ensemble import RandomForestClassifier
+from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier
 from sklearn.utils.validation import validate_data
 
 from digitrec._validation import check_rows
@@ -63,6 +63,9 @@ class DiscriminantForest(ClassifierMixin, BaseEstimator):
         Whether each tree sees a sample of the rows drawn with replacement, else all rows.
     n_levels : int
         Levels of a column; at least 2.
+    random_thresholds : bool
+        Whether the threshold of each split candidate is drawn at random instead of searched, as
+        `sklearn.ensemble.ExtraTreesClassifier` does it.
     random_state : int, RandomState or None
         Seed of the split candidates and the samples.
     n_jobs : int, optional
@@ -76,7 +79,7 @@ class DiscriminantForest(ClassifierMixin, BaseEstimator):
         Directions of the columns, one level long.
     offsets_ : ndarray of float32, shape (n_columns,)
         Added to the rows' coordinates along the axes; the whole part is the level.
-    forest_ : RandomForestClassifier
+    forest_ : RandomForestClassifier or ExtraTreesClassifier
         The trees on the levels.
     n_features_in_ : int
         Number of columns at fit.
@@ -86,8 +89,9 @@ class DiscriminantForest(ClassifierMixin, BaseEstimator):
     Trees on all rows that differ by their split candidates alone: T. K. Ho, "The random subspace
     method for constructing decision forests", IEEE TPAMI 20(8), 1998. Linear combinations as
     split candidates: L. Breiman, "Random forests", Machine Learning 45, 2001, section 5.
-    Discriminants of pairs follow R. A. Fisher, "The use of multiple measurements in taxonomic
-    problems", Annals of Eugenics 7, 1936.
+    Thresholds drawn at random: P. Geurts, D. Ernst and L. Wehenkel, "Extremely randomized trees",
+    Machine Learning 63, 2006. Discriminants of pairs follow R. A. Fisher, "The use of multiple
+    measurements in taxonomic problems", Annals of Eugenics 7, 1936.
 
     Examples
     --------
@@ -108,6 +112,7 @@ class DiscriminantForest(ClassifierMixin, BaseEstimator):
         max_depth: int | None = None,
         bootstrap: bool = False,
         n_levels: int = 64,
+        random_thresholds: bool = False,
         random_state: int | np.random.RandomState | None = None,
         n_jobs: int | None = None,
     ) -> None:
@@ -118,6 +123,7 @@ class DiscriminantForest(ClassifierMixin, BaseEstimator):
         self.max_depth = max_depth
         self.bootstrap = bootstrap
         self.n_levels = n_levels
+        self.random_thresholds = random_thresholds
         self.random_state = random_state
         self.n_jobs = n_jobs
 
@@ -148,10 +154,11 @@ class DiscriminantForest(ClassifierMixin, BaseEstimator):
         self.axes_ = (axes * scale).astype(np.float32)
         self.offsets_ = (_OFFSET - low * scale).astype(np.float32)
         parameters: dict[str, Any] = self.get_params()
-        del parameters["n_levels"]
+        del parameters["n_levels"], parameters["random_thresholds"]
         if isinstance(self.max_features, int):
             parameters["max_features"] = min(self.max_features, axes.shape[1])
-        self.forest_ = RandomForestClassifier(**parameters).fit(self._levels(rows), targets)
+        kind = ExtraTreesClassifier if self.random_thresholds else RandomForestClassifier
+        self.forest_ = kind(**parameters).fit(self._levels(rows), targets)
         return self
 
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:

@@ -51,6 +51,9 @@ class VirtualSVC(ClassifierMixin, BaseEstimator):
         mean variance of 1.
     n_components : int, default=150
         Principal components of the features.
+    whitening : float, default=0.0
+        Components are divided by their variance to this power; 0 keeps their sizes, 0.5 gives
+        all of them the same size.
     descriptor : transformer, optional
         What describes images before their components are taken, as `DistortedFeatures` has
         it; None means `OrientedGradients`.
@@ -97,6 +100,7 @@ class VirtualSVC(ClassifierMixin, BaseEstimator):
         C: float = 10.0,
         gamma: float | None = None,
         n_components: int = 150,
+        whitening: float = 0.0,
         descriptor: TransformerMixin | None = None,
         n_copies: int = 8,
         augmentation: Augmentation | None = None,
@@ -107,6 +111,7 @@ class VirtualSVC(ClassifierMixin, BaseEstimator):
         self.C = C
         self.gamma = gamma
         self.n_components = n_components
+        self.whitening = whitening
         self.descriptor = descriptor
         self.n_copies = n_copies
         self.augmentation = augmentation
@@ -130,6 +135,7 @@ class VirtualSVC(ClassifierMixin, BaseEstimator):
             self.image_shape,
             descriptor=self.descriptor,
             n_components=self.n_components,
+            whitening=self.whitening,
             n_jobs=self.n_jobs,
         )
         rows = self.features_.fit_transform(images)

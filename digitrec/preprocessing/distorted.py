@@ -35,6 +35,8 @@ class DistortedFeatures(TransformerMixin, BaseEstimator):
         ``image_shape`` and ``n_jobs``; it is cloned. None means `OrientedGradients`.
     n_components : int, default=150
         Principal components.
+    whitening : float, default=0.0
+        As `PrincipalComponents` has it.
     n_jobs : int, optional
         Threads; None means one.
 
@@ -50,11 +52,13 @@ class DistortedFeatures(TransformerMixin, BaseEstimator):
         *,
         descriptor: TransformerMixin | None = None,
         n_components: int = 150,
+        whitening: float = 0.0,
         n_jobs: int | None = None,
     ) -> None:
         self.image_shape = image_shape
         self.descriptor = descriptor
         self.n_components = n_components
+        self.whitening = whitening
         self.n_jobs = n_jobs
 
     def fit(self, X: ArrayLike, y: object = None) -> DistortedFeatures:
@@ -87,7 +91,7 @@ class DistortedFeatures(TransformerMixin, BaseEstimator):
         self.pipeline_ = Pipeline(
             [
                 ("descriptor", descriptor),
-                ("components", PrincipalComponents(self.n_components)),
+                ("components", PrincipalComponents(self.n_components, whitening=self.whitening)),
                 ("scale", GlobalScaler()),
             ]
         )

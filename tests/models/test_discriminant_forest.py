@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.datasets import load_digits, make_circles
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
-from sklearn.ensemble import RandomForestClassifier
+from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from digitrec.errors import ConfigurationError
@@ -25,10 +25,15 @@ def _cells(seed, n_classes, n_rows, n_features=6):
     return centres[y] + rng.normal(size=(n_rows, n_features)), y
 
 
+@pytest.mark.parametrize("random_thresholds", [False, True])
 @pytest.mark.parametrize("n_classes", [2, 3, 10, 300])
-def test_answers_are_those_of_a_forest_on_few_columns_of_few_levels(n_classes):
+def test_answers_are_those_of_a_forest_on_few_columns_of_few_levels(n_classes, random_thresholds):
     X, y = _cells(0, n_classes, 3000)
-    model = DiscriminantForest(10, random_state=0, n_jobs=2).fit(X[:2000], y[:2000])
+    model = DiscriminantForest(
+        10, random_thresholds=random_thresholds, random_state=0, n_jobs=2
+    ).fit(X[:2000], y[:2000])
+    kind = ExtraTreesClassifier if random_thresholds else RandomForestClassifier
+    assert type(model.forest_) is kind
     levels = model._levels(X[2000:].astype(np.float32))
     assert levels.shape[1] <= 70
     assert set(np.unique(levels)) <= set(range(64))

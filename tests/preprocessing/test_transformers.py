@@ -230,6 +230,16 @@ def test_components_equal_those_of_scikit_learn():
     np.testing.assert_allclose(ours.transform(X), theirs.transform(X) * signs, atol=2e-2)
 
 
+@pytest.mark.parametrize("whitening", [0.25, 0.5])
+def test_whitening_divides_by_a_power_of_the_variance(whitening):
+    X = np.random.default_rng(0).normal(size=(400, 5)) * [100.0, 10, 1, 0.1, 0.01] + 3
+    plain = PrincipalComponents(5).fit_transform(X)
+    white = PrincipalComponents(5, whitening=whitening).fit_transform(X)
+    expected = plain / plain.var(axis=0) ** whitening
+    np.testing.assert_allclose(white, expected, rtol=0.02, atol=1e-3)
+    assert PrincipalComponents(5, whitening=0.5).fit_transform(np.ones((9, 5))).shape == (9, 1)
+
+
 def test_components_are_limited_by_columns_and_half_of_the_rows():
     X = np.random.default_rng(0).normal(size=(6, 30))
     assert PrincipalComponents(100).fit_transform(X).shape == (6, 3)

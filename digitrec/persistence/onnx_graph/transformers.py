@@ -77,8 +77,8 @@ def _scale_all(g: Graph, scaler: GlobalScaler, x: str) -> str:
 
 
 def _project(g: Graph, components: PrincipalComponents, x: str) -> str:
-    offset = -components.components_ @ components.mean_
-    return g("Gemm", x, components.components_, offset, transB=1)
+    offset = -components.projection_ @ components.mean_
+    return g("Gemm", x, components.projection_, offset, transB=1)
 
 
 def _deskew(g: Graph, deskew: Deskew, x: str) -> str:

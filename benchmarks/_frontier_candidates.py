@@ -37,7 +37,7 @@ class Candidate:
     members: tuple[str, ...] = ()
 
 
-_EDGES = EdgeMaps(grids=(7, 4), second_grids=(7,))
+_EDGES = EdgeMaps()
 
 # Whitened components have more equal sizes: a broader kernel and a smaller C suit them.
 _EDGES_SVM = (
@@ -45,7 +45,6 @@ _EDGES_SVM = (
     ("n_components", 200),
     ("whitening", 0.25),
     ("C", 3.0),
-    ("gamma", 0.35 / 200),
 )
 
 _DIGITS = (
@@ -68,18 +67,18 @@ _DIGITS = (
     ),
     Candidate(
         name="virtual_svm",
-        title="Gradient SVM",
+        title="Edges SVM",
         summary=(
-            "RBF kernel on gradient directions, refitted with distorted copies, 8 of each "
-            "image, that are near its margins."
+            "RBF kernel on 200 whitened components of edges and their bends, refitted with "
+            "distorted copies, 8 of each image, that are near its margins."
         ),
         features="deskewed",
         model="virtual_svm",
     ),
     Candidate(
         name="committee",
-        title="Gradient pair",
-        summary="The mean of the probabilities of the SVM and the MLP on gradient directions.",
+        title="Edges SVM and gradient MLP",
+        summary="The mean of the probabilities of the edges SVM and the gradient MLP.",
         members=("virtual_svm", "augmented_mlp"),
     ),
     Candidate(
@@ -127,23 +126,12 @@ _DIGITS = (
         members=("convolution_svm", "wide_convolution_svm", "convolution_mlp"),
     ),
     Candidate(
-        name="edges_svm",
-        title="Edges SVM",
-        summary=(
-            "RBF kernel on 200 whitened components of edges and their bends; 8 distorted copies "
-            "of each image."
-        ),
-        features="deskewed",
-        model="virtual_svm",
-        parameters=_EDGES_SVM,
-    ),
-    Candidate(
         name="upright_edges_svm",
         title="Edges SVM without deskew",
         summary="The edges SVM on the images as they are.",
         features="raw",
         model="virtual_svm",
-        parameters=(*_EDGES_SVM, ("random_state", 1)),
+        parameters=(("random_state", 1),),
     ),
     Candidate(
         name="edges_mlp",
@@ -157,19 +145,19 @@ _DIGITS = (
         name="edges_views",
         title="Two views",
         summary="The mean of the edges SVMs on the deskewed image and on the image as it is.",
-        members=("edges_svm", "upright_edges_svm"),
+        members=("virtual_svm", "upright_edges_svm"),
     ),
     Candidate(
         name="edges_committee",
         title="Edges committee",
         summary="Both edges SVMs and the edges MLP.",
-        members=("edges_svm", "upright_edges_svm", "edges_mlp"),
+        members=("virtual_svm", "upright_edges_svm", "edges_mlp"),
     ),
     Candidate(
         name="edges_committee_of_four",
         title="Edges committee of four",
         summary="Both edges SVMs, the edges MLP and the convolution SVM.",
-        members=("edges_svm", "upright_edges_svm", "edges_mlp", "convolution_svm"),
+        members=("virtual_svm", "upright_edges_svm", "edges_mlp", "convolution_svm"),
     ),
 )
 
@@ -183,7 +171,14 @@ _GARMENTS = (
         summary="RBF kernel on 250 components of the gradients of the images as they are.",
         features="raw",
         model="virtual_svm",
-        parameters=(("n_copies", 0), ("n_components", 250), ("C", 5.0), ("gamma", 0.0056)),
+        parameters=(
+            ("descriptor", None),
+            ("n_copies", 0),
+            ("n_components", 250),
+            ("whitening", 0.0),
+            ("C", 5.0),
+            ("gamma", 0.0056),
+        ),
     ),
     Candidate(
         name="augmented_mlp",
@@ -272,7 +267,7 @@ TRIALS = (
         )
     ),
     Trial(title="fixed edges and their bends", parameters=(("descriptor", EdgeMaps()),)),
-    Trial(title="the same, finer grids, 200 whitened components", parameters=_EDGES_SVM),
+    Trial(title="the same, 200 whitened components", parameters=_EDGES_SVM),
     Trial(
         title="the same without deskew",
         features="raw",

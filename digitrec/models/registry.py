@@ -157,8 +157,17 @@ def _cnn(random_state: int) -> ClassifierMixin:
 
 def _virtual_svm(random_state: int) -> ClassifierMixin:
     from digitrec.models.virtual_svm import VirtualSVC
+    from digitrec.preprocessing import EdgeMaps
 
-    return VirtualSVC(random_state=random_state)
+    # Of 20,000 images, after training on 10,000 and 4 copies of each: 121 misread. With learned
+    # filters 150, without whitening on 150 components 140.
+    return VirtualSVC(
+        descriptor=EdgeMaps(),
+        n_components=200,
+        whitening=0.25,
+        C=3.0,
+        random_state=random_state,
+    )
 
 
 def _augmented_mlp(random_state: int) -> ClassifierMixin:
@@ -309,7 +318,7 @@ _SPECS = (
     ModelSpec(
         name="virtual_svm",
         title="Virtual SVM",
-        summary="RBF machines on gradients, refitted with distorted copies near their margins.",
+        summary="RBF machines on edges, refitted with distorted copies near their margins.",
         factory=_virtual_svm,
         seconds=80,
         features=("deskewed", "raw"),

@@ -48,7 +48,7 @@ class VirtualSVC(ClassifierMixin, BaseEstimator):
         Inverse strength of the regularisation.
     gamma : float or None, default=None
         Coefficient of the RBF kernel; None means ``0.7 / n_components``, features having a
-        mean variance of 1.
+        mean variance of 1, and half of that where components are whitened.
     n_components : int, default=150
         Principal components of the features.
     whitening : float, default=0.0
@@ -139,7 +139,8 @@ class VirtualSVC(ClassifierMixin, BaseEstimator):
             n_jobs=self.n_jobs,
         )
         rows = self.features_.fit_transform(images)
-        self.gamma_ = 0.7 / rows.shape[1] if self.gamma is None else float(self.gamma)
+        slope = 0.35 if self.whitening else 0.7
+        self.gamma_ = slope / rows.shape[1] if self.gamma is None else float(self.gamma)
         pairs = list(combinations(range(len(self.classes_)), 2))
         self.distortion_seed_ = int(check_random_state(self.random_state).randint(2**31 - 1))
         everything = np.ones((len(rows), len(pairs)), dtype=bool)

@@ -32,6 +32,7 @@ WINDOW = (980, 620)  # CSS pixels
 WIDTH = 720  # pixels of the picture
 STROKE_STEPS = 6  # pictures of each stroke
 FRAME_MS, PAUSE_MS = 90, 1100
+PALETTE_PICTURES = 8
 N_COLORS = 48  # enough for a page of few colours
 ANSWER_SECONDS = 20  # a busy machine may be slow
 START_SECONDS = 60
@@ -103,8 +104,13 @@ def write_animation(frames: Sequence[tuple[Image.Image, int]], path: Path) -> in
     """Write pictures as an animated GIF of one palette; return its size in bytes."""
     if not frames:
         raise DigitrecError("no pictures were recorded")
-    # The last picture shows every colour of the page.
-    palette = frames[-1][0].quantize(N_COLORS, dither=Image.Dither.NONE)
+    # One palette for all pictures, of some that stand for them.
+    chosen = [picture for picture, _ in frames[:: max(1, len(frames) // PALETTE_PICTURES)]]
+    width, height = chosen[0].size
+    together = Image.new("RGB", (width, height * len(chosen)))
+    for index, picture in enumerate(chosen):
+        together.paste(picture, (0, height * index))
+    palette = together.quantize(N_COLORS, dither=Image.Dither.NONE)
     pictures = [
         picture.quantize(palette=palette, dither=Image.Dither.NONE) for picture, _ in frames
     ]

@@ -6,6 +6,7 @@ Also ``python -m benchmarks.run_all``, under its old name.
 from __future__ import annotations
 
 import errno
+import json
 import signal
 import sys
 import time
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from digitrec._files import write_json
 from digitrec.errors import ConfigurationError, DigitrecError, check_choice
 
 if TYPE_CHECKING:
@@ -190,6 +192,11 @@ def compare_models(
         view.console.print(choices_table())
         return
     names: list[str | None] = list(split_names(dataset)) if dataset is not None else [None]
+    if not report_only and executor == "local" and not _is_saved(names[0], output_dir):
+        # The server of worker processes loads the libraries beside this process.
+        from digitrec.evaluation.executors import process_context
+
+        process_context()
     if report_only:
         _refuse_others(
             "--report-only", given, ("report_only", "dataset", "output_dir", "quiet", "config")
@@ -245,6 +252,12 @@ def compare_models(
         started_at = time.monotonic()
     _publish_datasets([comparison.run for comparison in found], output_dir, view)
     _fail_where_analyses_did(found)
+
+
+def _is_saved(name: str | None, output_dir: Path) -> bool:
+    """Tell whether a dataset has results, so that perhaps nothing needs to be run."""
+    stem = Path(name).stem if name is not None else "mnist"
+    return (output_dir / stem / "results.json").exists()
 
 
 def _given(context: typer.Context) -> dict[str, Any]:
@@ -359,7 +372,7 @@ def _compare_on(
         found = run_comparison(
             data, source, experiment, report=view.line, on_event=view, started_at=started_at
         )
-    _publish(found.run, folder, data, view)
+    _publish(found.run, folder, data, view, anew=bool(arguments["force"]))
     if found.interrupted:
         view.warning("stopped; the same command goes on where it stopped")
         raise typer.Exit(INTERRUPTED)
@@ -400,16 +413,55 @@ def _fail_where_analyses_did(found: list[Comparison]) -> None:
         raise DigitrecError(f"analyses that were asked for failed: {'; '.join(reasons)}")
 
 
-def _publish(run: Run, folder: Path, data: Dataset | None, view: ProgressView) -> None:
-    """Write the report of a run and print the table."""
+def _publish(
+    run: Run, folder: Path, data: Dataset | None, view: ProgressView, *, anew: bool = True
+) -> None:
+    """Write the report of a run, where it is not there already, and print the table.
+
+    Parameters
+    ----------
+    run, folder, data, view
+        The run, its folder, its data, and where to print.
+    anew : bool
+        Write it in any case.
+    """
     from digitrec.commands.tables import accuracy_table
     from digitrec.reporting import read_predictions, write_index, write_report
 
-    page = write_report(run, folder, read_predictions(run, folder), data)
+    page, note = folder / "report.md", folder / ".report.json"
+    key = _report_key(run, data)
+    files = (page, folder / "report.html", folder / "results.csv", note)
+    if anew or not all(path.exists() for path in files) or _read_key(note) != key:
+        page = write_report(run, folder, read_predictions(run, folder), data)
+        write_json(note, {"key": key})
     write_index(folder.parent)
     if not view.quiet:
         view.console.print(accuracy_table(run))
     view.line(f"report: {page}")
+
+
+def _report_key(run: Run, data: Dataset | None) -> str:
+    """Return what a report depends on: the run, the images, and the code that draws it."""
+    import dataclasses
+
+    from digitrec._code import cache_key
+    from digitrec.analyses import ANALYSES
+
+    facts = dataclasses.asdict(run)
+    # The wall time of a run that reused everything is that of the run before.
+    images = None if data is None else data.fingerprint
+    return cache_key(
+        {"run": facts, "images": images},
+        "digitrec.reporting.report",
+        *(f"digitrec.analyses.{name}" for name in ANALYSES),
+    )
+
+
+def _read_key(note: Path) -> str | None:
+    try:
+        return str(json.loads(note.read_text(encoding="utf-8"))["key"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def _publish_datasets(runs: list[Run], output_dir: Path, view: ProgressView) -> None:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from digitrec._files import cache_dir
 from digitrec.analyses import ANALYSES, AnalysisContext, run_analyses
@@ -20,6 +19,7 @@ from digitrec.evaluation.result import Result, Run, read_run
 from digitrec.evaluation.store import JobStore
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.figure import Figure
     from sklearn.pipeline import Pipeline
 
@@ -148,6 +148,8 @@ class Comparison:
             ``y_true``, ``y_pred`` (labels as they were given), ``confidence`` (probability of
             the prediction; missing without probabilities).
         """
+        import pandas as pd  # slow to import, and needed for tables only
+
         result = self._ok(name)
         found = self._store.read_predictions(result)
         y_test, y_train = self._labels()
@@ -175,6 +177,7 @@ class Comparison:
 
     def confusion_matrix(self, name: str) -> pd.DataFrame:
         """Return counts of the test rows: rows are true labels, columns are predictions."""
+        import pandas as pd  # slow to import, and needed for tables only
         from sklearn.metrics import confusion_matrix
 
         found = self._store.read_predictions(self._ok(name))
@@ -187,6 +190,8 @@ class Comparison:
 
     def classification_report(self, name: str) -> pd.DataFrame:
         """Return precision, recall, F1 (0–1) and support of each class on the test rows."""
+        import pandas as pd  # slow to import, and needed for tables only
+
         frame = pd.DataFrame(self._ok(name).per_class)
         frame.index = pd.Index(self._shown_labels(), name="class")
         return frame[["precision", "recall", "f1", "support"]]
@@ -326,7 +331,9 @@ class Comparison:
         values = self._label_values()
         if values is None:
             return codes.astype(np.int64)
-        return np.array(pd.array(list(values)).take(codes.astype(np.int64)))
+        from digitrec.comparison.relabel import label_array
+
+        return label_array(values)[codes.astype(np.int64)]
 
     def _labels(self) -> tuple[np.ndarray, np.ndarray | None]:
         """Return the test labels and, where the data are at hand, the training labels."""
@@ -344,6 +351,8 @@ class Comparison:
         y_pred: np.ndarray,
         probabilities: np.ndarray | None,
     ) -> pd.DataFrame:
+        import pandas as pd  # slow to import, and needed for tables only
+
         confidence = np.full(len(rows), np.nan)
         if probabilities is not None:
             confidence = probabilities[np.arange(len(rows)), y_pred].astype(np.float64)

@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.pipeline import Pipeline
 from sklearn.utils.metaestimators import available_if
 
-__all__ = ["LabelledClassifier", "relabel"]
+__all__ = ["LabelledClassifier", "label_array", "relabel"]
 
 
 def _has(name: str) -> Any:
@@ -39,7 +39,7 @@ class LabelledClassifier(ClassifierMixin, BaseEstimator):
     @property
     def classes_(self) -> NDArray[Any]:
         """Labels in the order of the columns of `predict_proba`."""
-        return self._table()[np.asarray(self.classifier.classes_, dtype=np.intp)]
+        return label_array(self.labels)[np.asarray(self.classifier.classes_, dtype=np.intp)]
 
     def fit(self, X: Any, y: Any) -> LabelledClassifier:
         """Fit the classifier on labels."""
@@ -49,7 +49,7 @@ class LabelledClassifier(ClassifierMixin, BaseEstimator):
 
     def predict(self, X: Any) -> NDArray[Any]:
         """Return labels, shape (n_samples,)."""
-        return self._table()[np.asarray(self.classifier.predict(X), dtype=np.intp)]
+        return label_array(self.labels)[np.asarray(self.classifier.predict(X), dtype=np.intp)]
 
     @available_if(_has("predict_proba"))
     def predict_proba(self, X: Any) -> NDArray[np.floating]:
@@ -61,13 +61,15 @@ class LabelledClassifier(ClassifierMixin, BaseEstimator):
         """Return decision values."""
         return self.classifier.decision_function(X)
 
-    def _table(self) -> NDArray[Any]:
-        table = np.array(list(self.labels))
-        # Labels of several kinds would all become strings.
-        if len({type(label) for label in self.labels}) > 1 or table.ndim > 1:
-            table = np.empty(len(self.labels), dtype=object)
-            table[:] = list(self.labels)
-        return table
+
+def label_array(labels: Sequence[Any]) -> NDArray[Any]:
+    """Return labels as an array that keeps what each is, shape (n_classes,)."""
+    table = np.array(list(labels)) if len({type(label) for label in labels}) == 1 else None
+    # Labels of several kinds would all become strings, and tuples another axis.
+    if table is None or table.ndim > 1:
+        table = np.empty(len(labels), dtype=object)
+        table[:] = list(labels)
+    return table
 
 
 def relabel(pipeline: Pipeline, labels: Sequence[Any]) -> Pipeline:

@@ -17,7 +17,6 @@ from digitrec.analyses import ANALYSES
 from digitrec.comparison.comparison import Comparison
 from digitrec.comparison.progress import show_progress
 from digitrec.datasets import DATASETS, Dataset, load_dataset, load_default_dataset
-from digitrec.datasets.memory import dataset_from_memory
 from digitrec.datasets.splits import subsample_training_rows
 from digitrec.errors import ConfigurationError, check_choice
 from digitrec.evaluation.candidates import resolve_models
@@ -324,6 +323,8 @@ def as_dataset(
     if isinstance(data, Dataset):
         dataset = data
     else:
+        from digitrec.datasets.memory import dataset_from_memory  # pandas is slow to import
+
         dataset = dataset_from_memory(
             data, label=label, image_shape=image_shape, name=name or "data"
         )

@@ -36,7 +36,7 @@ __all__ = ["dump_model", "failed_result", "open_dataset", "run_job"]
 
 # Single-image latency is taken over this many rows, or as many as fit into the time.
 _LATENCY_ROWS = 200
-_LATENCY_SECONDS = 3.0
+_LATENCY_SECONDS = 1.0
 
 
 def run_job(job: Job) -> Result:

@@ -22,6 +22,7 @@ from digitrec.evaluation.result import Result, Run, write_run
 from digitrec.evaluation.run_files import keep_times, make_run, write_predictions
 from digitrec.evaluation.runner import Event, Snapshot, run_jobs, split_stored
 from digitrec.evaluation.selection import save_winner, select_winner
+from digitrec.evaluation.splits import validation_split
 from digitrec.evaluation.store import JobStore
 
 if TYPE_CHECKING:
@@ -186,6 +187,8 @@ def make_jobs(experiment: Experiment, dataset: Dataset, source: str) -> list[Job
         (features, _with_problem(model, features, dataset))
         for features, model in _pairs(models, given, images)
     ]
+    for seed in range(first, first + experiment.n_seeds):
+        validation_split(dataset.y_train, seed)  # too few rows are told before anything runs
     problems = [model.problem for _, model in pairs]
     if all(problems):
         raise ConfigurationError(f"no model can be run: {pairs[0][1].name} {problems[0]}")

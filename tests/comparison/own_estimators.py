@@ -1,5 +1,8 @@
 """Estimators that a caller might bring along, sound and unsound."""
 
+import os
+import time
+
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 
@@ -48,3 +51,22 @@ class Raises(Centroids):
 class WrongShape(Centroids):
     def predict(self, X):
         return np.zeros(3)
+
+
+class Endless(Centroids):
+    def fit(self, X, y):
+        while True:
+            time.sleep(0.01)
+
+
+class Greedy(Centroids):
+    def fit(self, X, y):
+        held = []
+        while True:
+            held.append(np.ones(3_000_000))
+            time.sleep(0.01)
+
+
+class Dies(Centroids):
+    def fit(self, X, y):
+        os._exit(3)

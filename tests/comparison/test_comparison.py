@@ -7,7 +7,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from own_estimators import Centroids, NotClonable, NotPicklable, Raises, WrongShape
+from own_estimators import (
+    Centroids,
+    Dies,
+    Endless,
+    Greedy,
+    NotClonable,
+    NotPicklable,
+    Raises,
+    WrongShape,
+)
 from sklearn.decomposition import PCA
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
@@ -18,7 +27,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 import digitrec
-from digitrec.errors import ConfigurationError, DigitrecError
+from digitrec.errors import ConfigurationError, DatasetError, DigitrecError
 from digitrec.evaluation.frames import JOB_COLUMNS, LEADERBOARD_COLUMNS
 
 
@@ -330,3 +339,25 @@ def test_every_analysis_takes_own_models_and_features_on_images():
     assert set(c.learning_curves()["name"]) == {"few-mine-seed0", "few-lda-seed0"}
     assert len(c.robustness()) > 0
     assert len(c.confused_pairs()) > 0
+
+
+def test_too_few_rows_to_hold_any_out_are_told_before_anything_runs():
+    X, y = np.arange(12.0).reshape(6, 2), list("abcabc")
+    with pytest.raises(DatasetError, match="cannot hold out 1 validation rows"):
+        digitrec.compare((X, y), "lda")
+    assert digitrec.compare((np.tile(X, (3, 1)), y * 3), "lda").best_name == "lda"
+
+
+def test_own_models_are_killed_at_their_time_and_memory(iris):
+    c = digitrec.compare(
+        iris,
+        {"endless": Endless(), "greedy": Greedy(), "dies": Dies(), "mine": Centroids()},
+        timeout={"endless": 1.5},
+        max_memory="700MB",
+    )
+    assert dict(c.leaderboard()["status"]) == {
+        "mine": "ok",
+        "dies": "error",
+        "endless": "timeout",
+        "greedy": "out_of_memory",
+    }

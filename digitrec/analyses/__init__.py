@@ -6,6 +6,7 @@ nothing else needs to know of it.
 
 from digitrec.analyses._registry import (
     ANALYSES,
+    EVERY_RUN,
     Analysis,
     AnalysisContext,
     AnalysisOutcome,
@@ -23,6 +24,7 @@ from digitrec.analyses._report_context import (
 
 __all__ = [
     "ANALYSES",
+    "EVERY_RUN",
     "Analysis",
     "AnalysisContext",
     "AnalysisOutcome",

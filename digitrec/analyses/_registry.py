@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ANALYSES",
+    "EVERY_RUN",
     "Analysis",
     "AnalysisContext",
     "AnalysisOutcome",
@@ -144,8 +145,6 @@ class Analysis:
         Whether the profiles of these names have it.
     options : tuple of str
         Settings in `AnalysisContext.options` that change the output.
-    always : bool
-        Whether every run has it, whatever is asked for.
     depends_on : callable
         ``depends_on(context)`` returns further facts, JSON-safe, that determine the output.
     needs_images : bool
@@ -164,7 +163,6 @@ class Analysis:
     in_fast: bool = False
     in_full: bool = True
     options: tuple[str, ...] = ()
-    always: bool = False
     depends_on: Callable[[AnalysisContext], Any] = lambda context: None
     needs_images: bool = False
     version: int = 1
@@ -181,8 +179,12 @@ ANALYSES: Mapping[str, Analysis] = ModuleRegistry(
 )
 
 
+# Analyses that every run has, whatever is asked for.
+EVERY_RUN = ("checks",)
+
+
 def selected_analyses(profile: str | None, names: Iterable[str] = ()) -> list[Analysis]:
-    """Return the analyses of a profile and those asked for by name, in report order.
+    """Return the analyses of a profile, those of `EVERY_RUN` and those asked for by name.
 
     Parameters
     ----------
@@ -191,17 +193,24 @@ def selected_analyses(profile: str | None, names: Iterable[str] = ()) -> list[An
     names : iterable of str
         Analyses to add.
 
+    Returns
+    -------
+    list of Analysis
+        In report order.
+
     Raises
     ------
     ConfigurationError
         If there is no analysis of a name.
     """
     wanted = {check_choice("analysis", name, ANALYSES) for name in names}
+    wanted |= set(EVERY_RUN)
+    if profile is None:  # Records that are not needed are not imported.
+        return sorted((ANALYSES[name] for name in wanted), key=lambda record: record.order)
     chosen = [
         record
         for record in ANALYSES.values()
-        if record.always
-        or record.name in wanted
+        if record.name in wanted
         or (profile == "fast" and record.in_fast)
         or (profile == "full" and record.in_full)
     ]

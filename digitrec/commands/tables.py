@@ -54,7 +54,7 @@ def _limited(row: Row) -> bool:
 
 def choices_table() -> Table:
     """Return the names that the options take, with a line on each."""
-    from digitrec.analyses import ANALYSES
+    from digitrec.analyses import ANALYSES, EVERY_RUN
     from digitrec.analyses.checks import CHECKS
     from digitrec.datasets import DATASETS
     from digitrec.models import DEFAULT_MODELS, MODELS
@@ -77,7 +77,7 @@ def choices_table() -> Table:
     for analysis in ANALYSES.values():
         profiles = [name for name in ("fast", "full") if getattr(analysis, f"in_{name}")]
         note = f" (in profile {', '.join(profiles)})" if profiles else ""
-        note = " (in every run)" if analysis.always else note
+        note = " (in every run)" if analysis.name in EVERY_RUN else note
         table.add_row("--analyses", analysis.name, escape(analysis.title) + note)
     table.add_section()
     for check in CHECKS.values():

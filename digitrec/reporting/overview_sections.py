@@ -37,7 +37,7 @@ __all__ = [
 def summary_section(context: ReportContext) -> Content:
     """Title, warnings, the winner in words, and the accuracy table."""
     run = context.run
-    parts = [f"# Handwriting benchmark: {escape(dataset_title(run.dataset['name']))}"]
+    parts = [f"# Model comparison: {escape(dataset_title(run.dataset['name']))}"]
     parts += [f"> **Warning:** {escape(text)}" for text in run.dataset.get("warnings", ())]
     parts += [_winner_sentence(context), accuracy_table(context), _legend(context)]
     failures = [failure for row in context.rows for failure in row.failures]

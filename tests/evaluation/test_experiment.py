@@ -106,15 +106,18 @@ def made_up(name, run=dict, **settings):
 
 def test_analyses_by_profile_and_name(monkeypatch):
     records = [made_up("c", in_full=False), made_up("a", in_fast=True), made_up("b")]
+    records.append(made_up("d", in_full=False))
     monkeypatch.setattr(_registry, "ANALYSES", {record.name: record for record in records})
+    monkeypatch.setattr(_registry, "EVERY_RUN", ("d",))
 
     def names(*arguments):
         return [record.name for record in selected_analyses(*arguments)]
 
-    assert names(None) == []
-    assert names("fast") == ["a"]
-    assert names("full") == ["a", "b"]
-    assert names("fast", ["c"]) == ["a", "c"]
+    assert names(None) == ["d"]
+    assert names(None, ["b"]) == ["b", "d"]
+    assert names("fast") == ["a", "d"]
+    assert names("full") == ["a", "b", "d"]
+    assert names("fast", ["c"]) == ["a", "c", "d"]
 
 
 @pytest.fixture

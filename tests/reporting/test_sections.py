@@ -25,7 +25,7 @@ def test_names_of_sections_are_unique():
 def test_the_report_starts_with_the_result(context):
     report = render_report(context)
     assert headings(report.markdown) == [
-        "# Handwriting benchmark: 8x8 digits that come with scikit-learn",
+        "# Model comparison: 8x8 digits that come with scikit-learn",
         "## Test error",
         "## Pareto front",
         "## F1 score by class",

@@ -154,7 +154,6 @@ ANALYSIS = Analysis(
     frame=frame,
     section=section,
     in_fast=True,
-    always=True,
     options=("ignore",),
     depends_on=_facts,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -30,6 +31,10 @@ MAX_CUT_WIDTH = 5.0
 """Wider pieces, in heights of a digit, are not cut: they are words or drawings."""
 MIN_FRAME_CONTENT = 0.03
 """Height of a digit over that of a frame around the whole page."""
+MIN_RINGS = 3
+"""Pieces at one border from which they are a binder's rings or its holes."""
+MAX_RING_GAP = 0.004
+"""Distance of such pieces from the border, over the page's width."""
 MIN_TURN_DEGREES = 4.0
 """Degrees of slope from which the page itself is turned, not only its rows."""
 
@@ -190,8 +195,21 @@ def _lay_out(ink: Ink) -> _Layout | None:
         height = digit_height(pieces) or height
     groups = join_pieces(pieces, height)
     found = [_piece(ink, pieces, group) for group in groups]
+    found = _without_rings(found, ink.mask.shape[1])
     boxes = np.array([item.box for item in found], dtype=np.float64).reshape(-1, 4)
     return _Layout(ink, found, height, page_slope(boxes, height))
+
+
+def _without_rings(found: list[Located], width: int) -> list[Located]:
+    """Leave out a column of pieces that the left or right border cuts: holes, rings of a binder.
+
+    Where most pieces touch a border, they are digits of an image that was cut close.
+    """
+    for end, border in ((0, 0), (2, width)):
+        cut = [abs(item.box[end] - border) <= MAX_RING_GAP * width for item in found]
+        if MIN_RINGS <= sum(cut) < len(found) / 2:
+            found = [item for item, at in zip(found, cut, strict=True) if not at]
+    return found
 
 
 def _unruled(ink: Ink, lengths: tuple[float, float]) -> Ink:
@@ -202,7 +220,7 @@ def _unruled(ink: Ink, lengths: tuple[float, float]) -> Ink:
     frames = find_frames(pieces, MIN_FRAME_CONTENT)
     mask = ink.mask & ~pieces.mask(frames) if frames else ink.mask
     mask = remove_lines(mask, lengths)
-    mask = remove_broken_lines(mask, find_pieces(mask).boxes)
+    mask = remove_broken_lines(mask, pieces.boxes)
     if mask is ink.mask or not mask.any():
         return ink
     return replace(ink, mask=mask)
@@ -272,6 +290,7 @@ def _original(item: Located, image: LoadedImage, angle: float) -> Located:
     return replace(item, box=image.to_original(x, y))
 
 
+@functools.lru_cache(maxsize=16)
 def _turned_shape(height: int, width: int, angle: float) -> tuple[int, int]:
     turned = Image.new("1", (width, height)).rotate(angle, expand=True)
     return turned.height, turned.width

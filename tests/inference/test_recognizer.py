@@ -129,6 +129,17 @@ def test_a_region_and_a_rotation(recognizer, digits, page):
         recognizer.read(pixels, expected=0)
 
 
+def test_the_rings_of_a_binder_at_the_border_are_no_digits(recognizer, digits, page):
+    images, labels = digits
+    chosen = [int(np.flatnonzero(labels == digit)[5]) for digit in (7, 2, 5, 3, 2, 6)]
+    placed = [(images[i], 70 + 60 * (n % 3), 40 + 62 * (n // 3)) for n, i in enumerate(chosen)]
+    ring = np.zeros((28, 28), np.float32)
+    ring[4:24, 3:24] = 1
+    ring[8:20, 7:20] = 0
+    rings = [(ring[:, 12:], 0, 12 + 34 * n) for n in range(5)]
+    assert recognizer.read(page(placed + rings, 290, 190)).lines == ["725", "326"]
+
+
 @pytest.mark.parametrize("turns", [1, 2, 3])
 def test_a_page_on_its_side_or_upside_down_is_noticed(recognizer, digits, page, turns):
     images, labels = digits

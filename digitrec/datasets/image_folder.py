@@ -168,7 +168,7 @@ def image_files(folder: Path) -> tuple[list[Path], Counter[str]]:
     suffixes = Image.registered_extensions()
     images: list[Path] = []
     others: Counter[str] = Counter()
-    for path in sorted(folder.iterdir(), key=lambda path: natural_order(path.name)):
+    for path in sorted(folder.iterdir()):  # the order decides which rows are held out
         if is_system_name(path.name):
             continue
         if path.is_dir():

@@ -177,7 +177,7 @@ def test_image_folders(data, inverted):
             target = folder / above / names.get(name, name.format(digit)) / below
             target.mkdir(parents=True, exist_ok=True)
             content, suffix = encode(image, _repeated(choice))
-            (target / f"{number}.{suffix}").write_bytes(content)
+            (target / f"{number:02d}.{suffix}").write_bytes(content)
         for stray in ("__MACOSX", ".git", "notes", "@eaDir"):
             (folder / above / stray).mkdir()
         (folder / above / "notes" / "read me.txt").write_text("about these images")

@@ -205,6 +205,17 @@ def test_a_blank_photo_has_no_digit(open_page: Any, strokes: Any) -> None:
     board.verdict("No digit")
     board.shows("–")
     assert page.locator("#detail").inner_text() != ""
+    assert "Best guess" not in page.locator("#detail").inner_text()
+
+
+def test_a_drawing_that_is_refused_shows_the_best_guess(open_page: Any, strokes: Any) -> None:
+    page = open_page()
+    board = Board(page, strokes)
+    for corner in ((0.1, 0.1), (0.9, 0.15), (0.15, 0.85), (0.85, 0.9), (0.5, 0.5)):
+        board.stroke([corner, (corner[0] * 0.2 + 0.4, 0.8 - corner[1] * 0.6), corner])
+    board.verdict("No digit")
+    detail = page.locator("#detail")
+    detail.filter(has_text=re.compile(r"Best guess: \d, [\d.]+ % sure")).wait_for()
 
 
 def test_a_photo_is_read_with_boxes(open_page: Any, strokes: Any) -> None:

@@ -73,12 +73,17 @@ export function showProblem(message) {
   showEvidence(null);
 }
 
+// Why a digit is not believed, and what it would be.
+function doubt({ reason = "", guess = null, confidence = 0 } = {}) {
+  return guess === null ? reason : `${reason}. Best guess: ${guess}, ${percent(confidence)} sure`;
+}
+
 export function showPrediction(prediction) {
   element("digits").hidden = true;
   if (prediction.accepted && prediction.digit !== null) {
     headline(String(prediction.digit), `${percent(prediction.confidence)} sure`, "One digit");
   } else {
-    headline("–", "No digit", prediction.reason, { empty: true });
+    headline("–", "No digit", doubt(prediction), { empty: true });
   }
   showEvidence(prediction);
   showTiming(prediction);
@@ -91,7 +96,7 @@ export function showReading(reading, onSelect) {
   group.replaceChildren();
   group.hidden = reading.digits.length === 0;
   if (reading.digits.length === 0) {
-    headline("–", "No digit", reading.rejected?.[0]?.reason ?? "", { empty: true });
+    headline("–", "No digit", doubt(reading.rejected?.[0]), { empty: true });
     showEvidence(reading.rejected?.[0] ?? null);
     return;
   }

@@ -271,10 +271,10 @@ def section(context: ReportContext) -> Content | None:
     names = [labels[model["name"]] for model in models]
     parts = [
         ANALYSIS.heading,
-        "Before → after temperature scaling fitted on the validation images. Log loss and Brier "
+        "Before → after temperature scaling fitted on the validation rows. Log loss and Brier "
         "score: lower is better; calibration error: mean distance between confidence and "
         "accuracy, in percentage points, per predicted class (top-label ECE). Scaling changes no "
-        "prediction. Its temperature comes from the model fitted without the validation images "
+        "prediction. Its temperature comes from the model fitted without the validation rows "
         "and is carried over to the one fitted with them.",
         table(
             ["model", "log loss", "Brier score", "calibration error, points"],
@@ -298,7 +298,7 @@ def section(context: ReportContext) -> Content | None:
     reliability = FigureSpec(
         "reliability",
         "Accuracy against confidence of each model, before and after calibration; larger points "
-        "stand for more images, bins with fewer than ten are not joined",
+        "stand for more rows, bins with fewer than ten are not joined",
         lambda: reliability_figure(
             names,
             [model["before"]["bins"] for model in models],
@@ -309,7 +309,7 @@ def section(context: ReportContext) -> Content | None:
     thick = next((i for i, model in enumerate(models) if model["name"] == winner), None)
     risk = FigureSpec(
         "risk_coverage",
-        "Error among the images kept against the share of images rejected, for each model",
+        "Error among the rows kept against the share of rows rejected, for each model",
         lambda: risk_figure(names, [model["risk"] for model in models], winner=thick),
     )
     parts += [reliability.markdown, "### Rejecting the least sure", _risk_table(names, models)]
@@ -332,7 +332,7 @@ def _risk_table(names: list[str], models: list[dict[str, Any]]) -> str:
         ],
         "l" + "r" * len(coverages),
     )
-    return f"Error among the images that are kept, %.\n\n{body}"
+    return f"Error among the rows that are kept, %.\n\n{body}"
 
 
 @styled
@@ -379,7 +379,7 @@ def _bins(axes: Axes, bins: Sequence[Mapping[str, Any]], color: str, label: str)
     x = [part["confidence"] for part in bins]
     y = [part["accuracy"] for part in bins]
     sizes = 6 + 60 * np.sqrt(counts / counts.sum())
-    # A few images say little about a bin: they are points beside the line.
+    # A few rows say little about a bin: they are points beside the line.
     joined = [place for place, count in enumerate(counts) if count >= _MIN_JOINED]
     axes.plot(
         [x[i] for i in joined], [y[i] for i in joined], color=color, linewidth=1.2, label=label
@@ -391,7 +391,7 @@ def _bins(axes: Axes, bins: Sequence[Mapping[str, Any]], color: str, label: str)
 def risk_figure(
     labels: Sequence[str], curves: Sequence[Mapping[str, Sequence[float]]], *, winner: int | None
 ) -> Figure:
-    """Draw the error among the images kept against the share rejected.
+    """Draw the error among the rows kept against the share rejected.
 
     Parameters
     ----------
@@ -421,7 +421,7 @@ def risk_figure(
         plain_log_ticks(axes.yaxis)
     axes.grid(axis="y")
     axes.set_xlim(0, 30)
-    axes.set_xlabel("share of the images rejected, the least sure first, %")
+    axes.set_xlabel("share of the rows rejected, the least sure first, %")
     axes.set_ylabel("error among the others, %")
     axes.set_title("Error when the least sure are rejected")
     axes.legend(frameon=False, fontsize=8.5, ncols=2 if len(labels) > 4 else 1)

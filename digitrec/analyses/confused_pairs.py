@@ -128,7 +128,7 @@ def section(context: ReportContext) -> Content | None:
     rows.append(["all errors", *(f"{found['totals'][name]:,}" for name in names)])
     first = found["pairs"][0]
     text = (
-        f"{ANALYSIS.heading} Test images of one class taken for the other, in "
+        f"{ANALYSIS.heading} Test rows of one class taken for the other, in "
         "either direction; pairs with the most errors over all models first. "
         f"{escape(classes[first['first']])} and {escape(classes[first['second']])} are confused "
         "most often."

@@ -209,10 +209,10 @@ def section(context: ReportContext) -> Content | None:
     repeats = f", repeated {found['n_repeats']} times" if found["n_repeats"] > 1 else ""
     parts = [
         ANALYSIS.heading,
-        f"Stratified {found['n_folds']}-fold cross-validation{repeats} on the training images"
+        f"Stratified {found['n_folds']}-fold cross-validation{repeats} on the training rows"
         f"{', no writer on both sides of a fold' if found.get('groups') else ''}; "
-        "the test images take no part. It shows how much accuracy varies with the training "
-        "images, which one test set cannot.",
+        "the test rows take no part. It shows how much accuracy varies with the training "
+        "rows, which one test set cannot.",
         table(
             ["model", "mean accuracy, %", "standard deviation over folds, points"],
             [

@@ -153,7 +153,7 @@ def frame(output: Mapping[str, Any]) -> pd.DataFrame:
 
 
 def section(context: ReportContext) -> Content | None:
-    """Error and fit time against the number of training images."""
+    """Error and fit time against the number of training rows."""
     labels = context.labels
     models = [model for model in context.models_of("learning_curves") if model["points"]]
     if not models:
@@ -172,7 +172,7 @@ def section(context: ReportContext) -> Content | None:
                 _growth_words(model["cost"]),
             ]
         )
-    headers = ["model", "first error, % (images)", "last error, % (images)", "error exponent"]
+    headers = ["model", "first error, % (rows)", "last error, % (rows)", "error exponent"]
     headers += ["last fit, s", "cost exponent", "in words"]
     stopped = [
         f"- **{escape(labels[model['name']])}**: {escape(model['stopped'])}."
@@ -181,16 +181,16 @@ def section(context: ReportContext) -> Content | None:
     ]
     figure = FigureSpec(
         "learning_curves",
-        "Test error and fit time of each model against the number of training images",
+        "Test error and fit time of each model against the number of training rows",
         lambda: growth_figure(
             [labels[model["name"]] for model in models], [model["points"] for model in models]
         ),
     )
     parts = [
         ANALYSIS.heading,
-        "Nested, stratified samples of the training images; everything that is learned is "
+        "Nested, stratified samples of the training rows; everything that is learned is "
         "learned from the sample. The last point is the fit of the main table. An exponent of "
-        "k means that the value grows with the k-th power of the number of images (least "
+        "k means that the value grows with the k-th power of the number of rows (least "
         "squares on log axes, 95 % interval).",
         figure.markdown,
         table(headers, rows, "lrrrrrl"),
@@ -210,12 +210,12 @@ def _growth_words(cost: dict[str, float] | None) -> str:
     if cost is None:
         return "no measurable fit"
     factor = 2 ** cost["exponent"]
-    return f"twice the images, {factor:.1f} times the fit"
+    return f"twice the rows, {factor:.1f} times the fit"
 
 
 @styled
 def growth_figure(labels: Sequence[str], points: Sequence[Sequence[Mapping[str, float]]]) -> Figure:
-    """Draw error and fit time against the number of training images, on log axes.
+    """Draw error and fit time against the number of training rows, on log axes.
 
     Parameters
     ----------
@@ -247,7 +247,7 @@ def growth_figure(labels: Sequence[str], points: Sequence[Sequence[Mapping[str, 
             plain_log_ticks(axes.yaxis)
         axes.xaxis.set_major_formatter(lambda value, _: f"{value / 1000:g}")
         axes.grid(True)
-        axes.set_xlabel("training images, thousands")
+        axes.set_xlabel("training rows, thousands")
         axes.set_title(axis_label)
     handles, names = figure.axes[0].get_legend_handles_labels()
     figure.legend(
@@ -259,7 +259,7 @@ def growth_figure(labels: Sequence[str], points: Sequence[Sequence[Mapping[str, 
 ANALYSIS = Analysis(
     name="learning_curves",
     title="Learning curves",
-    question="What do more training images bring, and what do they cost?",
+    question="What do more training rows bring, and what do they cost?",
     order=120,
     run=run,
     frame=frame,

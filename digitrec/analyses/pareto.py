@@ -35,7 +35,7 @@ __all__ = ["ANALYSIS", "COSTS", "cost_figure", "pareto_front"]
 # the value is divided.
 COSTS: dict[str, tuple[str, str, str, float]] = {
     "fit_seconds": ("fit_time", "fit time", "fit time, s", 1.0),
-    "latency_p50_ms": ("latency", "latency", "time for one image, ms (median)", 1.0),
+    "latency_p50_ms": ("latency", "latency", "time for one row, ms (median)", 1.0),
     "model_bytes": ("size", "size", "saved model, MB", 1e6),
 }
 

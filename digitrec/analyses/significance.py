@@ -160,7 +160,7 @@ def _cochran_sentence(found: dict[str, Any], n_models: int) -> str:
     )
     p = p_value(test["p_value"])
     return (
-        f"All {n_models} models read the same {found['n']:,} test images. Cochran's Q = "
+        f"All {n_models} models read the same {found['n']:,} test rows. Cochran's Q = "
         f"{number(test['statistic'], 1)} with {test['degrees_of_freedom']} degrees of freedom, "
         f"p {p if p.startswith('<') else '= ' + p}, effect size η² = "
         f"{number(test['effect_size'], 4)}: {verdict}."
@@ -170,7 +170,7 @@ def _cochran_sentence(found: dict[str, Any], n_models: int) -> str:
 def _group_sentence(found: dict[str, Any], labels: dict[str, str]) -> str:
     best = f"**{escape(labels.get(found['best'], found['best']))}**"
     group = [escape(labels.get(name, name)) for name in found["group"] if name != found["best"]]
-    text = f"{best} was chosen on validation images. On the test images "
+    text = f"{best} was chosen on validation rows. On the test rows "
     text += (
         f"it cannot be told apart from {join_words(group)} (marked ≈ in the table above)."
         if group
@@ -178,9 +178,7 @@ def _group_sentence(found: dict[str, Any], labels: dict[str, str]) -> str:
     )
     if found["better"]:
         better = join_words([escape(labels.get(name, name)) for name in found["better"]])
-        text += (
-            f" Significantly better there: {better}; the test images choose nothing all the same."
-        )
+        text += f" Significantly better there: {better}; the test rows choose nothing all the same."
     return text
 
 

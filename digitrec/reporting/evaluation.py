@@ -36,7 +36,7 @@ def render_evaluation(
     interval = f"{percent(metrics['test_accuracy_low'])}–{percent(metrics['test_accuracy_high'])} %"
     lines = [
         f"- accuracy: {percent(metrics['test_accuracy'])} % "
-        f"(Wilson 95 % interval {interval}, {n_rows:,} images)",
+        f"(Wilson 95 % interval {interval}, {n_rows:,} rows)",
         f"- error: {percent(metrics['test_error'])} %",
         f"- balanced accuracy: {percent(metrics['balanced_accuracy'])} %",
         f"- macro F1: {percent(metrics['macro_f1'])} %",
@@ -57,7 +57,7 @@ def render_evaluation(
         *([f"> **Warning:** {escape(note)}"] if note else []),
         "\n".join(lines),
         "## Classification report, %",
-        table(["class", "precision", "recall", "F1", "images"], per_class, "lrrrr"),
+        table(["class", "precision", "recall", "F1", "rows"], per_class, "lrrrr"),
         *_confusion(names, np.asarray(metrics["confusion"])),
     ]
     return "\n\n".join(parts) + "\n"
@@ -77,7 +77,7 @@ def _confusion(names: list[str], counts: NDArray[np.integer]) -> list[str]:
     cells = [divmod(int(place), len(names)) for place in order]
     rows = [[names[i], names[j], f"{errors[i, j]:,}"] for i, j in cells if errors[i, j]]
     heading = f"## Confusion matrix (most frequent errors of {len(names)} classes)"
-    return [heading, table(["true", "predicted", "images"], rows, "llr")]
+    return [heading, table(["true", "predicted", "rows"], rows, "llr")]
 
 
 def write_evaluation(

@@ -14,17 +14,17 @@ __all__ = ["SECTIONS", "configuration_section", "loading_section", "method_secti
 _COLUMNS = (
     (
         "validation accuracy",
-        "share of the validation images read rightly by the model fitted on the training images "
+        "share of the validation rows predicted correctly by the model fitted on the training rows "
         "alone; it ranks the models and chooses the winner",
     ),
     (
         "test accuracy, test error",
-        "share of the test images read rightly and wrongly by the model refitted on training and "
-        "validation images; scored once",
+        "share of the test rows predicted correctly and wrongly by the model refitted on training "
+        "and validation rows; scored once",
     ),
     (
         "95 % interval",
-        "Wilson's score interval of the test accuracy: what another sample of as many test images "
+        "Wilson's score interval of the test accuracy: what another sample of as many test rows "
         "could have shown; with several seeds, the mean of their intervals",
     ),
     ("macro F1", "F1 score averaged over the classes, each with equal weight"),
@@ -34,8 +34,8 @@ _COLUMNS = (
         "probabilities",
     ),
     ("fit", "wall time of fitting on training and validation features"),
-    ("predict", "wall time of predicting all test images from features, in one warm batch"),
-    ("latency p50", "median time from one raw image to its label, features included"),
+    ("predict", "wall time of predicting all test rows from features, in one warm batch"),
+    ("latency p50", "median time from one raw row to its label, features included"),
     ("size", "size of the saved pipeline, preprocessing included; 1 MB is 1,000,000 bytes"),
 )
 
@@ -82,9 +82,9 @@ def method_section(context: ReportContext) -> Content:
         ("data", f"{escape(data['name'])}, {escape(data.get('source', ''))}"),
         ("licence of the data", escape(data.get("license", ""))),
         ("fingerprint of the data", code(data.get("fingerprint", ""))),
-        ("images", _splits(context)),
+        ("rows", _splits(context)),
         ("seeds", ", ".join(sorted({str(result.random_state) for result in run.results}, key=int))),
-        ("features, all images", _feature_seconds(context)),
+        ("features, all rows", _feature_seconds(context)),
         ("hardware", _first([_hardware(result.hardware) for result in run.results])),
         ("versions", _first([_versions(result.versions) for result in run.results])),
         ("threads per job", _first([str(result.n_threads) for result in run.results])),
@@ -93,9 +93,9 @@ def method_section(context: ReportContext) -> Content:
     ]
     parts.append(table(["", ""], [[name, value] for name, value in facts if value], "ll"))
     parts.append(
-        "Preprocessing is fitted on the training images only. The validation images rank the "
-        "models; each model is then refitted on training and validation images and scored on the "
-        "test images once. What failed stays in the table with its reason."
+        "Preprocessing is fitted on the training rows only. The validation rows rank the "
+        "models; each model is then refitted on training and validation rows and scored on the "
+        "test rows once. What failed stays in the table with its reason."
     )
     parts.append("\n".join(f"- **{name}**: {text}" for name, text in _COLUMNS))
     parts.append("The same figures by machine: [results.csv](results.csv), results.json.")

@@ -90,14 +90,14 @@ def _model_content(context: ReportContext, row: Row) -> Content:
         which = ""
         if len(result.per_class) > MAX_CLASSES_SHOWN:
             which = f", the {MAX_CLASSES_SHOWN} hardest of {len(result.per_class)} classes"
-        parts += [f"Classification report on the test images, %{which}:", _class_table(result)]
+        parts += [f"Classification report on the test rows, %{which}:", _class_table(result)]
     parts += ["Parameters:", _parameter_table(result.parameters)]
     return Content("\n\n".join(parts), tuple(figures))
 
 
 def _confusion_spec(context: ReportContext, row: Row) -> FigureSpec:
     result = row.shown
-    error = f"{percent(result.test_error)} % of {result.n_test:,} test images wrong"
+    error = f"{percent(result.test_error)} % of {result.n_test:,} test rows wrong"
     return FigureSpec(
         f"confusion_{result.stem}",
         f"Confusion matrix of {row.title}, {error}",
@@ -181,7 +181,7 @@ def _worst_pairs(context: ReportContext, result: Result) -> str:
         if counts[row, column]
     ]
     if not pairs:
-        return "It makes no mistakes on the test images."
+        return "It makes no mistakes on the test rows."
     return f"Most frequent mistakes: {', '.join(pairs)}."
 
 
@@ -209,7 +209,7 @@ def _class_table(result: Result) -> str:
                 for field in ("precision", "recall", "f1")
             ]
             rows.append([f"*{name}*", *averages, f"{sum(support):,}"])
-    return table(["class", "precision", "recall", "F1", "images"], rows, "lrrrr")
+    return table(["class", "precision", "recall", "F1", "rows"], rows, "lrrrr")
 
 
 def _parameter_table(parameters: dict[str, Any]) -> str:

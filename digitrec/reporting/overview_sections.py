@@ -160,7 +160,7 @@ def _winner_sentence(context: ReportContext) -> str:
     if best.test_error is not None:
         wrong = round(best.test_error * best.n_test)
         sentence += (
-            f" It then misreads {wrong:,} of the {best.n_test:,} test images: "
+            f" It then misreads {wrong:,} of the {best.n_test:,} test rows: "
             f"**{percent(best.test_error)} % error**, {percent(best.test_accuracy)} % accuracy"
         )
         if best.test_accuracy_low is not None and best.test_accuracy_high is not None:
@@ -170,7 +170,7 @@ def _winner_sentence(context: ReportContext) -> str:
             )
         sentence += "."
     # A percent sign never starts a line.
-    return f"{sentence} The test images chose nothing.".replace(" %", "\u00a0%")
+    return f"{sentence} The test rows chose nothing.".replace(" %", "\u00a0%")
 
 
 def _count(n: int, noun: str) -> str:
@@ -188,7 +188,7 @@ def _legend(context: ReportContext) -> str:
     if any(row.shown.stem in alike for row in context.rows if not row.is_winner):
         level = context.run.analyses["significance"]["alpha"]
         text += (
-            " ≈ not distinguishable from ★ on the test images (McNemar's exact test with Holm's "
+            " ≈ not distinguishable from ★ on the test rows (McNemar's exact test with Holm's "
             f"correction, level {level:g})."
         )
     if any(len(row.results) > 1 for row in context.rows):
@@ -240,7 +240,7 @@ def per_class_section(context: ReportContext) -> Content | None:
         untested = [classes[i] for i in range(len(classes)) if i not in tested]
         named = join_words([escape(name) for name in untested[:10]])
         more = f" and {len(untested) - 10} more" if len(untested) > 10 else ""
-        notes.append(f"Without test images, and so without a score: {named}{more}.")
+        notes.append(f"Without test rows, and so without a score: {named}{more}.")
     figure = FigureSpec(
         "f1_by_class",
         f"F1 score of each model on each class; the hardest class is {hardest}",
@@ -298,11 +298,11 @@ def published_section(context: ReportContext) -> Content | None:
     body = table(["method", "test error, %", "source"], [(m, e, s) for _, m, s, e in lines], "lrl")
     note = (
         "How do these errors compare with those of others? Others' figures are as they gave "
-        "them, on the same test images but with their own "
+        "them, on the same test rows but with their own "
         "machines, training and choices."
     )
     if context.run.dataset["n_train"] < 60_000 or context.run.dataset["n_test"] < 10_000:
-        note += " This run used only a part of the images."
+        note += " This run used only a part of the rows."
     return Content(f"## Published results\n\n{note}\n\n{body}")
 
 

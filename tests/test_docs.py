@@ -25,8 +25,6 @@ PAGES = {
     for path in [ROOT / "README.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").glob("*.md"))]
 }
 README = PAGES["README.md"]
-# Without the weights, the first recognition trains for minutes.
-HAS_WEIGHTS = (ROOT / "digitrec" / "inference" / "weights" / "recognizer.npz").exists()
 MARK = "--- end of a block ---"
 NOT_RUN = "<!-- not run -->\n"
 # What takes minutes, needs a network, a server or files that only a user has.
@@ -160,11 +158,7 @@ def test_python_runs_and_prints_what_the_page_shows(page, workplace):
     blocks = _blocks(page, "python")
     for text, _, _ in blocks:
         compile(text, page, "exec")
-    run = [
-        (text, output)
-        for text, output, wanted in blocks
-        if wanted and (HAS_WEIGHTS or "ecognizer" not in text)
-    ]
+    run = [(text, output) for text, output, wanted in blocks if wanted]
     script = "\n".join(f"{text}\nprint({MARK!r}, flush=True)" for text, _ in run)
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", script], capture_output=True, text=True, timeout=300
@@ -188,7 +182,7 @@ def _shape(text):
 def test_commands_run(page, workplace, capsys):
     """In the order of the page: each may use what those before have written."""
     for line in _commands(page):
-        if SLOW.search(line) or ("predict" in line and "--model" not in line and not HAS_WEIGHTS):
+        if SLOW.search(line):
             continue
         code = 0
         try:

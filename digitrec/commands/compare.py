@@ -97,6 +97,13 @@ def compare_models(
             "macro_f1, log_loss, or a scorer of scikit-learn."
         ),
     ] = "accuracy",
+    tune: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N|TIME",
+            help="Search the parameters of each model: candidates to draw, or a time such as 5m.",
+        ),
+    ] = None,
     profile: Annotated[
         str | None, typer.Option(help="Bundle of further analyses: fast or full.")
     ] = None,
@@ -229,6 +236,7 @@ def compare_models(
         mnist_c=mnist_c,
         ignore=ignore or [],
         metric=metric,
+        tune=tune,
         budget=budget,
         random_state=random_state,
         seeds=seeds,

@@ -17,6 +17,7 @@ from digitrec.errors import ConfigurationError, DigitrecError, check_choice
 from digitrec.evaluation.frames import Candidate, candidates, jobs_frame, leaderboard_frame
 from digitrec.evaluation.result import Result, Run, read_run
 from digitrec.evaluation.store import JobStore
+from digitrec.evaluation.tuning import tuning_rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -195,6 +196,26 @@ class Comparison:
         frame = pd.DataFrame(self._ok(name).per_class)
         frame.index = pd.Index(self._shown_labels(), name="class")
         return frame[["precision", "recall", "f1", "support"]]
+
+    def tuning(self) -> pd.DataFrame:
+        """Return what the searches of ``tune=`` gained: one row a model.
+
+        Returns
+        -------
+        DataFrame
+            ``model``, ``features``, ``tuned`` (name of the chosen, or None where no candidate
+            beat the default), ``n_candidates``, ``seconds``, ``default`` and ``best``
+            (validation accuracy; the best of many flatters), ``parameters`` of the best,
+            ``test_gain`` with ``test_low`` and ``test_high``: the difference in test accuracy
+            and its 95 % interval (Tango, paired). The test rows chose nothing: where that
+            interval holds 0, the gain is within chance.
+        """
+        import pandas as pd
+
+        return pd.DataFrame(tuning_rows(self.run, self._test_predictions))
+
+    def _test_predictions(self, result: Result) -> tuple[np.ndarray, np.ndarray]:
+        return self._labels()[0], self._store.read_predictions(result).y_test_pred
 
     def analysis(self, name: str, **options: Any) -> Any:
         """Return the output of a further analysis, computed where it is not there yet.

@@ -23,6 +23,7 @@ from digitrec.evaluation.candidates import resolve_models
 from digitrec.evaluation.experiment import Experiment, make_jobs, run_experiment
 from digitrec.evaluation.ranking import check_metric, metric_name
 from digitrec.evaluation.runner import Event
+from digitrec.evaluation.tuning import check_space
 
 __all__ = [
     "as_dataset",
@@ -50,6 +51,8 @@ def compare(
     repeats: int = 1,
     analyses: str | Iterable[str] | None = None,
     metric: str | Callable[..., float] = "accuracy",
+    tune: int | str | None = None,
+    search: Mapping[str, Mapping[str, Any]] | None = None,
     timeout: float | str | Mapping[str, float | str] | None = None,
     max_memory: int | str | None = None,
     budget: float | str | None = None,
@@ -102,6 +105,13 @@ def compare(
     metric : str or callable
         What ranks the models, always on the validation rows: ``"accuracy"``,
         ``"balanced_accuracy"``, ``"macro_f1"``, ``"log_loss"``, or a scikit-learn scorer.
+    tune : int or str, optional
+        Search the parameters of each model that has a search space: candidates to draw, or a
+        time for all searches such as ``"5m"``. Candidates are chosen on the validation rows; the
+        chosen is a further row, beside the model as it was; see `Comparison.tuning`.
+    search : mapping, optional
+        Search spaces by model, own ones included: for each parameter a list of values,
+        ``("log", low, high)``, or a distribution of `scipy.stats`.
     timeout : float, str or mapping, optional
         Seconds, or a text such as ``"5m"``, after which a model's process is killed; by model
         where it is a mapping.
@@ -185,6 +195,8 @@ def compare(
             repeats=repeats,
             analyses=analyses,
             metric=metric,
+            tune=tune,
+            search=search,
             timeout=timeout,
             max_memory=max_memory,
             budget=budget,
@@ -344,6 +356,8 @@ def make_experiment(
     repeats: int = 1,
     analyses: str | Iterable[str] | None = None,
     metric: str | Callable[..., float] = "accuracy",
+    tune: int | str | None = None,
+    search: Mapping[str, Mapping[str, Any]] | None = None,
     timeout: float | str | Mapping[str, float | str] | None = None,
     max_memory: int | str | None = None,
     budget: float | str | None = None,
@@ -399,7 +413,14 @@ def make_experiment(
             for model, values in given.items():
                 if not specs[model].problem:
                     specs[model].build(random_state, values)
+    n_tuned, tune_seconds = _search_size(tune, metric, search)
+    for model, space in (search or {}).items():
+        check_choice("model of this comparison", model, specs)
+        check_space(model, space)
     return Experiment(
+        tune=n_tuned,
+        tune_seconds=tune_seconds,
+        search=search or {},
         models=specs,
         features=features,
         folder=folder,
@@ -432,6 +453,23 @@ def make_experiment(
         command=command,
         config=config or {},
     )
+
+
+def _search_size(
+    tune: int | str | None, metric: str | Callable[..., float], search: object
+) -> tuple[int | None, float | None]:
+    """Return the candidates of each model and the time of all searches that are asked for."""
+    if tune is None:
+        if search:
+            raise ConfigurationError("search= is for tune=: give the candidates, such as tune=30")
+        return None, None
+    if metric != "accuracy":
+        raise ConfigurationError("tune= chooses by accuracy: leave metric= as it is")
+    if isinstance(tune, str) and not tune.strip().isdigit():
+        return None, parse_seconds(tune, "time of tune=")
+    number = int(tune)
+    _check_number("tune", number, 1)
+    return number, None
 
 
 def parse_seconds(value: float | str, what: str = "time limit") -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -81,6 +82,12 @@ class Experiment:
         What ranks the models on the validation rows; see `digitrec.evaluation.ranking`.
     budget : float or None
         Wall time in seconds that the whole run may take.
+    tune : int or None
+        Candidates to draw for each model that has a search space; None for no search.
+    tune_seconds : float or None
+        Wall time that all searches together may take.
+    search : mapping of str to mapping
+        Search spaces by model that replace those of the registry.
     command : str
         The command or call, for the report.
     config : mapping
@@ -111,6 +118,9 @@ class Experiment:
     options: Mapping[str, Any] = field(default_factory=dict)
     metric: Any = "accuracy"
     budget: float | None = None
+    tune: int | None = None
+    tune_seconds: float | None = None
+    search: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     command: str = ""
     config: Mapping[str, Any] = field(default_factory=dict)
     cache: Path | None = None
@@ -192,28 +202,94 @@ def make_jobs(experiment: Experiment, dataset: Dataset, source: str) -> list[Job
     problems = [model.problem for _, model in pairs]
     if all(problems):
         raise ConfigurationError(f"no model can be run: {pairs[0][1].name} {problems[0]}")
+    n_jobs = len(pairs) * experiment.n_seeds
     return [
-        make_job(
-            dataset,
-            source=source,
-            features=features,
-            model=model,
-            random_state=seed,
-            overrides=experiment.overrides.get(model.name),
-            augment=experiment.augment,
-            max_train=experiment.max_train,
-            load_seed=first,
-            cache=experiment.cache_folder.resolve(),
-            folder=experiment.store.folder,
-            limits=Limits(
-                timeout=experiment.timeouts.get(model.name, experiment.timeout),
-                max_memory=experiment.max_memory,
-                n_threads=experiment.n_threads(len(pairs) * experiment.n_seeds),
-            ),
-        )
+        _make_one(experiment, dataset, source, features, model, seed, n_jobs)
         for features, model in pairs
         for seed in range(first, first + experiment.n_seeds)
     ]
+
+
+def _make_one(
+    experiment: Experiment,
+    dataset: Dataset,
+    source: str,
+    features: FeatureSpec,
+    model: ModelSpec,
+    seed: int,
+    n_jobs: int,
+    parameters: Mapping[str, Any] | None = None,
+) -> Job:
+    """Return the job of one model, with `parameters` replaced besides those of the experiment."""
+    return make_job(
+        dataset,
+        source=source,
+        features=features,
+        model=model,
+        random_state=seed,
+        overrides={**experiment.overrides.get(model.name, {}), **(parameters or {})},
+        augment=experiment.augment,
+        max_train=experiment.max_train,
+        load_seed=experiment.random_state,
+        cache=experiment.cache_folder.resolve(),
+        folder=experiment.store.folder,
+        limits=Limits(
+            timeout=experiment.timeouts.get(model.name, experiment.timeout),
+            max_memory=experiment.max_memory,
+            n_threads=experiment.n_threads(n_jobs),
+        ),
+    )
+
+
+def _tune(
+    experiment: Experiment,
+    dataset: Dataset,
+    source: str,
+    jobs: list[Job],
+    deadline: float | None,
+    report: Callable[[str], None],
+) -> tuple[list[Job], list[dict[str, Any]]]:
+    """Search the parameters of the models; return the jobs of the chosen, and the records."""
+    from digitrec.evaluation.tuning import MAX_CANDIDATES, tune_model
+
+    if experiment.tune is None and experiment.tune_seconds is None:
+        return [], []
+    seed = experiment.random_state
+    parents = [job for job in jobs if job.random_state == seed and not job.problem]
+    searched = [
+        (job, space)
+        for job in parents
+        if (space := experiment.search.get(job.model, job.model_spec.search))
+    ]
+    started = time.monotonic()
+    chosen: list[Job] = []
+    records: list[dict[str, Any]] = []
+    for place, (job, space) in enumerate(searched):
+        features, model = job.feature_spec, job.model_spec
+        ends = [deadline] if deadline is not None else []
+        if experiment.tune_seconds is not None:
+            ends.append(started + experiment.tune_seconds)
+        # What is left is shared equally among the models that are still to come.
+        left = (min(ends) - time.monotonic()) / (len(searched) - place) if ends else None
+        found = tune_model(
+            job,
+            functools.partial(
+                _make_one, experiment, dataset, source, features, model, seed, len(jobs)
+            ),
+            space,
+            dataset,
+            n_candidates=experiment.tune or MAX_CANDIDATES,
+            n_workers=experiment.n_workers,
+            seconds=left,
+            report=report,
+        )
+        records.append(found.record)
+        if found.chosen is not None:
+            chosen += [
+                _make_one(experiment, dataset, source, features, found.chosen, s, len(jobs))
+                for s in range(seed, seed + experiment.n_seeds)
+            ]
+    return chosen, records
 
 
 def _pairs(
@@ -313,6 +389,8 @@ def run_experiment(
     jobs = make_jobs(experiment, dataset, source)
     store = experiment.store
     with store.lock():
+        tuned, tuning = _tune(experiment, dataset, source, jobs, deadline, report)
+        jobs += tuned
         reused, to_run = split_stored(
             jobs, store, force=experiment.force, only_failed=experiment.only_failed
         )
@@ -352,7 +430,7 @@ def run_experiment(
             command=experiment.command,
             config=dict(experiment.config),
         )
-        run = dataclasses.replace(run, metric=metric_name(experiment.metric))
+        run = dataclasses.replace(run, metric=metric_name(experiment.metric), tuning=tuning)
         if not to_run:
             run = keep_times(run, experiment.folder / "results.json")
         write_predictions(run, store, dataset, experiment.folder / "predictions")

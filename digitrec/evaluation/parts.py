@@ -22,9 +22,20 @@ from digitrec.evaluation.splits import validation_split
 from digitrec.evaluation.store import JobStore
 
 if TYPE_CHECKING:
-    from digitrec.analyses import AnalysisContext
+    from collections.abc import Callable
 
-__all__ = ["fold_rows", "job_of", "make_part_job", "nested_rows", "part_rows", "run_parts"]
+    from digitrec.analyses import AnalysisContext
+    from digitrec.datasets import Dataset
+
+__all__ = [
+    "fold_rows",
+    "job_of",
+    "make_part_job",
+    "nested_rows",
+    "part_rows",
+    "run_part_jobs",
+    "run_parts",
+]
 
 Rows = NDArray[np.intp]
 
@@ -55,16 +66,42 @@ def make_part_job(parent: Job, part: Part, *, timeout: float | None = None, **ch
 
 
 def run_parts(context: AnalysisContext, jobs: list[Job], title: str) -> list[Result]:
+    """Run jobs on parts for an analysis; see `run_part_jobs`."""
+    return run_part_jobs(
+        jobs, context.dataset, n_workers=context.n_jobs, title=title, report=context.report
+    )
+
+
+def run_part_jobs(
+    jobs: list[Job],
+    dataset: Dataset,
+    *,
+    n_workers: int,
+    title: str,
+    report: Callable[[str], None] = lambda line: None,
+    deadline: float | None = None,
+) -> list[Result]:
     """Run jobs on parts, side by side, and return their results in the same order.
 
     Parameters
     ----------
-    context : AnalysisContext
-        Its dataset is put where the processes find it.
     jobs : list of Job
         See `make_part_job`.
+    dataset : Dataset
+        The data, which are put where the processes find them.
+    n_workers : int
+        Jobs at a time, and cores.
     title : str
-        Name of the analysis for the progress lines.
+        What they are for, in the progress lines.
+    report : callable
+        Told in a line of each that ends.
+    deadline : float, optional
+        `time.monotonic` after which nothing may run.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        If Ctrl-C ended them; what is finished is stored.
     """
     from digitrec.evaluation.executors import KillablePool
     from digitrec.evaluation.shared import SharedData
@@ -72,19 +109,20 @@ def run_parts(context: AnalysisContext, jobs: list[Job], title: str) -> list[Res
 
     if not jobs:
         return []
+    cache = jobs[0].cache
     store = JobStore(jobs[0].folder)
     with store.lock():
         found, to_run = split_stored(jobs, store)
         if to_run:
-            n_workers = max(1, min(len(to_run), context.n_jobs))
-            n_threads = max(1, context.n_jobs // n_workers)
+            n_cores, n_workers = n_workers, max(1, min(len(to_run), n_workers))
+            n_threads = max(1, n_cores // n_workers)
             executor = KillablePool(n_workers, n_threads)
             try:
-                SharedData(context.cache, n_jobs=context.n_jobs).put(context.dataset)
-                features = FeatureStore(context.cache / "features", n_jobs=context.n_jobs)
+                SharedData(cache, n_jobs=n_cores).put(dataset)
+                features = FeatureStore(cache / "features", n_jobs=n_cores)
                 for name in dict.fromkeys(job.features for job in to_run):
                     if name in FEATURES:
-                        features.fixed(context.dataset, name)
+                        features.fixed(dataset, name)
             except BaseException:
                 executor.shutdown(cancel_futures=True)
                 raise
@@ -96,7 +134,7 @@ def run_parts(context: AnalysisContext, jobs: list[Job], title: str) -> list[Res
                     line = f"{title}: {result.stem}, {result.part} ({done} of {total})"
                     if not result.ok:
                         line += f": {result.reason.splitlines()[0]}"
-                    context.report(line)
+                    report(line)
 
             ran, interrupted = run_jobs(
                 [_with_threads(job, n_threads) for job in to_run],
@@ -104,6 +142,7 @@ def run_parts(context: AnalysisContext, jobs: list[Job], title: str) -> list[Res
                 executor,
                 n_workers=n_workers,
                 total=len(jobs),
+                deadline=deadline,
                 on_event=tell,
             )
             if interrupted:

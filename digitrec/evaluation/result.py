@@ -173,6 +173,8 @@ class Run:
         What ranks the models on the validation rows.
     analyses : dict
         JSON-safe output of each further analysis, by the name of its report section.
+    tuning : list of dict
+        What the search over each model gave; see `digitrec.evaluation.tuning.Tuning`.
     failures : dict of str to str
         Why an analysis that was asked for has no output, by its name.
     command : str
@@ -190,6 +192,7 @@ class Run:
     winner: str | None
     metric: str = "accuracy"
     analyses: dict[str, Any] = field(default_factory=dict)
+    tuning: list[dict[str, Any]] = field(default_factory=list)
     failures: dict[str, str] = field(default_factory=dict)
     config: dict[str, Any] = field(default_factory=dict)
     command: str

@@ -36,6 +36,9 @@ class ModelSpec:
         Extra of digitrec and importable package the model needs; empty where none.
     features : tuple of str
         Feature sets the model can take; empty means all of them.
+    search : mapping
+        Search space for tuning: for each parameter a list of values, ``("log", low, high)`` or
+        ``("uniform", low, high)``.
     problem : str
         Why the model cannot be run, such as an estimator that cannot be pickled; else empty.
     """
@@ -48,6 +51,7 @@ class ModelSpec:
     extra: str = ""
     package: str = ""
     features: tuple[str, ...] = field(default=())
+    search: Mapping[str, Any] = field(default_factory=dict, compare=False)
     problem: str = ""
 
     @property

@@ -202,6 +202,7 @@ _SPECS = (
         summary="A linear model of the log-odds of each class (multinomial, L2, L-BFGS).",
         factory=_logistic_regression,
         seconds=5,
+        search={"C": ("log", 0.003, 10.0)},
     ),
     ModelSpec(
         name="svm",
@@ -209,6 +210,7 @@ _SPECS = (
         summary="A support vector classifier with an RBF kernel; predicts by matrix products.",
         factory=_svm,
         seconds=6,
+        search={"C": ("log", 0.5, 100.0), "gamma": ("log", 0.001, 0.05)},
     ),
     ModelSpec(
         name="random_forest",
@@ -216,6 +218,7 @@ _SPECS = (
         summary="100 trees on linear discriminants of all classes and of each pair, in 64 levels.",
         factory=_random_forest,
         seconds=9,
+        search={"max_features": [2, 3, 5, 10], "min_samples_leaf": [1, 2, 4]},
     ),
     ModelSpec(
         name="mlp",
@@ -223,6 +226,11 @@ _SPECS = (
         summary="A feed-forward network with one hidden ReLU layer, Adam and early stopping.",
         factory=_mlp,
         seconds=10,
+        search={
+            "alpha": ("log", 1e-6, 0.1),
+            "learning_rate_init": ("log", 3e-4, 1e-2),
+            "hidden_layer_sizes": [(128,), (256,), (512,)],
+        },
     ),
     ModelSpec(
         name="dummy",
@@ -237,6 +245,7 @@ _SPECS = (
         summary="The distance-weighted vote of the five nearest training images.",
         factory=_knn,
         seconds=5,
+        search={"n_neighbors": [1, 3, 4, 5, 7, 10, 15], "weights": ["uniform", "distance"]},
     ),
     ModelSpec(
         name="extra_trees",
@@ -244,6 +253,7 @@ _SPECS = (
         summary="The random forest with split thresholds that are drawn at random.",
         factory=_extra_trees,
         seconds=6,
+        search={"max_features": [3, 5, 10, 20], "min_samples_leaf": [1, 2, 4]},
     ),
     ModelSpec(
         name="hist_gradient_boosting",
@@ -251,6 +261,11 @@ _SPECS = (
         summary="Boosted trees on binned features, one tree per class and round.",
         factory=_hist_gradient_boosting,
         seconds=90,
+        search={
+            "learning_rate": ("log", 0.03, 0.5),
+            "max_leaf_nodes": [15, 31, 63],
+            "l2_regularization": ("log", 1e-3, 10.0),
+        },
     ),
     ModelSpec(
         name="lda",
@@ -265,6 +280,7 @@ _SPECS = (
         summary="Quadratic discriminant analysis: one Gaussian a class, shrunk covariances.",
         factory=_qda,
         seconds=1,
+        search={"shrinkage": ("log", 0.001, 0.5)},
     ),
     ModelSpec(
         name="linear_svm",
@@ -272,6 +288,7 @@ _SPECS = (
         summary="A linear support vector classifier, one class against the rest (LIBLINEAR).",
         factory=_linear_svm,
         seconds=5,
+        search={"C": ("log", 0.001, 10.0)},
     ),
     ModelSpec(
         name="ridge",
@@ -279,6 +296,7 @@ _SPECS = (
         summary="Least squares on class indicators with an L2 penalty.",
         factory=_ridge,
         seconds=0.5,
+        search={"alpha": ("log", 0.001, 1000.0)},
     ),
     ModelSpec(
         name="gaussian_nb",
@@ -286,6 +304,7 @@ _SPECS = (
         summary="One Gaussian per class and feature, features taken as independent.",
         factory=_gaussian_nb,
         seconds=0.5,
+        search={"var_smoothing": ("log", 1e-9, 1.0)},
     ),
     ModelSpec(
         name="decision_tree",
@@ -293,6 +312,7 @@ _SPECS = (
         summary="A single tree with at least three rows a leaf.",
         factory=_decision_tree,
         seconds=12,
+        search={"min_samples_leaf": [1, 2, 3, 5, 10, 20], "max_depth": [None, 10, 20]},
     ),
     ModelSpec(
         name="nystroem_svm",

@@ -15,7 +15,12 @@ from digitrec.analyses import ANALYSES, Predictions, ReportContext
 from digitrec.evaluation.result import Result, Run
 from digitrec.rendering.section import FigureSpec, Section
 from digitrec.rendering.style import render_png
-from digitrec.reporting import method_sections, model_sections, overview_sections
+from digitrec.reporting import (
+    method_sections,
+    model_sections,
+    overview_sections,
+    tuning_section,
+)
 from digitrec.reporting.charts import chart_html
 from digitrec.reporting.explorer import build_explorer
 from digitrec.reporting.html import render_html
@@ -39,7 +44,12 @@ class Report:
 
 def report_sections() -> list[Section]:
     """Return the parts of a report, in the order in which a reader meets them."""
-    own = (overview_sections.SECTIONS, model_sections.SECTIONS, method_sections.SECTIONS)
+    own = (
+        overview_sections.SECTIONS,
+        model_sections.SECTIONS,
+        method_sections.SECTIONS,
+        tuning_section.SECTIONS,
+    )
     sections = [section for group in own for section in group]
     sections += [Section(a.name, a.section, a.order) for a in ANALYSES.values()]
     return sorted(sections, key=lambda section: section.order)

@@ -1,0 +1,96 @@
+"""The search over parameters: drawn, chosen on validation rows, told honestly."""
+
+import numpy as np
+import pytest
+from own_estimators import Centroids
+from scipy.stats import loguniform
+from sklearn.neighbors import KNeighborsClassifier
+
+import digitrec
+from digitrec.errors import ConfigurationError
+from digitrec.evaluation.tuning import draw_candidates
+from digitrec.models import MODELS
+
+
+@pytest.fixture(scope="module")
+def rings():
+    """Two classes that one neighbour tells apart better than two hundred."""
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 2, 600)
+    angle = rng.uniform(0, 2 * np.pi, 600)
+    radius = 1 + y + rng.normal(0, 0.15, 600)
+    return np.column_stack([radius * np.cos(angle), radius * np.sin(angle)]), y
+
+
+def test_candidates_come_from_their_space_and_none_twice():
+    space = {"a": [1, 2, 3], "b": ("log", 0.1, 10.0), "c": ("uniform", -1.0, 1.0)}
+    drawn = draw_candidates(space, 50, 0)
+    assert drawn == draw_candidates(space, 50, 0) != draw_candidates(space, 50, 1)
+    for name, low, high in (("a", 1, 3), ("b", 0.1, 10), ("c", -1, 1)):
+        assert all(low <= candidate[name] <= high for candidate in drawn)
+    few = draw_candidates({"a": [1, 2], "b": ["x", "y"]}, 50, 0)
+    assert len(few) == len({tuple(sorted(c.items())) for c in few}) == 4
+
+
+def test_spaces_of_the_registry_name_parameters_that_the_models_have():
+    for spec in MODELS.values():
+        for candidate in draw_candidates(spec.search, 3, 0) if spec.search else []:
+            spec.build(0, candidate)
+
+
+def test_the_chosen_is_a_row_beside_the_default(rings, tmp_path):
+    bad = KNeighborsClassifier(200)
+    space = {"n_neighbors": [1, 5, 150], "weights": ["uniform"]}
+    c = digitrec.compare(rings, {"knn_own": bad, "dummy": "dummy"}, tune=10,
+                         search={"knn_own": space})  # fmt: skip
+    board = c.leaderboard()
+    assert set(board.index) == {"knn_own", "knn_own_tuned", "dummy"}
+    assert c.best_name == "knn_own_tuned"
+    assert c.result("knn_own_tuned").parameters["n_neighbors"] in (1, 5)
+    (row,) = c.tuning().to_dict("records")
+    assert (row["model"], row["tuned"], row["n_candidates"]) == ("knn_own", "knn_own_tuned", 4)
+    assert row["default"] == board.loc["knn_own", "validation_accuracy"]
+    assert row["best"] == board.loc["knn_own_tuned", "validation_accuracy"] > row["default"]
+    gain = board.loc["knn_own_tuned", "test_accuracy"] - board.loc["knn_own", "test_accuracy"]
+    assert row["test_gain"] == pytest.approx(gain)
+    assert row["test_low"] < row["test_gain"] < row["test_high"]
+    report = c.report(tmp_path).read_text()
+    assert "## Tuning" in report
+    assert "`n_neighbors=150, weights='uniform'`" in report
+    again = digitrec.compare(rings, {"knn_own": bad, "dummy": "dummy"}, tune=10,
+                             search={"knn_own": space})  # fmt: skip
+    assert again.run.tuning == c.run.tuning
+    assert digitrec.read_comparison(c.folder).tuning().equals(c.tuning())
+
+
+def test_a_search_that_finds_nothing_better_adds_no_row(rings):
+    search = {"k_neighbors_classifier": {"n_neighbors": [250, 300]}}
+    c = digitrec.compare(rings, KNeighborsClassifier(5), tune=2, search=search)
+    assert c.names == ["k_neighbors_classifier"]
+    (row,) = c.tuning().to_dict("records")
+    assert row["tuned"] is None
+    assert row["best"] == row["default"]
+
+
+def test_a_search_ends_with_its_time(rings):
+    c = digitrec.compare(rings, KNeighborsClassifier(5), tune="1s",
+                         search={"k_neighbors_classifier": {"p": loguniform(1, 8)}})  # fmt: skip
+    states = [row["status"] for row in c.run.tuning[0]["candidates"]]
+    assert "not_run" in states
+    assert c.leaderboard()["status"].iloc[0] == "ok"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"tune": 0}, "tune must be a whole number"),
+        ({"tune": "later"}, "cannot read the time of tune= 'later'"),
+        ({"search": {"centroids": {"shift": [1]}}}, "search= is for tune="),
+        ({"tune": 3, "metric": "macro_f1"}, "tune= chooses by accuracy"),
+        ({"tune": 3, "search": {"svm": {"C": [1]}}}, "unknown model of this comparison 'svm'"),
+        ({"tune": 3, "search": {"centroids": {"shift": 5}}}, "search space of centroids.shift"),
+    ],
+)
+def test_searches_that_cannot_be_made_are_refused(rings, arguments, message):
+    with pytest.raises(ConfigurationError, match=message):
+        digitrec.compare(rings, Centroids(), **arguments)

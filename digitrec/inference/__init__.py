@@ -3,8 +3,9 @@
 ``Recognizer(model=None, *, threshold=None)`` takes nothing (the default recogniser, whose
 weights come with the package), the path of a saved model, or a fitted pipeline. Its methods:
 
-- ``predict_digit(image) -> DigitPrediction``: an image of one digit;
-- ``predict_digits(images) -> list[DigitPrediction]``: many such images;
+- ``predict_digit(image, *, context=None) -> DigitPrediction``: an image of one digit, or with
+  ``context="crop"`` one digit among pieces of others;
+- ``predict_digits(images, *, context=None) -> list[DigitPrediction]``: many such images;
 - ``predict_rows(X) -> list[DigitPrediction]``: rows of shape (n, 784), 0–255, as in MNIST;
 - ``read(image, *, region=None, rotation=None, expected=None) -> Reading``: rows of digits.
 

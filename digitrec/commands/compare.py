@@ -433,6 +433,8 @@ def _publish(
     anew : bool
         Write it in any case.
     """
+    from digitrec.analyses import ReportContext
+    from digitrec.analyses.checks import found_warnings
     from digitrec.commands.tables import accuracy_table
     from digitrec.reporting import read_predictions, write_index, write_report
 
@@ -445,6 +447,8 @@ def _publish(
     write_index(folder.parent)
     if not view.quiet:
         view.console.print(accuracy_table(run))
+    for sentence in found_warnings(ReportContext(run=run)):
+        view.warning(sentence)
     view.line(f"report: {page}")
 
 

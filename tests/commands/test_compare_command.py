@@ -160,8 +160,10 @@ def test_the_version_and_the_module():
 
 def test_checks_are_in_every_report_but_those_ignored(tmp_path):
     ignored = ("--ignore", "close_lead", "--ignore", "busy_machine")
-    done = call(*SMALL, "--models", "lda,ridge", *ignored, "--output-dir", tmp_path)
+    models = ("--models", "lda,logistic_regression", "--set", "logistic_regression.max_iter=2")
+    done = call(*SMALL, *models, *ignored, "--output-dir", tmp_path)
     assert done.exit_code == 0, done.output
+    assert "Warning: Stopped at the iteration limit" in done.output
     report = (tmp_path / "digits" / "report.md").read_text()
     assert "## Checks" in report
     assert "Left out on request: `busy_machine`, `close_lead`." in report

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from digitrec.analyses._report_context import ReportContext
 
-__all__ = ["ANALYSIS"]
+__all__ = ["ANALYSIS", "found_warnings"]
 
 _COLUMNS = 8  # pictures in a line
 
@@ -104,6 +104,15 @@ def section(context: ReportContext) -> Content | None:
     for entry in by_status.get("not run", ()):
         parts.append(f"{code(entry['name'])} could not run: {escape(entry['sentence'])}.")
     return Content("\n\n".join(parts), tuple(figures))
+
+
+def found_warnings(context: ReportContext) -> list[str]:
+    """Return the sentences of the warnings that the checks of a run found."""
+    return [
+        _with_titles(context, entry["sentence"])
+        for entry in (context.output("checks") or {}).get("checks", ())
+        if (entry["status"], entry["severity"]) == ("found", "warning")
+    ]
 
 
 def _names(entries: list[dict[str, Any]]) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -48,3 +51,27 @@ def test_a_digit_in_noise_has_a_bounded_number_of_pieces(kind, cell):
 def test_a_page_of_noise_has_a_bounded_number_of_candidates(kind, cell):
     page = locate_digits(noise(kind, cell))
     assert sum(map(len, page.lines)) <= 200
+
+
+MEMORY = """
+import resource, sys
+import numpy as np
+from digitrec.inference import Recognizer
+
+recognizer = Recognizer()
+pixels = np.random.default_rng(0).random((5000, 5000)).astype(sys.argv[1])
+recognizer.predict_digit(pixels)
+recognizer.read(pixels)
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+print(peak / (2**20 if sys.platform == "darwin" else 2**10))
+"""
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_the_largest_image_stays_within_its_memory(dtype):
+    pytest.importorskip("resource")
+    run = subprocess.run(
+        [sys.executable, "-c", MEMORY, dtype], capture_output=True, text=True, check=True
+    )
+    # Megabytes, with the array itself (200 in float64) and one copy of it by this test.
+    assert float(run.stdout) < 600

@@ -15,8 +15,10 @@ if TYPE_CHECKING:
 __all__ = [
     "JOB_COLUMNS",
     "LEADERBOARD_COLUMNS",
+    "NESTED",
     "Candidate",
     "candidates",
+    "job_rows",
     "jobs_frame",
     "leaderboard_frame",
 ]
@@ -25,7 +27,9 @@ JOB_COLUMNS: Mapping[str, str] = {
     "dataset": "name of the data",
     "model": "registry key, or the caller's name",
     "features": "registry key, or the caller's name",
+    "parameters": "parameters of the model as built",
     "random_state": "seed of the validation split, the features and the model",
+    "part": "rows it was about, such as a fold; empty for all",
     "status": "ok, timeout, out_of_memory, error, interrupted or not_run",
     "reason": "why it is not ok",
     "n_train": "training rows, without those held out",
@@ -33,6 +37,7 @@ JOB_COLUMNS: Mapping[str, str] = {
     "n_test": "test rows",
     "validation_accuracy": "share of the validation rows read rightly, 0–1",
     "validation_score": "score by the metric of the run, where that is not the accuracy",
+    "is_ranked": "whether the metric of the run can be computed of it",
     "test_accuracy": "share of the test rows read rightly, 0–1",
     "test_accuracy_low": "lower end of its 95 % interval (Wilson)",
     "test_accuracy_high": "upper end",
@@ -52,19 +57,36 @@ JOB_COLUMNS: Mapping[str, str] = {
     "iterations": "iterations of the solver",
     "iteration_limit": "iterations it was allowed",
     "reached_limit": "whether a fit stopped there, short of convergence",
+    "core_wait": "seconds waited for a free core per second of running",
     "n_threads": "threads the job might use",
+    "data_fingerprint": "hash of the data",
     "key": "hash of all that determines the result",
     "finished_at": "ISO 8601 time",
 }
 """Columns of the table of jobs, with what they hold."""
 
 
+NESTED = ("per_class", "confusion", "curves")
+"""Fields of a `Result` that no cell holds; they stand in results.json."""
+
+
+def job_rows(results: Iterable[Result]) -> list[dict[str, Any]]:
+    """Return one flat record a job: `JOB_COLUMNS`, then the versions and the hardware."""
+    rows = []
+    for result in results:
+        row = {name: getattr(result, name) for name in JOB_COLUMNS}
+        for group in ("versions", "hardware"):
+            facts = getattr(result, group)
+            row |= {f"{group}_{name.replace('-', '_')}": fact for name, fact in facts.items()}
+        rows.append(row)
+    return rows
+
+
 def jobs_frame(results: Iterable[Result]) -> pd.DataFrame:
     """Return one row a job with the columns of `JOB_COLUMNS`."""
     import pandas as pd
 
-    rows = [{name: getattr(result, name) for name in JOB_COLUMNS} for result in results]
-    return pd.DataFrame(rows, columns=list(JOB_COLUMNS))
+    return pd.DataFrame(job_rows(results), columns=list(JOB_COLUMNS))
 
 
 @dataclass(frozen=True)

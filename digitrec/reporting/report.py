@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from digitrec._files import atomic_path, write_text
 from digitrec.analyses import ANALYSES, Predictions, ReportContext
+from digitrec.evaluation.frames import job_rows
 from digitrec.evaluation.result import Result, Run
 from digitrec.rendering.section import FigureSpec, Section
 from digitrec.rendering.style import render_png
@@ -29,9 +30,6 @@ if TYPE_CHECKING:
     from digitrec.datasets import Dataset
 
 __all__ = ["Report", "render_csv", "render_report", "report_sections", "write_report"]
-
-# Nested values have their own place in results.json; a flat file leaves them out.
-_NOT_FLAT = ("per_class", "confusion", "curves")
 
 
 @dataclass(frozen=True)
@@ -126,8 +124,8 @@ def write_report(
 
 
 def render_csv(results: Iterable[Result]) -> str:
-    """Return results as CSV, one row each; records in a cell are JSON."""
-    rows = [_flat(result) for result in results]
+    """Return results as CSV, one row each, with the columns of `evaluation.frames.job_rows`."""
+    rows = [{**row, "parameters": _cell(row["parameters"])} for row in job_rows(results)]
     columns = list(dict.fromkeys(name for row in rows for name in row))
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, lineterminator="\n")
@@ -136,14 +134,8 @@ def render_csv(results: Iterable[Result]) -> str:
     return text.getvalue()
 
 
-def _flat(result: Result) -> dict[str, Any]:
-    row: dict[str, Any] = {}
-    for name, value in vars(result).items():
-        if name in ("versions", "hardware"):
-            row.update({f"{name}_{key.replace('-', '_')}": item for key, item in value.items()})
-        elif name not in _NOT_FLAT:
-            row[name] = json.dumps(value, sort_keys=True) if isinstance(value, dict) else value
-    return row
+def _cell(record: dict[str, Any]) -> str:
+    return json.dumps(record, sort_keys=True)
 
 
 def _location(report_dir: Path) -> str:

@@ -1,5 +1,6 @@
 """`digitrec.compare` as a user calls it."""
 
+import dataclasses
 import subprocess
 import sys
 from pathlib import Path
@@ -28,7 +29,8 @@ from sklearn.tree import DecisionTreeClassifier
 
 import digitrec
 from digitrec.errors import ConfigurationError, DatasetError, DigitrecError
-from digitrec.evaluation.frames import JOB_COLUMNS, LEADERBOARD_COLUMNS
+from digitrec.evaluation.frames import JOB_COLUMNS, LEADERBOARD_COLUMNS, NESTED
+from digitrec.evaluation.result import Result
 
 
 def test_tables_have_the_documented_columns(compared):
@@ -39,6 +41,12 @@ def test_tables_have_the_documented_columns(compared):
     assert board.index[0] == compared.best_name
     ok = board[board["status"] == "ok"]
     assert ok["validation_accuracy"].is_monotonic_decreasing
+
+
+def test_every_field_of_a_result_is_a_documented_column_or_nested():
+    fields = {field.name for field in dataclasses.fields(Result)}
+    assert fields == {*JOB_COLUMNS, *NESTED, "versions", "hardware"}
+    assert all(JOB_COLUMNS.values())
 
 
 def test_predictions_and_matrices_speak_of_the_labels_that_were_given(compared, iris):

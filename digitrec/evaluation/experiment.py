@@ -388,7 +388,8 @@ def run_experiment(
         deadline = started_at + 0.95 * experiment.budget
     jobs = make_jobs(experiment, dataset, source)
     store = experiment.store
-    with store.lock():
+    # Comparisons in the cache share their jobs: the second takes what the first has computed.
+    with store.lock(wait=experiment.jobs_folder is not None):
         tuned, tuning = _tune(experiment, dataset, source, jobs, deadline, report)
         jobs += tuned
         reused, to_run = split_stored(

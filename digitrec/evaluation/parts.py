@@ -111,7 +111,7 @@ def run_part_jobs(
         return []
     cache = jobs[0].cache
     store = JobStore(jobs[0].folder)
-    with store.lock():
+    with store.lock(wait=True):
         found, to_run = split_stored(jobs, store)
         if to_run:
             n_cores, n_workers = n_workers, max(1, min(len(to_run), n_workers))

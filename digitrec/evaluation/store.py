@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 __all__ = ["JobPredictions", "JobStore", "small_labels"]
 
 
+_LOCK_POLL_SECONDS = 0.2
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class JobPredictions:
     """What the models of one job said.
@@ -84,17 +87,25 @@ class JobStore:
         self.folder = Path(folder)
 
     @contextlib.contextmanager
-    def lock(self) -> Iterator[None]:
+    def lock(self, *, wait: bool = False) -> Iterator[None]:
         """Keep other runs out of the folder, and clear away what a killed run left half-written.
+
+        Parameters
+        ----------
+        wait : bool
+            Wait for another run that is using the folder: it may be computing what is wanted.
 
         Raises
         ------
         DigitrecError
-            If another run is using the folder.
+            If another run is using the folder, unless it is waited for.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / ".lock").open("w") as file:
-            if not try_lock(file.fileno()):
+            while not try_lock(file.fileno()):
+                if wait:
+                    time.sleep(_LOCK_POLL_SECONDS)
+                    continue
                 raise DigitrecError(
                     f"another run is writing to {self.folder}; wait for it or choose another "
                     "--output-dir"

@@ -17,6 +17,7 @@ from digitrec.errors import DigitrecError
 from digitrec.evaluation.result import read_run
 from digitrec.models import MODELS
 from digitrec.persistence import load_model
+from digitrec.preprocessing import FEATURES
 
 ROOT = Path(__file__).parents[2]
 
@@ -243,4 +244,4 @@ def test_features_times_models_times_seeds(call, tmp_path):
     assert done.returncode == 0, done.stderr
     run = read_run(tmp_path / "digits" / "results.json")
     found = {(r.features, r.model, r.random_state) for r in run.results if r.ok}
-    assert len(found) == 3 * 2 * 2
+    assert len(found) == len(FEATURES) * 2 * 2

@@ -369,3 +369,23 @@ def test_own_models_are_killed_at_their_time_and_memory(iris):
         "endless": "timeout",
         "greedy": "out_of_memory",
     }
+
+
+TWICE = """
+import sys
+import numpy as np
+from sklearn.datasets import load_iris
+import digitrec
+c = digitrec.compare(load_iris(return_X_y=True), ["lda", "mlp"], name="twice")
+print(*c.to_frame()["finished_at"])
+"""
+
+
+def test_two_calls_at_once_share_what_they_compute():
+    calls = [
+        subprocess.Popen([sys.executable, "-c", TWICE], stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    outputs = [call.communicate()[0] for call in calls]
+    assert [call.returncode for call in calls] == [0, 0]
+    assert outputs[0] == outputs[1] != ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -31,6 +32,8 @@ MAX_LOOK_SIDE = 256
 """Most pixels of the side at which a digit is looked for."""
 MIN_LOOK_SIDE = 40
 """Least pixels of the longer side at which a digit is looked for; 8x8 images are enlarged."""
+MIN_REPEATED_SIDE = 6
+"""Least pixels of the longer side of an image whose pixels were repeated; less shows no digit."""
 MIN_DETAIL_SIDE = 640
 """Least pixels of the side of what is decoded, from which a small digit is cut."""
 MAX_CLOSE_SIDE = 180
@@ -183,7 +186,24 @@ def load_look(source: ImageSource) -> LoadedImage:
     More detail is to be had on demand.
     """
     image = load_image(source, MIN_DETAIL_SIDE, look_side=MAX_LOOK_SIDE)
+    image = _with_single_pixels(image)
     return _enlarged(image.part(content_box(image.pixels)))
+
+
+def _with_single_pixels(image: LoadedImage) -> LoadedImage:
+    """Return an image that was enlarged by repeating its pixels at the size it had before."""
+    pixels = image.pixels
+    repeats = math.gcd(*pixels.shape[:2])
+    for axis in (0, 1):
+        lines = np.moveaxis(pixels, axis, 0)
+        changes = np.flatnonzero((lines[1:] != lines[:-1]).any(axis=(1, 2))) + 1
+        repeats = math.gcd(repeats, *changes.tolist())
+        if repeats < 2:
+            return image
+    if max(pixels.shape[:2]) // repeats < MIN_REPEATED_SIDE:
+        return image
+    scale = image.scale[0] * repeats, image.scale[1] * repeats
+    return replace(image, pixels=pixels[::repeats, ::repeats], scale=scale, finer=None)
 
 
 def _enlarged(image: LoadedImage) -> LoadedImage:

@@ -97,6 +97,19 @@ def test_tiny_pictures(recognizer, digits, side):
         assert prediction.box is None or max(prediction.box) <= side
 
 
+@pytest.mark.parametrize("repeats", [2, 7])
+def test_repeated_pixels_change_nothing(recognizer, digits, repeats):
+    images, _ = digits
+    for image in images[::90]:
+        small = np.asarray(picture(image, 20))
+        plain = recognizer.predict_digit(small)
+        large = recognizer.predict_digit(np.kron(small, np.ones((repeats, repeats), np.uint8)))
+        assert large.digit == plain.digit
+        assert large.confidence == pytest.approx(plain.confidence)
+        expected = tuple(repeats * end for end in plain.box)
+        assert large.box == pytest.approx(expected, abs=repeats)  # whole pixels
+
+
 @pytest.mark.parametrize("side", [56, 90, 140])
 def test_dithered_scans(recognizer, digits, side):
     images, labels = digits

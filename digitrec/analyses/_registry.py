@@ -269,6 +269,8 @@ def run_analyses(
                 context.report(f"{record.title} failed: {failures[record.name]}")
                 continue
             write_json(path, output)
+            # As it is read the next time: JSON has no tuples.
+            output = json.loads(json.dumps(output))
         outputs[record.name] = output
     return AnalysisOutcome(outputs, failures)
 

@@ -183,10 +183,12 @@ def train_recognizer(
     plan = plan or TrainingPlan()
     if max_rows is not None:
         plan = plan.smaller(max_rows)
-    keras = _load_keras(random_state)
     sets = _gather(say) if sets is None else list(sets)
     if sets[0].image_shape != (IMAGE_SIDE, IMAGE_SIDE):
-        raise ConfigurationError(f"{sets[0].name} has no images of 28x28 pixels")
+        raise ConfigurationError(
+            f"{sets[0].name} has no images of 28x28 pixels; name a dataset first that has"
+        )
+    keras = _load_keras(random_state)
     say("varying the digits, drawing others and things that are none")
     images, labels = _compose(sets, plan, max_rows, fonts, random_state)
     order = np.random.default_rng(random_state).permutation(len(images))

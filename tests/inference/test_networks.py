@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from digitrec.cli import main
 from digitrec.datasets import load_dataset
 from digitrec.errors import ConfigurationError, ModelFileError
 from digitrec.inference import Recognizer, training
@@ -152,3 +153,16 @@ def test_a_small_recogniser_is_trained_the_same_way_each_time(tmp_path):
         training.train_recognizer(paths[0], sets=sets[1:], report=lambda line: None)
     with pytest.raises(ConfigurationError, match=r"\.npz"):
         training.train_recognizer(tmp_path / "own.joblib", sets=sets)
+
+
+def test_what_cannot_be_trained_from_is_said_before_the_work(tmp_path, capsys):
+    for arguments, words in (
+        (["--output", str(tmp_path / "own.joblib"), "--dataset", "digits"], "own.joblib"),
+        (["--fonts", str(tmp_path)], "holds no font"),
+        (["--output", str(tmp_path / "own.npz"), "--dataset", "digits"], "28x28"),
+    ):
+        with pytest.raises(SystemExit) as ended:
+            main(["recognizer", "train", *arguments])
+        assert ended.value.code
+        assert words in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())

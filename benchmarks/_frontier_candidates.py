@@ -57,9 +57,9 @@ _DIGITS = (
     ),
     Candidate(
         name="augmented_mlp",
-        title="Gradient MLP",
+        title="Edges MLP",
         summary=(
-            "512 hidden units on gradient directions, a new distorted copy of every image in "
+            "512 hidden units on edges and their bends, a new distorted copy of every image in "
             "each epoch."
         ),
         features="deskewed",
@@ -77,8 +77,8 @@ _DIGITS = (
     ),
     Candidate(
         name="committee",
-        title="Edges SVM and gradient MLP",
-        summary="The mean of the probabilities of the edges SVM and the gradient MLP.",
+        title="Edges pair",
+        summary="The mean of the probabilities of the edges SVM and the edges MLP.",
         members=("virtual_svm", "augmented_mlp"),
     ),
     Candidate(
@@ -135,7 +135,7 @@ _DIGITS = (
     ),
     Candidate(
         name="edges_mlp",
-        title="Edges MLP",
+        title="Long edges MLP",
         summary="The network on 300 components of edges and their bends, for 72 epochs.",
         features="deskewed",
         model="augmented_mlp",
@@ -150,13 +150,13 @@ _DIGITS = (
     Candidate(
         name="edges_committee",
         title="Edges committee",
-        summary="Both edges SVMs and the edges MLP.",
+        summary="Both edges SVMs and the long edges MLP.",
         members=("virtual_svm", "upright_edges_svm", "edges_mlp"),
     ),
     Candidate(
         name="edges_committee_of_four",
         title="Edges committee of four",
-        summary="Both edges SVMs, the edges MLP and the convolution SVM.",
+        summary="Both edges SVMs, the long edges MLP and the convolution SVM.",
         members=("virtual_svm", "upright_edges_svm", "edges_mlp", "convolution_svm"),
     ),
 )
@@ -187,6 +187,7 @@ _GARMENTS = (
         features="raw",
         model="augmented_mlp",
         parameters=(
+            ("descriptor", None),
             ("n_components", 300),
             ("n_epochs", 18),
             (

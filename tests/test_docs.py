@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import typer
+from threadpoolctl import threadpool_limits
 from typer.main import get_command
 
 from benchmarks.readme import insert_part, insert_results, render_block, render_registries
@@ -149,6 +150,8 @@ def workplace(tmp_path, monkeypatch, digit_model_file, bundled_digits):
     )
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DIGITREC_DATA", str(tmp_path / "cache"))
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")
     return tmp_path
 
 
@@ -186,7 +189,8 @@ def test_commands_run(page, workplace, capsys):
             continue
         code = 0
         try:
-            cli_main(shlex.split(line)[1:])
+            with threadpool_limits(1):  # small matrices: threads would only wait for each other
+                cli_main(shlex.split(line)[1:])
         except SystemExit as ended:
             code = ended.code
         assert not code, f"{line}: {capsys.readouterr().err}"

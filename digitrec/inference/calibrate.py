@@ -24,6 +24,7 @@ from digitrec.inference.selection import (
     Choice,
     accuracy_by_threshold,
     choose_threshold,
+    least_error,
     least_images,
     upper_bound,
 )
@@ -300,19 +301,18 @@ def _describe(found: Calibration) -> list[str]:
         ]
     needed = least_images(found.error, found.level)
     accepted, wrong = accuracy_by_threshold(found.confidence, found.right, found.acceptable)
-    bounds = upper_bound(wrong, accepted, found.level)
-    best = int(bounds.argmin())
-    most = int(accepted[wrong == 0].max(initial=0))
+    best, bound = least_error(wrong, accepted, found.level)
+    too_few = n < needed or not wrong[best]
     why = (
         f"too few images: even without a mistake, {needed:,} accepted images are needed"
-        if most < needed and accepted.max(initial=0) < 2 * needed
+        if too_few
         else "the recogniser makes too many mistakes on them"
     )
     return [
         *lines,
         f"no threshold can be promised to keep an error of {found.error:.3g} with "
         f"{found.level:.0%} confidence: {why}",
-        f"about the best that these images could show is an error of {bounds[best]:.2g} "
+        f"about the least that these images could promise is an error of {bound:.2g} "
         f"(threshold {GRID[best]:.4g}: {wrong[best]:,} wrong of {accepted[best]:,} accepted)",
         "no threshold file was written",
     ]

@@ -86,7 +86,9 @@ def refuse_by_probability(
         Whether the model knows the class "not a digit". Others are asked for a lead too.
     """
     if confidence < threshold:
-        return f"{UNSURE} {confidence:.2f} is below the threshold {threshold:.2f}"
+        # As many decimals as tell the two apart.
+        decimals = next((k for k in (2, 3, 4) if round(confidence, k) < round(threshold, k)), 6)
+        return f"{UNSURE} {confidence:.{decimals}f} is below the threshold {threshold:.{decimals}f}"
     if not trained:
         second, first = np.partition(probabilities, -2)[-2:]
         if first - second < MIN_MARGIN:

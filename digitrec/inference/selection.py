@@ -8,7 +8,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import betaincinv
 
-__all__ = ["Choice", "accuracy_by_threshold", "choose_threshold", "least_images", "upper_bound"]
+__all__ = [
+    "Choice",
+    "accuracy_by_threshold",
+    "choose_threshold",
+    "least_error",
+    "least_images",
+    "upper_bound",
+]
 
 GRID = 1 / (1 + np.exp(-np.arange(-1.0, 12.01, 0.1)))
 """Thresholds that are tried, fixed before any image is seen: 0.27 to 0.999994."""
@@ -128,6 +135,29 @@ def choose_threshold(
         n_wrong=int(wrong[chosen]),
         bound=float(bounds[chosen]),
     )
+
+
+def least_error(
+    wrong: NDArray[np.int64], accepted: NDArray[np.int64], level: float = 0.95
+) -> tuple[int, float]:
+    """Return the start and the least error for which `choose_threshold` finds a threshold.
+
+    Parameters
+    ----------
+    wrong, accepted : ndarray of int
+        As `accuracy_by_threshold` returns them.
+    level : float
+
+    Returns
+    -------
+    index : int
+        Of the start in `GRID`.
+    error : float
+    """
+    starts = np.searchsorted(GRID, STARTS)
+    bounds = upper_bound(wrong[starts], accepted[starts], _level_of_one(level))
+    best = int(bounds.argmin())
+    return int(starts[best]), float(bounds[best])
 
 
 def least_images(error: float, level: float = 0.95) -> int:

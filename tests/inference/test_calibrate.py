@@ -17,7 +17,9 @@ from digitrec.inference.calibrate import calibrate_command, read_labelled_folder
 from digitrec.inference.recognizer import Recognizer
 from digitrec.inference.selection import (
     GRID,
+    accuracy_by_threshold,
     choose_threshold,
+    least_error,
     least_images,
     upper_bound,
 )
@@ -86,6 +88,18 @@ def test_the_least_number_of_images(error):
     assert choose_threshold(sure[1:], right[1:], right[1:], error=error) is None
     assert choose_threshold([], [], [], error=error) is None
     assert choose_threshold(sure, right, np.zeros(n, bool), error=error) is None
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 2000))
+@settings(max_examples=30, deadline=None)
+def test_the_least_error_is_where_promises_begin(seed, n):
+    confidence, right = calibrated(np.random.default_rng(seed), n)
+    shown = np.ones(n, bool)
+    accepted, wrong = accuracy_by_threshold(confidence, right, shown)
+    _, error = least_error(wrong, accepted)
+    if error < 1:
+        assert choose_threshold(confidence, right, shown, error=error) is not None
+    assert choose_threshold(confidence, right, shown, error=0.999 * error) is None
 
 
 @pytest.fixture

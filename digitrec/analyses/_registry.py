@@ -70,6 +70,8 @@ class AnalysisContext:
         and the features anew, those of the caller included.
     failed : tuple of Result
         Results of the jobs that did not end well.
+    tuning : tuple of dict
+        Records of the searches over parameters; see `digitrec.evaluation.tuning.Tuning`.
     """
 
     dataset: Dataset
@@ -84,6 +86,7 @@ class AnalysisContext:
     overrides: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     jobs: Mapping[str, Job] = field(default_factory=dict)
     failed: tuple[Result, ...] = ()
+    tuning: tuple[dict[str, Any], ...] = ()
 
     @cached_property
     def one_per_model(self) -> list[Result]:

@@ -429,6 +429,7 @@ class Comparison:
             self.run.winner,
             self._store,
             lambda line: None,
+            self.run.tuning,
         )
 
     def _report_context(self) -> ReportContext:

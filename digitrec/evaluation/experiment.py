@@ -418,7 +418,7 @@ def run_experiment(
         failures: dict[str, str] = {}
         if not interrupted:
             analyses, failures, interrupted = _analyse(
-                experiment, dataset, jobs, results, winner, store, report, deadline
+                experiment, dataset, jobs, results, winner, store, report, deadline, tuning
             )
         run = make_run(
             dataset,
@@ -520,6 +520,7 @@ def _analyse(
     store: JobStore,
     report: Callable[[str], None],
     deadline: float | None,
+    tuning: list[dict[str, Any]],
 ) -> tuple[dict[str, Any], dict[str, str], bool]:
     """Return the output of the analyses, why some have none, and whether Ctrl-C ended them."""
     specs = selected_analyses(experiment.profile, experiment.analyses)
@@ -527,7 +528,7 @@ def _analyse(
     failures: dict[str, str] = {}
     if not specs or winner is None:
         return outputs, failures, False
-    context = analysis_context(experiment, dataset, jobs, results, winner, store, report)
+    context = analysis_context(experiment, dataset, jobs, results, winner, store, report, tuning)
     try:
         for spec in specs:
             if deadline is not None and time.monotonic() > deadline:
@@ -550,6 +551,7 @@ def analysis_context(
     winner: str | None,
     store: JobStore,
     report: Callable[[str], None],
+    tuning: list[dict[str, Any]],
 ) -> AnalysisContext:
     """Return what the analyses of a run get."""
     return AnalysisContext(
@@ -564,5 +566,6 @@ def analysis_context(
         options=experiment.options,
         report=report,
         overrides=experiment.overrides,
+        tuning=tuple(tuning),
         jobs={job.key: job for job in jobs},
     )

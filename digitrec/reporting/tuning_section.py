@@ -84,4 +84,4 @@ def _value(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else repr(value)
 
 
-SECTIONS = (Section("tuning", tuning_section, 190),)
+SECTIONS = (Section("tuning", tuning_section, 125),)

@@ -198,6 +198,17 @@ def test_best_parameters_at_the_edge_of_their_search(digits, tmp_path):
     )
 
 
+def test_searches_of_the_run_count(clean):
+    _, context = clean
+    drawn = [{"parameters": {"C": 2.0**k}, "accuracy": 0.98 - 0.001 * k} for k in range(30)]
+    record = {"model": "svm", "features": "gradients", "tuned": "tuned svm", "candidates": drawn}
+    searched = dataclasses.replace(context, tuning=(record,))
+    assert found(searched, "search_edge").numbers["svm (gradients)"]["C"]["best"] == 1.0
+    assert found(searched, "many_candidates").numbers["candidates"] == 32
+    within = {**record, "candidates": [drawn[0], *drawn[:0:-1]]}
+    assert found(dataclasses.replace(context, tuning=(within,)), "search_edge") is None
+
+
 def test_a_lead_within_chance(compare, digits):
     _, context = compare(digits, "lda", "ridge")
     finding = found(context, "close_lead")

@@ -150,6 +150,7 @@ def _facts(context: AnalysisContext) -> Any:
 
     return [
         earlier_looks(context),
+        list(context.tuning),
         code_facts(*(f"digitrec.analyses.checks.{name}" for name in CHECKS)),
     ]
 

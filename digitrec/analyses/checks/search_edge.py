@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from numbers import Real
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from digitrec.analyses.checks._check import Check, Finding, listed
 
@@ -29,15 +31,29 @@ def edge_values(search: Any) -> dict[str, dict[str, float]]:
     dict of str to dict
         ``best``, ``low`` and ``high`` of the values tried, by parameter.
     """
+    order = np.argsort(search.cv_results_["rank_test_score"], kind="stable")
+    return _edges([search.cv_results_["params"][place] for place in order])
+
+
+def _edges(candidates: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float]]:
+    """Return the parameters whose best values are extreme; the best candidate comes first.
+
+    Of many values, as a random search draws them, the two best must lie in the same outer tenth.
+    """
     found = {}
-    tried = search.cv_results_["params"]
-    for name, best in search.best_params_.items():
-        values = {candidate.get(name) for candidate in tried if _is_number(candidate.get(name))}
-        if _is_number(best) and len(values) >= MIN_VALUES and best in (min(values), max(values)):
+    for name in candidates[0] if candidates else ():
+        tried = [c[name] for c in candidates if _is_number(c.get(name))]
+        values = sorted(set(tried))
+        if not _is_number(candidates[0][name]) or len(values) < MIN_VALUES:
+            continue
+        reach = max(1, len(values) // 10)
+        ends = (values[:reach], values[-reach:])
+        best = tried[:1] if reach == 1 else tried[:2]
+        if any(all(value in end for value in best) for end in ends):
             found[name] = {
-                "best": float(best),
-                "low": float(min(values)),
-                "high": float(max(values)),
+                "best": float(tried[0]),
+                "low": float(values[0]),
+                "high": float(values[-1]),
             }
     return found
 
@@ -54,12 +70,16 @@ def _searches(estimator: Any) -> Iterator[Any]:
 
 
 def run(context: AnalysisContext) -> Finding | None:
-    """Look at every fitted model that is itself a search."""
+    """Look at every fitted model that is itself a search, and at the searches of the run."""
     numbers: dict[str, dict[str, dict[str, float]]] = {}
     for result in context.one_per_model:
         for search in _searches(context.pipeline(result)):
             if edges := edge_values(search):
                 numbers[result.stem] = edges
+    for record in context.tuning:
+        drawn = [c["parameters"] for c in record["candidates"] if c["accuracy"] is not None]
+        if edges := _edges([parameters for parameters in drawn if parameters]):
+            numbers[f"{record['model']} ({record['features']})"] = edges
     if not numbers:
         return None
     named = [

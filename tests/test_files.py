@@ -117,9 +117,10 @@ assert found.best_name == "lda"
 
 
 @pytest.mark.parametrize("call", CALLS)
-def test_an_answer_is_had_without_a_cache_that_can_be_written(call, tmp_path):
+@pytest.mark.parametrize("temporary", ["tmp", "longer than the path of a socket may be " * 3])
+def test_an_answer_is_had_without_a_cache_that_can_be_written(call, temporary, tmp_path):
     (tmp_path / "file").touch()
-    (tmp_path / "tmp").mkdir()
+    (tmp_path / temporary).mkdir()
     script = tmp_path / "script.py"
     body = "from digitrec.datasets import load_dataset" + CALLS[call]
     script.write_text('if __name__ == "__main__":\n' + textwrap.indent(body, "    "))
@@ -128,7 +129,7 @@ def test_an_answer_is_had_without_a_cache_that_can_be_written(call, tmp_path):
         env={
             **os.environ,
             "DIGITREC_DATA": str(tmp_path / "file"),
-            "TMPDIR": str(tmp_path / "tmp"),
+            "TMPDIR": str(tmp_path / temporary),
         },
         capture_output=True,
         text=True,
@@ -136,4 +137,4 @@ def test_an_answer_is_had_without_a_cache_that_can_be_written(call, tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("DIGITREC_DATA") == 1
-    assert not list((tmp_path / "tmp").glob("digitrec-*"))  # nothing is left behind
+    assert not list((tmp_path / temporary).glob("digitrec-*"))  # nothing is left behind

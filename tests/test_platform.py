@@ -211,6 +211,7 @@ def test_the_runner_and_its_lock_work_on_the_other_system(tmp_path):
         + textwrap.dedent(
             f"""
             sys.path.insert(0, {str(Path(__file__).parent)!r})
+            sys.path.insert(0, {str(Path(__file__).parents[1])!r})
             from digitrec import _platform
             from digitrec.errors import DigitrecError
 

@@ -212,6 +212,9 @@ def process_context() -> Any:
     os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))
     try:
         forkserver.ensure_running()
+    except OSError:
+        # The server listens in the folder for temporary files, whose path may be too long (TMPDIR).
+        return _SpawnContext()
     finally:
         for name, value in before.items():
             if value is None:

@@ -2,7 +2,8 @@
 
 Each candidate is fitted to the training rows and ranked on the validation rows; then it is
 refitted on both, saved, and scored on the test rows once. The winner is the one that was best
-on the validation rows. Candidates already measured on the same data are not run again.
+on the validation rows. Candidates already measured on the same data with the same code
+are not run again.
 
 Run: ``python -m benchmarks.frontier``.
 """
@@ -30,10 +31,12 @@ from benchmarks._distortion_neighbors import DistortionNeighbors
 from benchmarks._frontier_candidates import TRIALS, VIEWS, Candidate, candidates_for
 from benchmarks._frontier_report import frontier_figure, render_report
 from benchmarks._options import run_app
+from digitrec._code import cache_key
 from digitrec._environment import available_cores, describe_hardware, library_versions
 from digitrec._files import write_json, write_text
 from digitrec.datasets import Dataset, load_dataset
 from digitrec.errors import DigitrecError, check_choice
+from digitrec.evaluation.job import describe_parameters
 from digitrec.evaluation.metrics import wilson_interval
 from digitrec.evaluation.splits import validation_split
 from digitrec.models import MODELS
@@ -67,6 +70,8 @@ class Measured:
         Size of the saved Pipeline.
     n_threads : int
         Threads of fit and prediction.
+    key : str
+        Hash of the data, the parameters and the code that it was made from.
     """
 
     name: str
@@ -79,6 +84,25 @@ class Measured:
     latency_ms: float
     model_bytes: int
     n_threads: int
+    key: str
+
+
+def _key(candidate: Candidate, track: dict[str, Candidate], dataset: Dataset) -> str:
+    """Return the hash of all that determines what a candidate gives."""
+    if candidate.members:
+        members = [_key(track[name], track, dataset) for name in candidate.members]
+        return cache_key({"members": members}, VotingClassifier)
+    spec = FEATURES[candidate.features]
+    features = join_pipelines(
+        spec.build_fixed(dataset.image_shape), spec.build_fitted(dataset.image_shape)
+    )
+    model = MODELS[candidate.model].build(0, dict(candidate.parameters))
+    facts = {
+        "data": dataset.fingerprint,
+        "features": describe_parameters(features),
+        "model": describe_parameters(model),
+    }
+    return cache_key(facts, features, model)
 
 
 def _fit(
@@ -123,7 +147,13 @@ def measure(
     stored = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     if stored.get("fingerprint") != dataset.fingerprint:
         stored = {"results": []}
-    results = {row["name"]: row for row in stored["results"]}
+    keys = {name: _key(candidate, track, dataset) for name, candidate in track.items()}
+    # Results of other parameters or other code are as if they had never been.
+    results = {
+        row["name"]: row for row in stored["results"] if row.get("key") == keys.get(row["name"])
+    }
+    if not results:
+        stored = {}
     split = validation_split(dataset.y_train)
     X, y = dataset.X_train[split.train], dataset.y_train[split.train]
     trial: dict[str, Pipeline] = {}
@@ -134,10 +164,10 @@ def measure(
             continue
         candidate = track[name]
         for member in candidate.members:
-            trial.setdefault(member, _load(folder, member, "trial", dataset))
-            final.setdefault(member, _load(folder, member, "final", dataset))
+            trial.setdefault(member, _load(folder, member, "trial", keys[member]))
+            final.setdefault(member, _load(folder, member, "final", keys[member]))
         trial[name] = _fit(candidate, trial, dataset, X, y, n_jobs)
-        joblib.dump(trial[name], _model_path(folder, name, "trial", dataset))
+        joblib.dump(trial[name], _model_path(folder, name, "trial", keys[name]))
         wrong = trial[name].predict(dataset.X_train[split.validation])
         validation_error = float(np.mean(wrong != dataset.y_train[split.validation]))
         show(f"{name}: {validation_error:.2%} of the validation rows wrong")
@@ -145,9 +175,11 @@ def measure(
         final[name] = _fit(candidate, final, dataset, dataset.X_train, dataset.y_train, n_jobs)
         seconds = time.perf_counter() - started
         seconds += sum(results[member]["fit_seconds"] for member in candidate.members)
-        joblib.dump(final[name], _model_path(folder, name, "final", dataset))
+        joblib.dump(final[name], _model_path(folder, name, "final", keys[name]))
         results[name] = asdict(
-            _score(name, final[name], dataset, validation_error, seconds, folder, n_jobs)
+            _score(
+                name, keys[name], final[name], dataset, validation_error, seconds, folder, n_jobs
+            )
         )
         show(f"{name}: {results[name]['test_error']:.2%} of the test rows wrong, {seconds:.0f} s")
         stored |= {
@@ -164,14 +196,14 @@ def measure(
     return stored
 
 
-def _model_path(folder: Path, name: str, stage: str, dataset: Dataset) -> Path:
-    path = folder / "models" / f"{name}-{stage}-{dataset.fingerprint}.joblib"
+def _model_path(folder: Path, name: str, stage: str, key: str) -> Path:
+    path = folder / "models" / f"{name}-{stage}-{key}.joblib"
     path.parent.mkdir(parents=True, exist_ok=True)
     return path
 
 
-def _load(folder: Path, name: str, stage: str, dataset: Dataset) -> Pipeline:
-    path = _model_path(folder, name, stage, dataset)
+def _load(folder: Path, name: str, stage: str, key: str) -> Pipeline:
+    path = _model_path(folder, name, stage, key)
     if not path.exists():
         raise DigitrecError(
             f"the committee needs {path}; measure {name!r} in the same run, or delete "
@@ -182,6 +214,7 @@ def _load(folder: Path, name: str, stage: str, dataset: Dataset) -> Pipeline:
 
 def _score(
     name: str,
+    key: str,
     pipeline: Pipeline,
     dataset: Dataset,
     validation_error: float,
@@ -209,8 +242,9 @@ def _score(
         fit_seconds=fit_seconds,
         predict_seconds=predict_seconds,
         latency_ms=float(np.median(single)) * 1e3,
-        model_bytes=_model_path(folder, name, "final", dataset).stat().st_size,
+        model_bytes=_model_path(folder, name, "final", key).stat().st_size,
         n_threads=n_jobs,
+        key=key,
     )
 
 

@@ -33,7 +33,7 @@ def test_candidates_are_measured_and_saved(small, measured):
     folder, stored = measured
     assert [row["name"] for row in stored["results"]] == NAMES
     for row in stored["results"]:
-        path = folder / "models" / f"{row['name']}-final-{small.fingerprint}.joblib"
+        path = folder / "models" / f"{row['name']}-final-{row['key']}.joblib"
         predicted = joblib.load(path).predict(small.X_test)
         assert np.mean(predicted != small.y_test) == pytest.approx(row["test_error"])
         assert row["test_error"] < 0.25
@@ -43,8 +43,9 @@ def test_candidates_are_measured_and_saved(small, measured):
 
 def test_a_committee_averages_probabilities_and_adds_times(small, measured):
     folder, stored = measured
+    keys = {row["name"]: row["key"] for row in stored["results"]}
     models = {
-        name: joblib.load(folder / "models" / f"{name}-final-{small.fingerprint}.joblib")
+        name: joblib.load(folder / "models" / f"{name}-final-{keys[name]}.joblib")
         for name in ("committee", *CANDIDATES["committee"].members)
     }
     probabilities = {n: model.predict_proba(small.X_test) for n, model in models.items()}
@@ -94,13 +95,15 @@ def test_a_committee_needs_its_members(small, tmp_path):
     assert not (tmp_path / "results.json").exists()
 
 
-def test_results_of_other_data_are_not_reused(small, tmp_path):
-    row = {"name": "svm", "test_error": 0.0}
-    content = {"fingerprint": "another", "results": [row]}
+@pytest.mark.parametrize("facts", [{"fingerprint": "another"}, {}, {"shortcut": {}}])
+def test_results_of_other_data_or_code_are_not_reused(small, tmp_path, facts):
+    row = {"name": "svm", "test_error": 0.0, "key": "of earlier code"}
+    content = {"fingerprint": small.fingerprint, "results": [row], **facts}
     (tmp_path / "results.json").write_text(json.dumps(content), encoding="utf-8")
     stored = measure(small, ["svm"], tmp_path, 1, lambda line: None)
     assert stored["fingerprint"] == small.fingerprint
     assert stored["results"][0]["fit_seconds"] > 0
+    assert "shortcut" not in stored
 
 
 def test_trials_hold_their_images_out(small):

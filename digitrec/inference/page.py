@@ -12,7 +12,7 @@ from PIL import Image
 from digitrec.errors import ConfigurationError
 from digitrec.inference.border import content_box
 from digitrec.inference.components import Pieces, find_frames, find_pieces, union_box
-from digitrec.inference.grouping import digit_height, join_pieces
+from digitrec.inference.grouping import MAX_PIECES, digit_height, join_pieces
 from digitrec.inference.image_io import ImageSource, LoadedImage, load_image
 from digitrec.inference.ink import Ink, extract_ink
 from digitrec.inference.lines import group_lines, page_slope
@@ -91,7 +91,8 @@ def locate_digits(
         image.pixels, kernel=_kernel(image.pixels), dark_on_light=dark_on_light, page=True
     )
     layout = _lay_out(_turn(ink, angle))
-    if rotation is None and layout is not None:
+    # Where there are more pieces than are read, as in noise, their rows tell no slope to turn by.
+    if rotation is None and layout is not None and len(layout.found) < MAX_PIECES:
         angle = float(np.degrees(np.arctan(layout.slope)))
         if abs(angle) >= MIN_TURN_DEGREES:
             # Of the ink without its ruled lines, which are level no more once the page is turned.

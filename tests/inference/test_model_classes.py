@@ -7,12 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.naive_bayes import GaussianNB
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
 from sklearn.svm import SVC, LinearSVC
 
 from digitrec.datasets import load_dataset
 from digitrec.errors import ConfigurationError
 from digitrec.inference.model import DigitModel
 from digitrec.inference.recognizer import Recognizer
+from digitrec.preprocessing import PixelScaler
 
 WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 
@@ -96,3 +99,15 @@ def test_other_classes_are_refused(names):
     model = GaussianNB().fit(np.eye(10, 784), np.arange(10))
     with pytest.raises(ConfigurationError, match="does not recognise digits"):
         DigitModel(model, {"label_names": names}, "m")
+
+
+@pytest.mark.parametrize(
+    "model", [SVC(), SVC(decision_function_shape="ovo"), KNeighborsClassifier()]
+)
+def test_an_estimator_fitted_on_pixels_of_0_to_1_is_refused(model, rows):
+    X, y = rows
+    with pytest.raises(ConfigurationError, match="fitted on pixels of 0–1"):
+        Recognizer(model.fit(X / 255, y))
+    # With a scaler before it the same estimator is taken, and so is one fitted on 0–255.
+    for taken in (make_pipeline(PixelScaler(), model), model):
+        assert Recognizer(taken.fit(X, y)).predict_rows(X[:1])[0].guess == y[0]

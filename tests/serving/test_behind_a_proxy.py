@@ -18,7 +18,7 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import pytest
-from conftest import LiveServer, free_port
+from servers_for_tests import LiveServer, free_port
 
 from digitrec.errors import ConfigurationError
 from digitrec.serving import Settings, create_app

@@ -37,6 +37,7 @@ from digitrec.inference.rejection import (
     refuse_by_probability,
     refuse_by_shape,
 )
+from digitrec.inference.row_layout import check_row_layout
 from digitrec.inference.threshold_file import read_threshold
 from digitrec.pixels import to_rows, to_uint8
 
@@ -279,9 +280,12 @@ class Recognizer:
         Raises
         ------
         PixelError
-            If the shape, the type or the scale of the values is another one.
+            If the shape, the type or the scale of the values is another one, or the values are
+            the bytes of other arrays.
         """
         rows, _ = to_rows(X, what="rows")
+        if rows.dtype == np.uint8:
+            check_row_layout(rows)
         rows, _ = to_uint8(rows, what="rows", per_image=True)
         joint = self.model.probabilities(rows)
         images = rows.reshape(-1, 28, 28)

@@ -20,8 +20,8 @@ from python_multipart.multipart import parse_options_header
 
 from digitrec.errors import PixelError
 from digitrec.inference.file_kinds import describe_foreign
+from digitrec.inference.row_layout import check_row_layout
 from digitrec.pixels import to_rows, to_uint8
-from digitrec.serving.foreign import number_type
 from digitrec.serving.messages import IMAGE_SIGNATURES, ROW_PIXELS, RequestError
 from digitrec.serving.settings import Settings
 
@@ -115,13 +115,10 @@ def check_rows(body: bytes) -> None:
     # Most rows of pixels begin with the background, so that this look costs nothing.
     if any(body[:5]) and (foreign := describe_foreign(body)):
         raise RequestError(415, "unsupported_type", f"the body is {foreign}")
-    if len(body) > ROW_PIXELS and (name := number_type(body)):
-        raise RequestError(
-            422,
-            "wrong_values",
-            f"the bytes seem to be numbers of the type {name}; send one byte a pixel, 0 "
-            "(background) to 255 (ink), or the numbers as JSON",
-        )
+    try:
+        check_row_layout(np.frombuffer(body, np.uint8).reshape(-1, ROW_PIXELS))
+    except PixelError as error:
+        raise RequestError(422, "wrong_values", str(error)) from error
 
 
 def _parse_rows(body: bytes, count: int, settings: Settings) -> Rows:

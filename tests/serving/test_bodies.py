@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from images_for_tests import png_header
 from PIL import Image
 
+from digitrec.inference.row_layout import check_row_layout
 from digitrec.serving.bodies import Images, Rows, check_image, parse_body
-from digitrec.serving.foreign import number_type
 from digitrec.serving.messages import RequestError
 from digitrec.serving.settings import Settings
 
@@ -148,8 +148,8 @@ SCALES = {
     "0–1": ("f2", "f4", "f8"),
     "standardised": ("f2", "f4", "f8"),
     "0–255": ("f2", "f4", "f8", "i2", "u2", "i4", "u4", "i8", "u8"),
-    # Any two bytes are an integer of this scale.
-    "0–65535": ("f4", "f8", "i4", "u4", "i8", "u8"),
+    "0–65535": ("u2", "f4", "f8", "i4", "u4", "i8", "u8"),
+    "0–1023": ("u2", "i2"),
 }
 
 
@@ -166,6 +166,7 @@ def test_arrays_of_other_numbers_are_no_rows_of_bytes(
         "0–1": rows / 255,
         "0–255": rows,
         "0–65535": rows * 257,
+        "0–1023": rows * 4 + 3 * (rows > 0),
         "standardised": (rows / 255 - 0.1307) / 0.3081,
     }[scale]
     body = values.astype(order + dtype).tobytes()
@@ -189,13 +190,33 @@ def test_rows_of_bytes_are_taken_for_no_other_numbers(
         "blank": X * 0,
     }[change]
     for start in range(0, len(X) - n + 1, n):
-        assert number_type(X[start : start + n].tobytes()) is None
+        check_row_layout(X[start : start + n])
 
 
-def test_upright_lines_of_one_pixel_are_rows_of_bytes() -> None:
+@pytest.mark.parametrize("part", [np.s_[4:24, 12], np.s_[12, 4:24], np.s_[[5, 23], 4:24], np.s_[:]])
+@pytest.mark.parametrize("n", [1, 2, 16])
+def test_lines_of_one_pixel_and_noise_are_rows_of_bytes(part: Any, n: int) -> None:
     image = np.zeros((28, 28), np.uint8)
-    image[4:24, 12] = 255
-    assert number_type(np.stack([image] * 16).tobytes()) is None
+    image[part] = np.random.default_rng(0).integers(1, 256, image[part].shape)
+    check_row_layout(np.stack([image] * n).reshape(n, 784))
+
+
+@pytest.mark.parametrize("size", [(56, 28), (56, 56), (84, 84), (112, 112)])
+@pytest.mark.parametrize("n", [1, 5])
+def test_images_of_other_widths_are_no_rows(
+    bundled_digits: Any, size: tuple[int, int], n: int
+) -> None:
+    images = [Image.fromarray(row.reshape(28, 28)) for row in bundled_digits[0][:n]]
+    body = b"".join(image.resize(size).tobytes() for image in images)
+    assert f"{size[0]} pixels wide" in refusal(body, "application/octet-stream").message
+
+
+@pytest.mark.parametrize("mode", ["LA", "RGB", "RGBA"])
+@pytest.mark.parametrize("n", [1, 5])
+def test_colours_are_no_rows(bundled_digits: Any, mode: str, n: int) -> None:
+    images = [Image.fromarray(row.reshape(28, 28)) for row in bundled_digits[0][:n]]
+    body = b"".join(image.convert(mode).tobytes() for image in images)
+    assert f"{len(mode)} bytes" in refusal(body, "application/octet-stream").message
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,9 @@
-"""What is learned from: the registry of datasets, their sources and their file formats."""
+"""The registry of datasets, their sources and file formats."""
 
-from digitrec.datasets._dataset import Dataset, DatasetSpec, fingerprint_arrays
+from digitrec.datasets._dataset import Dataset, fingerprint_arrays
+from digitrec.datasets.builtin import DATASETS, DatasetSpec
 from digitrec.datasets.labels import digit_of_name, digits_of_names
-from digitrec.datasets.qmnist import load_writer_groups
-from digitrec.datasets.registry import DATASETS, load_dataset, load_default_dataset
+from digitrec.datasets.registry import load_dataset, load_default_dataset
 from digitrec.datasets.tables import KaggleTable, read_kaggle_csv
 
 __all__ = [
@@ -16,6 +16,5 @@ __all__ = [
     "fingerprint_arrays",
     "load_dataset",
     "load_default_dataset",
-    "load_writer_groups",
     "read_kaggle_csv",
 ]

@@ -1,16 +1,15 @@
-"""The records that a dataset is made of."""
+"""The record of a dataset."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Dataset", "DatasetSpec", "fingerprint_arrays"]
+__all__ = ["Dataset", "fingerprint_arrays"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -80,38 +79,6 @@ class Dataset:
         """
         rows, labels = getattr(self, f"X_{part}"), getattr(self, f"y_{part}")
         return fingerprint_arrays(self.image_shape, np.asarray(rows), np.asarray(labels))
-
-
-@dataclass(frozen=True, kw_only=True)
-class DatasetSpec:
-    """One entry of the registry of datasets.
-
-    Attributes
-    ----------
-    name : str
-        Registry key.
-    title : str
-        One line for listings.
-    n_train, n_test : int
-        Rows of the whole dataset.
-    image_shape : tuple of int
-        ``(height, width)``.
-    license : str
-        Licence of the data.
-    homepage : str
-        Where the data come from.
-    load : callable
-        ``load(report) -> Dataset``, where ``report(line)`` is told each thing that was tried.
-    """
-
-    name: str
-    title: str
-    n_train: int
-    n_test: int
-    image_shape: tuple[int, int]
-    license: str
-    homepage: str
-    load: Callable[[Callable[[str], None]], Dataset]
 
 
 def fingerprint_arrays(image_shape: tuple[int, int] | None, *arrays: NDArray) -> str:

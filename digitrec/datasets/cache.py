@@ -104,10 +104,12 @@ def _fetch_missing(
             write_text(folder / _ORIGIN_FILE, origin + "\n")
             return origin
     lines = "".join(f"\n  - {line}" for line in tried)
+    is_idx = all("-idx" in name for name in checksums)
     raise DatasetError(
         f"could not find or download the dataset {dataset!r}. Tried:{lines}\n"
         f"Supply it by hand: put {', '.join(checksums)} into {folder}, as they are or packed "
         "with .gz added to the name"
+        + ("; or give a folder of these files as the dataset" if is_idx else "")
     )
 
 

@@ -18,17 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from digitrec.datasets.bounds import check_memory
-from digitrec.datasets.labels import DIGIT_NAMES
 from digitrec.errors import DatasetError
 
-__all__ = [
-    "DIGIT_NAMES",
-    "IDX_FILES",
-    "idx_bytes",
-    "parse_idx",
-    "read_idx",
-    "read_images_and_labels",
-]
+__all__ = ["IDX_FILES", "idx_bytes", "parse_idx", "read_idx"]
 
 #: The four files of the MNIST family, in the order train images, train labels, test images,
 #: test labels.
@@ -157,50 +149,3 @@ def _expected_size(start: bytes) -> int | None:
         return None
     sizes = (struct.unpack(f"{order}{start[3]}I", start[4:header]) for order in "><")
     return header + min(map(math.prod, sizes)) * _TYPES[start[2]].itemsize
-
-
-def read_images_and_labels(
-    images_path: Path, labels_path: Path, n_classes: int = 10
-) -> tuple[NDArray[np.uint8], NDArray[np.int64], tuple[int, int]]:
-    """Read a file of images and the file of their labels.
-
-    Parameters
-    ----------
-    images_path, labels_path : pathlib.Path
-        IDX files of shapes (n, height, width) and (n,), unsigned bytes.
-    n_classes : int
-        Labels must be smaller than this.
-
-    Returns
-    -------
-    X : ndarray of uint8, shape (n, height * width)
-    y : ndarray of int64, shape (n,)
-    image_shape : tuple of int
-        ``(height, width)``.
-
-    Raises
-    ------
-    DatasetError
-        If a file is damaged, holds something else, or the two disagree.
-    """
-    images, labels = read_idx(images_path), read_idx(labels_path)
-    for array, path, n_dimensions, what in (
-        (images, images_path, 3, "images"),
-        (labels, labels_path, 1, "labels"),
-    ):
-        if array.dtype != np.uint8 or array.ndim != n_dimensions or array.size == 0:
-            raise DatasetError(
-                f"{path} does not hold {what}: it has {array.dtype} values of shape {array.shape}"
-            )
-    if len(images) != len(labels):
-        raise DatasetError(
-            f"counts disagree: {images_path} has {len(images)} images, "
-            f"{labels_path} has {len(labels)} labels"
-        )
-    if labels.max() >= n_classes:
-        row = int(np.argmax(labels >= n_classes))
-        raise DatasetError(
-            f"{labels_path} has the label {labels[row]} at index {row}; "
-            f"labels must be 0 to {n_classes - 1}"
-        )
-    return images.reshape(len(images), -1), labels.astype(np.int64), images.shape[1:]

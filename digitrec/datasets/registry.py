@@ -1,4 +1,4 @@
-"""Every dataset by name, and the way from a name or a path to a dataset."""
+"""Load a dataset by its name or from a path."""
 
 from __future__ import annotations
 
@@ -7,33 +7,14 @@ import functools
 import os
 from pathlib import Path
 
-from digitrec.datasets._dataset import Dataset, DatasetSpec
+from digitrec.datasets._dataset import Dataset
+from digitrec.datasets.builtin import DATASETS
 from digitrec.datasets.cache import Report
-from digitrec.datasets.emnist import EMNIST_DIGITS
-from digitrec.datasets.mnist import FASHION_MNIST, MNIST, MNIST_5K
 from digitrec.datasets.paths import load_path
-from digitrec.datasets.qmnist import QMNIST
 from digitrec.datasets.splits import subsample_training_rows
-from digitrec.datasets.uci import DIGITS, OPTDIGITS, SEMEION
-from digitrec.datasets.usps import USPS
 from digitrec.errors import ConfigurationError, DatasetError
 
-__all__ = ["DATASETS", "load_dataset", "load_default_dataset"]
-
-DATASETS: dict[str, DatasetSpec] = {
-    spec.name: spec
-    for spec in (
-        MNIST,
-        MNIST_5K,
-        FASHION_MNIST,
-        DIGITS,
-        USPS,
-        OPTDIGITS,
-        SEMEION,
-        EMNIST_DIGITS,
-        QMNIST,
-    )
-}
+__all__ = ["load_dataset", "load_default_dataset"]
 
 
 def load_dataset(
@@ -75,7 +56,7 @@ def load_dataset(
     """
     name = os.fspath(name_or_path)
     if name in DATASETS:
-        dataset = DATASETS[name].load(report or _ignore)
+        dataset = DATASETS[name].load(report or (lambda line: None))
     elif Path(name).expanduser().exists():
         dataset = load_path(Path(name).expanduser())
     else:
@@ -106,10 +87,7 @@ def load_default_dataset(
             "MNIST could not be downloaded or found; these are the 5,000 MNIST images that come "
             "with digitrec. Errors are far higher than on all of MNIST."
         )
-        (report or _ignore)(note)
+        if report:
+            report(note)
         dataset = load("mnist_5k")
         return dataclasses.replace(dataset, warnings=(note, *dataset.warnings))
-
-
-def _ignore(line: str) -> None:
-    """Take a report line and drop it."""

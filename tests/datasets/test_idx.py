@@ -7,13 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from digitrec.datasets.idx import (
-    IDX_FILES,
-    idx_bytes,
-    parse_idx,
-    read_idx,
-    read_images_and_labels,
-)
+from digitrec.datasets.idx import IDX_FILES, idx_bytes, parse_idx, read_idx
 from digitrec.datasets.idx_folder import find_idx_files, load_idx_folder
 from digitrec.errors import DatasetError
 
@@ -94,37 +88,6 @@ def test_missing_file_is_named(tmp_path):
 def test_types_without_a_code_are_refused():
     with pytest.raises(ValueError, match="int64"):
         idx_bytes(np.zeros(3, np.int64))
-
-
-def write_pair(folder, images=IMAGES, labels=LABELS):
-    paths = folder / "images", folder / "labels"
-    for path, array in zip(paths, (images, labels), strict=True):
-        path.write_bytes(idx_bytes(array))
-    return paths
-
-
-def test_images_and_labels(tmp_path):
-    X, y, image_shape = read_images_and_labels(*write_pair(tmp_path))
-    assert (X.shape, X.dtype, image_shape) == ((5, 12), np.uint8, (4, 3))
-    np.testing.assert_array_equal(X, IMAGES.reshape(5, 12))
-    assert y.dtype == np.int64
-    np.testing.assert_array_equal(y, LABELS)
-
-
-@pytest.mark.parametrize(
-    ("images", "labels", "reason"),
-    [
-        (IMAGES, LABELS[:4], "counts disagree: .*images has 5 images, .*labels has 4 labels"),
-        (IMAGES, LABELS * 10, "label 30 at index 0"),
-        (LABELS, LABELS, "images does not hold images"),
-        (IMAGES, IMAGES, "labels does not hold labels"),
-        (IMAGES[:0], LABELS[:0], "images does not hold images"),
-        (IMAGES.astype(">i4"), LABELS, "images does not hold images"),
-    ],
-)
-def test_pairs_that_do_not_fit(tmp_path, images, labels, reason):
-    with pytest.raises(DatasetError, match=reason):
-        read_images_and_labels(*write_pair(tmp_path, images, labels))
 
 
 def write_folder(folder, names=IDX_FILES, pack=False):

@@ -14,11 +14,10 @@ from sklearn.base import clone, is_regressor
 
 from digitrec._files import file_safe
 from digitrec.errors import ConfigurationError, check_choice
-from digitrec.models import DEFAULT_MODELS, MODELS, ModelSpec
+from digitrec.models import DEFAULT_MODELS, MODELS, ModelSpec, seed_estimator
 from digitrec.preprocessing import DEFAULT_FEATURES, FEATURES, FeatureSpec
 
 __all__ = [
-    "OwnModel",
     "pack_specs",
     "resolve_features",
     "resolve_models",
@@ -27,29 +26,6 @@ __all__ = [
 
 # Fit time on 60,000 rows of a model that nothing is known of.
 _UNKNOWN_SECONDS = 30.0
-
-
-@dataclass(frozen=True, eq=False)
-class OwnModel:
-    """Builds fresh copies of a caller's estimator; the factory of its `ModelSpec`.
-
-    Attributes
-    ----------
-    estimator : estimator
-        Unfitted. Parameters called ``random_state`` that are None take the seed of the job.
-    """
-
-    estimator: Any
-
-    def __call__(self, random_state: int) -> Any:
-        """Return a fresh, seeded copy."""
-        estimator = clone(self.estimator)
-        seeds = {
-            name: random_state
-            for name, value in estimator.get_params(deep=True).items()
-            if name.rpartition("__")[2] == "random_state" and value is None
-        }
-        return estimator.set_params(**seeds) if seeds else estimator
 
 
 @dataclass(frozen=True, eq=False)
@@ -203,7 +179,7 @@ def _model_spec(name: str | None, value: Any) -> ModelSpec:
         name=name,
         title=name,
         summary=text[:300] or type(estimator).__name__,
-        factory=OwnModel(None if problem else clone(estimator)),
+        estimator=None if problem else clone(estimator),
         seconds=_UNKNOWN_SECONDS,
         problem=problem,
     )
@@ -264,7 +240,7 @@ def _why_not_portable(estimator: Any) -> str:
     except Exception as error:
         return f"cannot be pickled: {_first_line(error)}"
     try:
-        OwnModel(copy)(0)
+        seed_estimator(copy, 0)
     except Exception as error:
         return f"cannot be seeded: {_first_line(error)}"
     return ""

@@ -24,30 +24,10 @@ from digitrec.evaluation.parts import make_part_job, run_part_jobs
 from digitrec.evaluation.result import Result, Run
 from digitrec.models import ModelSpec
 
-__all__ = ["TunedModel", "Tuning", "check_space", "draw_candidates", "tune_model", "tuning_rows"]
+__all__ = ["Tuning", "check_space", "draw_candidates", "tune_model", "tuning_rows"]
 
 # Candidates of a model in a search that is bounded by its time alone.
 MAX_CANDIDATES = 200
-
-
-@dataclass(frozen=True, eq=False)
-class TunedModel:
-    """Builds the model of a registry entry with the parameters that a search chose.
-
-    Attributes
-    ----------
-    spec : ModelSpec
-        The entry.
-    parameters : mapping
-        What replaces its parameters.
-    """
-
-    spec: ModelSpec
-    parameters: Mapping[str, Any]
-
-    def __call__(self, random_state: int) -> Any:
-        """Return a fresh estimator."""
-        return self.spec.build(random_state, self.parameters)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,7 +162,7 @@ def tune_model(
             spec,
             name=f"{spec.name}_tuned",
             title=f"{spec.title}, tuned",
-            factory=TunedModel(spec, replaced),
+            estimator=spec.build(None, replaced),
         )
     record = {
         "model": parent.model,

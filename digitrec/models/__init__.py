@@ -1,7 +1,15 @@
 """The registry of models: one `ModelSpec` per classifier that digitrec compares."""
 
 from digitrec.models._progress import listen_to_fit
-from digitrec.models._spec import ModelSpec
+from digitrec.models._spec import ModelSpec, Prototype, seed_estimator
 from digitrec.models.registry import DEFAULT_MODELS, MODELS, parse_overrides
 
-__all__ = ["DEFAULT_MODELS", "MODELS", "ModelSpec", "listen_to_fit", "parse_overrides"]
+__all__ = [
+    "DEFAULT_MODELS",
+    "MODELS",
+    "ModelSpec",
+    "Prototype",
+    "listen_to_fit",
+    "parse_overrides",
+    "seed_estimator",
+]

@@ -2,17 +2,61 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from digitrec._optional import is_installed
 from digitrec.errors import ConfigurationError
 
-if TYPE_CHECKING:
-    from sklearn.base import ClassifierMixin
+__all__ = ["ModelSpec", "Prototype", "seed_estimator"]
 
-__all__ = ["ModelSpec"]
+
+class Prototype:
+    """An unfitted estimator that is made when it is called: its library is imported only then.
+
+    Importing scikit-learn takes a second, and the command line lists the models at each start.
+
+    Parameters
+    ----------
+    path : str
+        Where the class is: ``"package.module.Class"``.
+    **parameters : object
+        Parameters of the estimator. Prototypes among them are made along with it, also those
+        in a list of pairs of name and prototype.
+
+    Examples
+    --------
+    >>> Prototype("sklearn.linear_model.LogisticRegression", C=0.1)()
+    LogisticRegression(C=0.1)
+    """
+
+    def __init__(self, path: str, **parameters: Any) -> None:
+        self.path = path
+        self.parameters = parameters
+
+    def __call__(self) -> Any:
+        """Return a fresh estimator."""
+        module, _, name = self.path.rpartition(".")
+        made = {key: _made(value) for key, value in self.parameters.items()}
+        return getattr(importlib.import_module(module), name)(**made)
+
+
+def _made(value: Any) -> Any:
+    if isinstance(value, list):
+        return [(name, _made(part)) for name, part in value]
+    return value() if isinstance(value, Prototype) else value
+
+
+def seed_estimator(estimator: Any, random_state: int | None) -> Any:
+    """Set all parameters called ``random_state`` that are None, those of nested estimators too."""
+    seeds = {
+        name: random_state
+        for name, value in estimator.get_params(deep=True).items()
+        if name.rpartition("__")[2] == "random_state" and value is None
+    }
+    return estimator.set_params(**seeds) if seeds else estimator
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,8 +71,9 @@ class ModelSpec:
         Name for tables and figures.
     summary : str
         One sentence on what the model does.
-    factory : callable
-        ``factory(random_state) -> estimator``; a fresh, unfitted estimator each time.
+    estimator : estimator or callable
+        Unfitted estimator that is cloned, or a callable without arguments that returns a fresh
+        one, such as a `Prototype`.
     seconds : float
         Rough fit time on 60,000 rows of the default features on one core; orders the jobs
         when no earlier time is known.
@@ -46,7 +91,7 @@ class ModelSpec:
     name: str
     title: str
     summary: str
-    factory: Callable[[int], ClassifierMixin]
+    estimator: Any | Callable[[], Any]
     seconds: float
     extra: str = ""
     package: str = ""
@@ -60,14 +105,14 @@ class ModelSpec:
         return not self.package or is_installed(self.package)
 
     def build(
-        self, random_state: int = 0, parameters: Mapping[str, Any] | None = None
-    ) -> ClassifierMixin:
+        self, random_state: int | None = 0, parameters: Mapping[str, Any] | None = None
+    ) -> Any:
         """Return a fresh estimator.
 
         Parameters
         ----------
-        random_state : int
-            Seed.
+        random_state : int or None
+            Seed, as `seed_estimator` sets it; None leaves the estimator without.
         parameters : mapping, optional
             Parameters that override the registry's, as `set_params` takes them.
 
@@ -76,12 +121,17 @@ class ModelSpec:
         ConfigurationError
             If the estimator has no such parameter; the message lists those it has.
         """
-        estimator = self.factory(random_state)
-        known = estimator.get_params()
-        for name in parameters or {}:
-            if name not in known:
-                raise ConfigurationError(
-                    f"model {self.name!r} has no parameter {name!r}; "
-                    f"it has: {', '.join(sorted(known))}"
-                )
-        return estimator.set_params(**(parameters or {}))
+        from sklearn.base import clone
+
+        made = hasattr(self.estimator, "get_params")
+        estimator = clone(self.estimator) if made else self.estimator()
+        if parameters:
+            known = estimator.get_params()
+            for name in parameters:
+                if name not in known:
+                    raise ConfigurationError(
+                        f"model {self.name!r} has no parameter {name!r}; "
+                        f"it has: {', '.join(sorted(known))}"
+                    )
+            estimator.set_params(**parameters)
+        return seed_estimator(estimator, random_state)

@@ -21,7 +21,6 @@ import joblib
 import numpy as np
 import typer
 from numpy.typing import NDArray
-from sklearn.base import ClassifierMixin
 from sklearn.ensemble import VotingClassifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
@@ -36,8 +35,8 @@ from digitrec._environment import available_cores, describe_hardware, library_ve
 from digitrec._files import write_json, write_text
 from digitrec.datasets import Dataset, load_dataset
 from digitrec.errors import DigitrecError, check_choice
+from digitrec.evaluation.fitting import Fit, fit_and_score, fit_model, latencies, score_model
 from digitrec.evaluation.job import describe_parameters
-from digitrec.evaluation.metrics import wilson_interval
 from digitrec.evaluation.splits import validation_split
 from digitrec.models import MODELS
 from digitrec.models.virtual_svm import JITTER, VirtualSVC
@@ -65,7 +64,7 @@ class Measured:
     predict_seconds : float
         Wall time of predicting all test rows from raw pixels.
     latency_ms : float
-        Median wall time from one raw image to its label.
+        Median wall time from one raw image to its label, on one thread.
     model_bytes : int
         Size of the saved Pipeline.
     n_threads : int
@@ -111,27 +110,19 @@ def _fit(
     dataset: Dataset,
     X: NDArray[np.uint8],
     y: NDArray[np.int64],
-    n_jobs: int,
-) -> Pipeline:
-    """Return a fitted Pipeline from raw pixels; members of a committee come from `fitted`."""
+) -> Fit:
+    """Fit a Pipeline from raw pixels; members of a committee come from `fitted`."""
     if candidate.members:
         # Members take raw pixels, each by its own features.
         members = [(name, FrozenEstimator(fitted[name])) for name in candidate.members]
         few = np.unique(y, return_index=True)[1]
-        return Pipeline([("model", VotingClassifier(members, voting="soft").fit(X[few], y[few]))])
+        pipeline = Pipeline([("model", VotingClassifier(members, voting="soft"))])
+        return fit_model(pipeline, X[few], y[few])
     spec = FEATURES[candidate.features]
-    fixed = spec.build_fixed(dataset.image_shape, n_jobs=n_jobs)
-    rows = fixed.transform(X)
-    learned = spec.build_fitted(dataset.image_shape)
-    rows = learned.fit_transform(rows)
+    shape = dataset.image_shape
     model = MODELS[candidate.model].build(0, dict(candidate.parameters))
-    _give_threads(model, n_jobs)
-    return join_pipelines(fixed, learned, model=model.fit(rows, y))
-
-
-def _give_threads(model: ClassifierMixin, n_jobs: int) -> None:
-    if "n_jobs" in model.get_params():
-        model.set_params(n_jobs=n_jobs)
+    pipeline = join_pipelines(spec.build_fixed(shape), spec.build_fitted(shape), model=model)
+    return fit_model(pipeline, X, y)
 
 
 def measure(
@@ -156,6 +147,8 @@ def measure(
         stored = {}
     split = validation_split(dataset.y_train)
     X, y = dataset.X_train[split.train], dataset.y_train[split.train]
+    X_validation = dataset.X_train[split.validation]
+    y_validation = dataset.y_train[split.validation]
     trial: dict[str, Pipeline] = {}
     final: dict[str, Pipeline] = {}
     for name in names:
@@ -166,22 +159,37 @@ def measure(
         for member in candidate.members:
             trial.setdefault(member, _load(folder, member, "trial", keys[member]))
             final.setdefault(member, _load(folder, member, "final", keys[member]))
-        trial[name] = _fit(candidate, trial, dataset, X, y, n_jobs)
-        joblib.dump(trial[name], _model_path(folder, name, "trial", keys[name]))
-        wrong = trial[name].predict(dataset.X_train[split.validation])
-        validation_error = float(np.mean(wrong != dataset.y_train[split.validation]))
-        show(f"{name}: {validation_error:.2%} of the validation rows wrong")
-        started = time.perf_counter()
-        final[name] = _fit(candidate, final, dataset, dataset.X_train, dataset.y_train, n_jobs)
-        seconds = time.perf_counter() - started
-        seconds += sum(results[member]["fit_seconds"] for member in candidate.members)
-        joblib.dump(final[name], _model_path(folder, name, "final", keys[name]))
-        results[name] = asdict(
-            _score(
-                name, keys[name], final[name], dataset, validation_error, seconds, folder, n_jobs
-            )
+        # Estimators leave their threads to this context.
+        with joblib.parallel_config("threading", n_jobs=n_jobs):
+            trial[name] = _fit(candidate, trial, dataset, X, y).model
+            joblib.dump(trial[name], _model_path(folder, name, "trial", keys[name]))
+            held_out = score_model(trial[name], X_validation, y_validation)
+            show(f"{name}: {held_out.error:.2%} of the validation rows wrong")
+            fit = _fit(candidate, final, dataset, dataset.X_train, dataset.y_train)
+            final[name] = fit.model
+            path_of_model = _model_path(folder, name, "final", keys[name])
+            joblib.dump(fit.model, path_of_model)
+            fit.model.predict(dataset.X_test[:64])
+            tested = score_model(fit.model, dataset.X_test, dataset.y_test)
+        low, high = tested.error_interval
+        measured = Measured(
+            name=name,
+            validation_error=held_out.error,
+            test_error=tested.error,
+            test_error_low=low,
+            test_error_high=high,
+            fit_seconds=fit.seconds + sum(results[m]["fit_seconds"] for m in candidate.members),
+            predict_seconds=tested.seconds,
+            latency_ms=float(np.median(latencies(fit.model, dataset.X_test))),
+            model_bytes=path_of_model.stat().st_size,
+            n_threads=n_jobs,
+            key=keys[name],
         )
-        show(f"{name}: {results[name]['test_error']:.2%} of the test rows wrong, {seconds:.0f} s")
+        results[name] = asdict(measured)
+        show(
+            f"{name}: {measured.test_error:.2%} of the test rows wrong, "
+            f"{measured.fit_seconds:.0f} s"
+        )
         stored |= {
             "dataset": dataset.name,
             "fingerprint": dataset.fingerprint,
@@ -212,42 +220,6 @@ def _load(folder: Path, name: str, stage: str, key: str) -> Pipeline:
     return joblib.load(path)
 
 
-def _score(
-    name: str,
-    key: str,
-    pipeline: Pipeline,
-    dataset: Dataset,
-    validation_error: float,
-    fit_seconds: float,
-    folder: Path,
-    n_jobs: int,
-) -> Measured:
-    pipeline.predict(dataset.X_test[:64])
-    started = time.perf_counter()
-    predicted = pipeline.predict(dataset.X_test)
-    predict_seconds = time.perf_counter() - started
-    single = []
-    for row in range(min(100, len(dataset.X_test))):
-        started = time.perf_counter()
-        pipeline.predict(dataset.X_test[row : row + 1])
-        single.append(time.perf_counter() - started)
-    wrong = int(np.sum(predicted != dataset.y_test))
-    low, high = wilson_interval(wrong, len(predicted))
-    return Measured(
-        name=name,
-        validation_error=validation_error,
-        test_error=wrong / len(predicted),
-        test_error_low=low,
-        test_error_high=high,
-        fit_seconds=fit_seconds,
-        predict_seconds=predict_seconds,
-        latency_ms=float(np.median(single)) * 1e3,
-        model_bytes=_model_path(folder, name, "final", key).stat().st_size,
-        n_threads=n_jobs,
-        key=key,
-    )
-
-
 def measure_shortcut(dataset: Dataset, n_rows: int = 3000) -> dict[str, float]:
     """Set the virtual SVM beside libsvm on the same images with all of their copies.
 
@@ -259,32 +231,27 @@ def measure_shortcut(dataset: Dataset, n_rows: int = 3000) -> dict[str, float]:
     fixed = FEATURES["deskewed"].build_fixed(dataset.image_shape)
     X = fixed.transform(dataset.X_train[rows])
     held_out = fixed.transform(dataset.X_train[split.validation])
-    seed = 0
-    started = time.perf_counter()
-    ours = VirtualSVC(random_state=seed).fit(X, y)
-    fit_seconds = time.perf_counter() - started
-    features = ours.features_
+    truth = dataset.y_train[split.validation]
+    fit, scores = fit_and_score(VirtualSVC(random_state=0), (X, y), (held_out, truth))
+    ours, features = fit.model, fit.model.features_
     started = time.perf_counter()
     copies = features.copies(X, ours.n_copies, ours.distortion_seed_, ours.augmentation or JITTER)
     everything = np.concatenate([features.transform(X), *copies])
-    stock = SVC(C=ours.C, gamma=ours.gamma_).fit(everything, np.tile(y, ours.n_copies + 1))
-    stock_fit_seconds = time.perf_counter() - started
-    started = time.perf_counter()
-    predicted = ours.predict(held_out)
-    predict_seconds = time.perf_counter() - started
-    started = time.perf_counter()
-    stock_predicted = stock.predict(features.transform(held_out))
-    stock_predict_seconds = time.perf_counter() - started
-    truth = dataset.y_train[split.validation]
+    copy_seconds = time.perf_counter() - started
+    stock, stock_scores = fit_and_score(
+        SVC(C=ours.C, gamma=ours.gamma_),
+        (everything, np.tile(y, ours.n_copies + 1)),
+        (features.transform(held_out), truth),
+    )
     return {
         "n_rows": len(rows),
-        "fit_seconds": fit_seconds,
-        "stock_fit_seconds": stock_fit_seconds,
-        "predict_seconds": predict_seconds,
-        "stock_predict_seconds": stock_predict_seconds,
-        "error": float(np.mean(predicted != truth)),
-        "stock_error": float(np.mean(stock_predicted != truth)),
-        "agreement": float(np.mean(predicted == stock_predicted)),
+        "fit_seconds": fit.seconds,
+        "stock_fit_seconds": copy_seconds + stock.seconds,
+        "predict_seconds": scores.seconds,
+        "stock_predict_seconds": stock_scores.seconds,
+        "error": scores.error,
+        "stock_error": stock_scores.error,
+        "agreement": float(np.mean(scores.y_pred == stock_scores.y_pred)),
     }
 
 
@@ -299,9 +266,8 @@ def run_trials(dataset: Dataset, show: Callable[[str], None]) -> dict[str, Any]:
         X = fixed.transform(dataset.X_train[train])
         model = MODELS["convolution_svm"].build(0, {"n_copies": 4})
         model.set_params(**dict(trial.parameters))
-        started = time.perf_counter()
-        model.fit(X, dataset.y_train[train])
-        seconds = time.perf_counter() - started
+        fit = fit_model(model, X, dataset.y_train[train])
+        # Decisions of several views are added up here, which is no prediction of the model's own.
         images = fixed.transform(dataset.X_train[held_out])
         started = time.perf_counter()
         decisions = model.decision_function(images)
@@ -323,7 +289,7 @@ def run_trials(dataset: Dataset, show: Callable[[str], None]) -> dict[str, Any]:
             {
                 "title": trial.title,
                 "error": error,
-                "fit_seconds": seconds,
+                "fit_seconds": fit.seconds,
                 "predict_seconds": predict_seconds,
             }
         )
@@ -338,16 +304,15 @@ def _neighbors_trial(
     """Measure another kind of model on the rows of the trials: one that can only wait to vote."""
     fixed = FEATURES["deskewed"].build_fixed(dataset.image_shape)
     X, images = (fixed.transform(dataset.X_train[rows]) for rows in (train, held_out))
-    started = time.perf_counter()
     model = DistortionNeighbors(dataset.image_shape, ConvolutionFilters())
-    model.fit(X, dataset.y_train[train])
-    fitted = time.perf_counter()
-    predicted = model.predict(images)
+    fit, scores = fit_and_score(
+        model, (X, dataset.y_train[train]), (images, dataset.y_train[held_out])
+    )
     return {
         "title": "instead, 5 nearest neighbours by image distortion, of 50 by filters",
-        "error": float(np.mean(predicted != dataset.y_train[held_out])),
-        "fit_seconds": fitted - started,
-        "predict_seconds": time.perf_counter() - fitted,
+        "error": scores.error,
+        "fit_seconds": fit.seconds,
+        "predict_seconds": scores.seconds,
     }
 
 

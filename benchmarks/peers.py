@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import gc
 import time
-import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,7 +21,6 @@ import numpy as np
 import typer
 from sklearn.decomposition import PCA
 from sklearn.ensemble import RandomForestClassifier
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
@@ -32,9 +30,8 @@ from tabulate import tabulate
 from benchmarks._options import run_app
 from digitrec._environment import available_cores, describe_hardware, library_versions
 from digitrec._files import write_json, write_text
-from digitrec._interruption import interruptible
 from digitrec.datasets import Dataset, load_dataset
-from digitrec.evaluation.metrics import wilson_interval
+from digitrec.evaluation.fitting import fit_and_score
 from digitrec.models import DEFAULT_MODELS, MODELS
 from digitrec.preprocessing import DEFAULT_FEATURES, FEATURES
 
@@ -127,9 +124,7 @@ def compare(
         title = f"{MODELS[model].title}, {DEFAULT_FEATURES}"
         ours = MODELS[model].build(0)
         # Estimators leave their threads to this context, peers and ours alike.
-        with joblib.parallel_config("threading", n_jobs=n_jobs), warnings.catch_warnings():
-            # A peer's limit on iterations is part of the usual way.
-            warnings.simplefilter("ignore", ConvergenceWarning)
+        with joblib.parallel_config("threading", n_jobs=n_jobs):
             timings.append(_time("digitrec", model, title, ours, train, test, dataset))
             report(_line(timings[-1]))
             for title, make in _PEERS[model]:
@@ -145,21 +140,15 @@ def _time(
     side: str, model: str, title: str, estimator: Any, train: Any, test: Any, dataset: Dataset
 ) -> Timing:
     gc.collect()
-    started = time.perf_counter()
-    with interruptible():
-        estimator.fit(train, dataset.y_train)
-    fitted = time.perf_counter()
-    predicted = estimator.predict(test)
-    done = time.perf_counter()
-    n_wrong = int(np.sum(predicted != dataset.y_test))
-    low, high = wilson_interval(n_wrong, len(dataset.y_test))
+    fit, scores = fit_and_score(estimator, (train, dataset.y_train), (test, dataset.y_test))
+    low, high = scores.error_interval
     return Timing(
         side=side,
         model=model,
         title=title,
-        fit_seconds=fitted - started,
-        predict_seconds=done - fitted,
-        test_error=n_wrong / len(dataset.y_test),
+        fit_seconds=fit.seconds,
+        predict_seconds=scores.seconds,
+        test_error=scores.error,
         error_low=low,
         error_high=high,
     )

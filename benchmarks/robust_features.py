@@ -16,13 +16,13 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
-from sklearn.base import clone
 from tabulate import tabulate
 
 from benchmarks._options import run_app
 from digitrec._environment import describe_hardware, library_versions
 from digitrec._files import write_json, write_text
 from digitrec.datasets import load_dataset
+from digitrec.evaluation.fitting import fit_model, score_model
 from digitrec.models import MODELS
 from digitrec.preprocessing import DEFAULT_FEATURES, FEATURES
 from digitrec.preprocessing.corruptions import CORRUPTIONS, corrupt_images
@@ -153,11 +153,11 @@ def measure(
         fixed = FEATURES[features].build_fixed(_SHAPE, n_jobs=-1)
         fitted = FEATURES[features].build_fitted(_SHAPE)
         columns = fitted.fit_transform(fixed.transform(X_fit))
-        models = {name: clone(MODELS[name].build(0)).fit(columns, y_fit) for name in _MODELS}
+        models = {name: fit_model(MODELS[name].build(0), columns, y_fit).model for name in _MODELS}
         for (group, kind), X in images.items():
             scored = fitted.transform(fixed.transform(X))
             for name, model in models.items():
-                error = float(np.mean(model.predict(scored) != y_score))
+                error = score_model(model, scored, y_score).error
                 row = {"features": features, "model": name, "group": group, "kind": kind}
                 rows.append({**row, "error": error})
     return rows

@@ -8,7 +8,6 @@ model is saved to the results as it is done; a run that was stopped goes on from
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
@@ -29,12 +28,11 @@ from digitrec._environment import (
     library_versions,
 )
 from digitrec._files import write_json, write_text
-from digitrec._interruption import interruptible
 from digitrec.commands.options import split_names
 from digitrec.datasets import DATASETS, Dataset, load_dataset, load_default_dataset
 from digitrec.errors import DigitrecError, check_choice
+from digitrec.evaluation.fitting import fit_model, score_model
 from digitrec.evaluation.job import describe_parameters
-from digitrec.evaluation.metrics import wilson_interval
 from digitrec.inference.normalise import normalise_digit
 from digitrec.models import MODELS
 from digitrec.preprocessing import DEFAULT_FEATURES, FEATURES
@@ -224,14 +222,12 @@ def _fit_and_score(
     # Estimators leave their threads to these contexts.
     n_threads = available_cores()
     with joblib.parallel_config("threading", n_jobs=n_threads), threadpool_limits(n_threads):
-        started = time.perf_counter()
-        with interruptible():
-            model.fit(X_train, y_train)
-        row["fit_seconds"] = time.perf_counter() - started
+        fit = fit_model(model, X_train, y_train)
+        row["fit_seconds"] = fit.seconds
         for name, (_, y) in tests.items():
-            right = int((model.predict(X_tests[name]) == y).sum())
-            low, high = wilson_interval(right, len(y))
-            row["accuracy"][name] = {"share": right / len(y), "low": low, "high": high}
+            scores = score_model(fit.model, X_tests[name], y)
+            low, high = scores.accuracy_interval
+            row["accuracy"][name] = {"share": scores.accuracy, "low": low, "high": high}
 
 
 def _mean_elsewhere(row: dict[str, Any]) -> float:

@@ -7,17 +7,30 @@ import warnings
 from dataclasses import dataclass, field
 from typing import Any
 
+import joblib
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
+from threadpoolctl import threadpool_limits
 
 from digitrec._interruption import interruptible
-from digitrec.evaluation.metrics import class_scores
+from digitrec.evaluation.metrics import class_scores, wilson_interval
 
-__all__ = ["Fit", "Scores", "fit_and_score", "fit_model", "score_model", "training_curves"]
+__all__ = [
+    "Fit",
+    "Scores",
+    "fit_and_score",
+    "fit_model",
+    "latencies",
+    "score_model",
+    "training_curves",
+]
 
 # A first prediction that took longer than this many seconds is not repeated to time a warm one.
 _WARM_LIMIT_SECONDS = 10.0
+# Single-row latency is taken over this many rows, or as many as fit into the time.
+_LATENCY_ROWS = 200
+_LATENCY_SECONDS = 1.0
 
 _CURVES = {
     "training_loss": "loss_curve_",
@@ -70,11 +83,12 @@ class Scores:
     y_pred : ndarray of int, shape (n_samples,)
         Predicted labels.
     scores : ndarray of float32, shape (n_samples, n_classes), or None
-        Probabilities, or decision values where the model has none; None without either.
+        Probabilities, or decision values where the model has none; None without either, and where
+        they were not asked for.
     has_probabilities : bool
         Whether `scores` are probabilities.
-    accuracy : float
-        Share of the rows whose label was predicted, in 0–1.
+    n_right : int
+        Rows whose label was predicted.
     seconds : float
         Wall time of predicting all rows, warm where asked for.
     """
@@ -82,8 +96,28 @@ class Scores:
     y_pred: NDArray[Any]
     scores: NDArray[np.float32] | None
     has_probabilities: bool
-    accuracy: float
+    n_right: int
     seconds: float
+
+    @property
+    def accuracy(self) -> float:
+        """Share of the rows whose label was predicted, in 0–1."""
+        return self.n_right / len(self.y_pred)
+
+    @property
+    def error(self) -> float:
+        """Share of the other rows, in 0–1."""
+        return (len(self.y_pred) - self.n_right) / len(self.y_pred)
+
+    @property
+    def accuracy_interval(self) -> tuple[float, float]:
+        """Wilson 95 % interval of the accuracy, in 0–1."""
+        return wilson_interval(self.n_right, len(self.y_pred))
+
+    @property
+    def error_interval(self) -> tuple[float, float]:
+        """Wilson 95 % interval of the error, in 0–1."""
+        return wilson_interval(len(self.y_pred) - self.n_right, len(self.y_pred))
 
 
 def fit_model(model: Any, X: NDArray[Any], y: NDArray[Any], *, transformer: Any = None) -> Fit:
@@ -92,9 +126,9 @@ def fit_model(model: Any, X: NDArray[Any], y: NDArray[Any], *, transformer: Any 
     Parameters
     ----------
     model : estimator
-        Fresh. Parameters called ``n_jobs`` are set to None, which means what
-        `joblib.parallel_config` says, so that no model takes more than its share and a saved one
-        takes one thread.
+        Fresh; may be a Pipeline from raw pixels. Parameters named ``n_jobs`` are set to None, which
+        means what `joblib.parallel_config` says, so that no model takes more than its share and a
+        saved one takes one thread.
     X : ndarray, shape (n_samples, n_features)
         Rows.
     y : ndarray of int, shape (n_samples,)
@@ -132,7 +166,12 @@ def fit_model(model: Any, X: NDArray[Any], y: NDArray[Any], *, transformer: Any 
 
 
 def score_model(
-    model: Any, X: NDArray[Any], y: NDArray[Any], n_classes: int, *, warm: bool = False
+    model: Any,
+    X: NDArray[Any],
+    y: NDArray[Any],
+    n_classes: int | None = None,
+    *,
+    warm: bool = False,
 ) -> Scores:
     """Predict rows, and time it.
 
@@ -144,8 +183,9 @@ def score_model(
         Rows.
     y : ndarray of int, shape (n_samples,)
         Their labels.
-    n_classes : int
-        Classes of the data; the model may have seen fewer.
+    n_classes : int, optional
+        Classes of the data; the model may have seen fewer. None leaves the scores of the classes
+        out.
     warm : bool
         Time a second prediction where the first was quick.
     """
@@ -158,12 +198,14 @@ def score_model(
         started = time.perf_counter()
         model.predict(X)
         seconds = time.perf_counter() - started
-    scores, has_probabilities = class_scores(model, X, n_classes)
+    scores, has_probabilities = None, False
+    if n_classes is not None:
+        scores, has_probabilities = class_scores(model, X, n_classes)
     return Scores(
         y_pred=y_pred,
         scores=scores,
         has_probabilities=has_probabilities,
-        accuracy=float(np.mean(y_pred == y)),
+        n_right=int(np.sum(y_pred == y)),
         seconds=seconds,
     )
 
@@ -172,7 +214,7 @@ def fit_and_score(
     model: Any,
     fit_rows: tuple[NDArray[Any], NDArray[Any]],
     score_rows: tuple[NDArray[Any], NDArray[Any]],
-    n_classes: int,
+    n_classes: int | None = None,
     *,
     transformer: Any = None,
     warm: bool = False,
@@ -185,12 +227,10 @@ def fit_and_score(
         Fresh.
     fit_rows, score_rows : tuple of ndarray
         Rows and labels.
-    n_classes : int
-        Classes of the data.
+    n_classes, warm
+        See `score_model`.
     transformer : estimator, optional
         Fitted on the rows to fit on, and applied to both.
-    warm : bool
-        Time a second prediction.
 
     Returns
     -------
@@ -211,6 +251,31 @@ def fit_and_score(
     if transformer is not None:
         X = transformer.transform(X)
     return fit, score_model(fit.model, X, y, n_classes, warm=warm)
+
+
+def latencies(model: Any, X: NDArray[Any]) -> NDArray[np.float64]:
+    """Return the milliseconds from one row to its label, on one thread, row by row.
+
+    Parameters
+    ----------
+    model : estimator
+        Fitted.
+    X : ndarray, shape (n_samples, n_features)
+        Rows, taken in turn.
+    """
+    milliseconds: list[float] = []
+    with threadpool_limits(1), joblib.parallel_config(n_jobs=1):
+        model.predict(np.asarray(X[:1]))
+        begun = time.perf_counter()
+        for i in range(_LATENCY_ROWS):
+            row = np.array(X[i % len(X)][None, :])
+            started = time.perf_counter()
+            model.predict(row)
+            ended = time.perf_counter()
+            milliseconds.append(1000 * (ended - started))
+            if ended - begun > _LATENCY_SECONDS:
+                break
+    return np.array(milliseconds)
 
 
 def training_curves(model: Any) -> dict[str, list[float]]:

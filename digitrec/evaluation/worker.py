@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import functools
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,6 @@ import cloudpickle
 import joblib
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
 from digitrec._environment import core_seconds, describe_hardware, library_versions
@@ -22,7 +20,7 @@ from digitrec._files import atomic_path
 from digitrec._platform import peak_memory_bytes
 from digitrec.datasets import Dataset
 from digitrec.errors import DatasetError
-from digitrec.evaluation.fitting import Fit, fit_and_score, fit_model, score_model
+from digitrec.evaluation.fitting import Fit, fit_and_score, fit_model, latencies, score_model
 from digitrec.evaluation.job import Job, describe_parameters
 from digitrec.evaluation.metrics import classification_metrics
 from digitrec.evaluation.result import Result, Status, shape_list
@@ -33,10 +31,6 @@ from digitrec.models import listen_to_fit
 from digitrec.preprocessing import FeatureStore, join_pipelines
 
 __all__ = ["dump_model", "failed_result", "open_dataset", "run_job"]
-
-# Single-image latency is taken over this many rows, or as many as fit into the time.
-_LATENCY_ROWS = 200
-_LATENCY_SECONDS = 1.0
 
 
 def run_job(job: Job) -> Result:
@@ -105,7 +99,7 @@ def _run(job: Job, store: JobStore, stage: Callable[[str], None]) -> Result:
     stage("latency")
     fixed = job.feature_spec.build_fixed(dataset.image_shape)
     pipeline = join_pipelines(fixed, whole.transformer, model=final.model)
-    latencies = _latencies(pipeline, dataset.X_test)
+    milliseconds = latencies(pipeline, dataset.X_test)
 
     stage("saving")
     store.write_predictions(
@@ -138,8 +132,8 @@ def _run(job: Job, store: JobStore, stage: Callable[[str], None]) -> Result:
         validation_fit_seconds=first.seconds,
         feature_seconds=whole.fixed_seconds + whole.seconds,
         predict_seconds=tested.seconds,
-        latency_p50_ms=float(np.percentile(latencies, 50)),
-        latency_p99_ms=float(np.percentile(latencies, 99)),
+        latency_p50_ms=float(np.percentile(milliseconds, 50)),
+        latency_p99_ms=float(np.percentile(milliseconds, 99)),
         model_bytes=model_bytes,
         peak_memory_bytes=peak_memory_bytes(),
         iterations=final.iterations,
@@ -273,23 +267,6 @@ def dump_model(model: Any, path: Path, *, by_value: bool = False) -> None:
 
 def _fit(job: Job, X: NDArray, y: NDArray) -> Fit:
     return fit_model(job.model_spec.build(job.random_state, job.overrides), X, y)
-
-
-def _latencies(pipeline: Pipeline, X: NDArray[np.uint8]) -> list[float]:
-    """Return the milliseconds from one raw image to its label, on one thread, row by row."""
-    milliseconds: list[float] = []
-    with threadpool_limits(1), joblib.parallel_config(n_jobs=1):
-        pipeline.predict(np.asarray(X[:1]))
-        begun = time.perf_counter()
-        for i in range(_LATENCY_ROWS):
-            row = np.array(X[i % len(X)][None, :])
-            started = time.perf_counter()
-            pipeline.predict(row)
-            ended = time.perf_counter()
-            milliseconds.append(1000 * (ended - started))
-            if ended - begun > _LATENCY_SECONDS:
-                break
-    return milliseconds
 
 
 def _identity(job: Job) -> dict[str, Any]:

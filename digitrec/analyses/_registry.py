@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from digitrec._code import cache_key, describe_value
 from digitrec._files import write_json
 from digitrec._modules import ModuleRegistry
-from digitrec.errors import check_choice
+from digitrec.errors import DigitrecError, check_choice
 from digitrec.evaluation.result import Result
 from digitrec.rendering.markdown import one_line
 
@@ -120,6 +120,29 @@ class AnalysisContext:
     def pipeline(self, result: Result) -> Pipeline:
         """Return the saved Pipeline of a result; it takes raw pixels."""
         return self.store.read_pipeline(result)
+
+    def job_of(self, result: Result) -> Job:
+        """Return the job that gave a result.
+
+        Raises
+        ------
+        DigitrecError
+            If it is not known: the comparison was read from a folder.
+        """
+        if result.key not in self.jobs:
+            raise DigitrecError(
+                f"the model of {result.stem} cannot be fitted again from a saved comparison; call "
+                "digitrec.compare with the same arguments, which takes what is stored"
+            )
+        return self.jobs[result.key]
+
+    def run_parts(self, jobs: list[Job], title: str) -> list[Result]:
+        """Run jobs on parts of the training rows; see `digitrec.evaluation.parts`."""
+        from digitrec.evaluation.parts import run_part_jobs
+
+        return run_part_jobs(
+            jobs, self.dataset, n_workers=self.n_jobs, title=title, report=self.report
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

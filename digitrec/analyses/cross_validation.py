@@ -59,7 +59,7 @@ def run(context: AnalysisContext) -> dict[str, Any]:
         If the writers are asked for and not known.
     """
     from digitrec.evaluation.job import Part
-    from digitrec.evaluation.parts import job_of, make_part_job, run_parts
+    from digitrec.evaluation.parts import make_part_job
 
     n_folds = int(context.options.get("cv") or DEFAULT_FOLDS)
     n_repeats = int(context.options.get("repeats") or 1)
@@ -80,11 +80,11 @@ def run(context: AnalysisContext) -> dict[str, Any]:
         for index in range(n_folds)
     ]
     jobs = [
-        make_part_job(job_of(context, result), part, timeout=60 + 5 * (result.fit_seconds or 0.0))
+        make_part_job(context.job_of(result), part, timeout=60 + 5 * (result.fit_seconds or 0.0))
         for result in results
         for part in parts
     ]
-    found = iter(run_parts(context, jobs, "cross-validation"))
+    found = iter(context.run_parts(jobs, "cross-validation"))
     scores: dict[str, list[float]] = {}
     failed: dict[str, str] = {}
     for result in results:

@@ -84,7 +84,7 @@ def run(context: AnalysisContext) -> dict[str, Any]:
         error), ``stopped`` (why a curve is incomplete, else empty).
     """
     from digitrec.evaluation.job import Part
-    from digitrec.evaluation.parts import job_of, make_part_job, run_parts
+    from digitrec.evaluation.parts import make_part_job
 
     n_train = len(context.dataset.y_train)
     sizes = curve_sizes(n_train, len(context.dataset.label_names))
@@ -94,11 +94,11 @@ def run(context: AnalysisContext) -> dict[str, Any]:
         for index in range(len(sizes))
     ]
     jobs = [
-        make_part_job(job_of(context, result), part, timeout=_time_limit(result))
+        make_part_job(context.job_of(result), part, timeout=_time_limit(result))
         for result in results
         for part in parts
     ]
-    found = iter(run_parts(context, jobs, "learning curves"))
+    found = iter(context.run_parts(jobs, "learning curves"))
     models = []
     for result in results:
         rows = [next(found) for _ in parts]

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from sklearn.pipeline import Pipeline
 
+    from digitrec.comparison.experiment import Experiment
     from digitrec.datasets import Dataset
-    from digitrec.evaluation.experiment import Experiment
     from digitrec.evaluation.job import Job
     from digitrec.reporting import ReportContext
 
@@ -411,8 +411,8 @@ class Comparison:
         )
 
     def _analysis_context(self, options: Mapping[str, Any]) -> AnalysisContext:
+        from digitrec.comparison.experiment import analysis_context
         from digitrec.comparison.run import make_experiment
-        from digitrec.evaluation.experiment import analysis_context
 
         if self.dataset is None:
             name = self.run.dataset["name"]

@@ -15,12 +15,12 @@ from digitrec._code import cache_key
 from digitrec._files import file_safe, writable_cache_dir
 from digitrec.analyses import ANALYSES
 from digitrec.comparison.comparison import Comparison
+from digitrec.comparison.experiment import Experiment, make_jobs, run_experiment
 from digitrec.comparison.progress import show_progress
 from digitrec.datasets import DATASETS, Dataset, load_dataset, load_default_dataset
 from digitrec.datasets.splits import subsample_training_rows
 from digitrec.errors import ConfigurationError, check_choice
 from digitrec.evaluation.candidates import resolve_models
-from digitrec.evaluation.experiment import Experiment, make_jobs, run_experiment
 from digitrec.evaluation.ranking import check_metric, metric_name
 from digitrec.evaluation.runner import Event
 from digitrec.evaluation.tuning import check_space
@@ -274,7 +274,7 @@ def run_comparison(
     experiment : Experiment
         What to compare.
     report, on_event, started_at
-        See `digitrec.evaluation.experiment.run_experiment`.
+        See `digitrec.comparison.experiment.run_experiment`.
     """
     outcome = run_experiment(
         experiment, dataset, source, report=report, on_event=on_event, started_at=started_at

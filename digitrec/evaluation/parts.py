@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, StratifiedShuffleSplit
 
 from digitrec._code import cache_key
-from digitrec.errors import DigitrecError
 from digitrec.evaluation.job import Job, Part
 from digitrec.evaluation.result import Result
 from digitrec.evaluation.runner import Event, run_jobs, split_stored
@@ -24,17 +23,14 @@ from digitrec.evaluation.store import JobStore
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from digitrec.analyses import AnalysisContext
     from digitrec.datasets import Dataset
 
 __all__ = [
     "fold_rows",
-    "job_of",
     "make_part_job",
     "nested_rows",
     "part_rows",
     "run_part_jobs",
-    "run_parts",
 ]
 
 Rows = NDArray[np.intp]
@@ -62,13 +58,6 @@ def make_part_job(parent: Job, part: Part, *, timeout: float | None = None, **ch
         folder=parent.folder.parent / "parts",
         limits=dataclasses.replace(parent.limits, timeout=timeout),
         **changes,
-    )
-
-
-def run_parts(context: AnalysisContext, jobs: list[Job], title: str) -> list[Result]:
-    """Run jobs on parts for an analysis; see `run_part_jobs`."""
-    return run_part_jobs(
-        jobs, context.dataset, n_workers=context.n_jobs, title=title, report=context.report
     )
 
 
@@ -149,22 +138,6 @@ def run_part_jobs(
                 raise KeyboardInterrupt
             found |= ran
     return [found[job.key] for job in jobs]
-
-
-def job_of(context: AnalysisContext, result: Result) -> Job:
-    """Return the job that gave a result.
-
-    Raises
-    ------
-    DigitrecError
-        If it is not known: the comparison was read from a folder.
-    """
-    if result.key not in context.jobs:
-        raise DigitrecError(
-            f"the model of {result.stem} cannot be fitted again from a saved comparison; call "
-            "digitrec.compare with the same arguments, which takes what is stored"
-        )
-    return context.jobs[result.key]
 
 
 def part_rows(part: Part, y: NDArray[np.integer], random_state: int) -> tuple[Rows, Rows | None]:

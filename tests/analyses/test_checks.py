@@ -16,9 +16,9 @@ from digitrec.analyses.checks import CHECKS, Check, _analysis
 from digitrec.analyses.checks.constant_features import useless_columns
 from digitrec.analyses.checks.duplicates import nearly_identical_images
 from digitrec.analyses.checks.search_edge import edge_values
+from digitrec.comparison.experiment import Experiment, run_experiment
 from digitrec.datasets import load_dataset
 from digitrec.errors import ConfigurationError
-from digitrec.evaluation.experiment import Experiment, run_experiment
 from digitrec.evaluation.store import JobStore
 
 

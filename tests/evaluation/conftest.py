@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from digitrec.comparison.experiment import Experiment, make_jobs
 from digitrec.datasets import load_dataset
-from digitrec.evaluation.experiment import Experiment, make_jobs
 from digitrec.evaluation.job import Job
 
 

@@ -11,8 +11,8 @@ import pytest
 from digitrec.analyses import ANALYSES, AnalysisContext
 from digitrec.analyses.learning_curves import curve_sizes, growth_exponent
 from digitrec.analyses.pareto import pareto_front
+from digitrec.comparison.experiment import run_experiment
 from digitrec.errors import ConfigurationError
-from digitrec.evaluation.experiment import run_experiment
 from digitrec.evaluation.parts import fold_rows, nested_rows
 from digitrec.evaluation.store import JobStore
 from digitrec.preprocessing.corruptions import CORRUPTIONS
@@ -22,7 +22,7 @@ OPTIONS = {"cv": 3, "repeats": 2}
 
 @pytest.fixture(scope="module")
 def experiment(tmp_path_factory, shared_cache):
-    from digitrec.evaluation.experiment import Experiment
+    from digitrec.comparison.experiment import Experiment
 
     return Experiment(
         models=("lda", "knn", "ridge"),
@@ -135,9 +135,9 @@ def test_analyses_are_reused(run, experiment, small_digits):
 
 
 def test_parts_end_at_their_time_and_are_stored(run, experiment, small_digits):
-    from digitrec.evaluation.experiment import make_jobs
+    from digitrec.comparison.experiment import make_jobs
     from digitrec.evaluation.job import Part
-    from digitrec.evaluation.parts import make_part_job, run_parts
+    from digitrec.evaluation.parts import make_part_job
 
     context = AnalysisContext(
         dataset=small_digits,
@@ -160,12 +160,12 @@ def test_parts_end_at_their_time_and_are_stored(run, experiment, small_digits):
         make_part_job(slow, Part(kind="validation"), timeout=0.5),
         *(make_part_job(quick, Part(kind="fold", n_folds=3, index=i)) for i in range(3)),
     ]
-    late, *folds = run_parts(context, jobs, "test")
+    late, *folds = context.run_parts(jobs, "test")
     assert late.status == "timeout"
     assert "time limit of 0.5 s" in late.reason
     assert [fold.n_train + fold.n_validation for fold in folds] == [300] * 3
     assert all(fold.ok and fold.test_accuracy is None for fold in folds)
-    again = run_parts(context, jobs, "test")
+    again = context.run_parts(jobs, "test")
     assert again == [late, *folds]
 
 

@@ -15,9 +15,9 @@ import pytest
 
 pytest.importorskip("distributed")
 
+from digitrec.comparison.experiment import run_experiment
 from digitrec.errors import ConfigurationError
 from digitrec.evaluation.executors import make_executor
-from digitrec.evaluation.experiment import run_experiment
 
 pytestmark = pytest.mark.slow
 

@@ -12,7 +12,7 @@ from digitrec.analyses import (
     run_analyses,
     selected_analyses,
 )
-from digitrec.evaluation.experiment import make_jobs, run_experiment
+from digitrec.comparison.experiment import make_jobs, run_experiment
 from digitrec.evaluation.result import read_run
 from digitrec.evaluation.store import JobStore
 from digitrec.models import MODELS
@@ -44,7 +44,7 @@ def test_a_model_that_takes_raw_pixels_only_gets_them(make_experiment, small_dig
 
 
 def test_a_single_job_has_all_cores(make_experiment, monkeypatch):
-    from digitrec.evaluation import experiment as module
+    from digitrec.comparison import experiment as module
 
     monkeypatch.setattr(module, "available_cores", lambda: 8)
     assert [make_experiment("lda", jobs=None).n_threads(n) for n in (1, 2, 3, 8, 9)] == [
@@ -57,7 +57,7 @@ def test_a_single_job_has_all_cores(make_experiment, monkeypatch):
 
 
 def test_jobs_times_threads_never_exceed_the_cores(make_experiment, monkeypatch):
-    from digitrec.evaluation import experiment as module
+    from digitrec.comparison import experiment as module
 
     monkeypatch.setattr(module, "available_cores", lambda: 8)
     for jobs, expected in ((None, (8, 1)), (1, (1, 8)), (3, (3, 2)), (20, (8, 1))):

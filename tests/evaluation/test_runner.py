@@ -12,8 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from digitrec.comparison.experiment import make_jobs, run_experiment
 from digitrec.evaluation.executors import KillablePool
-from digitrec.evaluation.experiment import make_jobs, run_experiment
 from digitrec.evaluation.job import Limits
 from digitrec.evaluation.result import read_run
 from digitrec.evaluation.runner import estimate_seconds, run_jobs, split_stored
@@ -109,7 +109,7 @@ SCRIPT = """
 import sys
 from pathlib import Path
 from digitrec.datasets import load_dataset
-from digitrec.evaluation.experiment import Experiment, run_experiment
+from digitrec.comparison.experiment import Experiment, run_experiment
 if __name__ == "__main__":
     experiment = Experiment(
         models=("lda", "hist_gradient_boosting"), features=("gradients",), jobs=2, max_train=300,

@@ -1,4 +1,4 @@
-"""The registries of analyses and checks: a file that is added is all that they need."""
+"""The registries of analyses and checks."""
 
 import os
 import shutil
@@ -14,20 +14,15 @@ from digitrec.analyses.checks import CHECKS
 from digitrec.errors import ConfigurationError
 from digitrec.reporting import report_sections
 
-CHECK = '''"""Test sets that are too small."""
+CHECK = """
 
-from digitrec.analyses.checks._check import Check, Finding
-
-
-def run(context):
+@check("note", "Few test rows")
+def small_test_set(context):
     n = len(context.dataset.y_test)
     if n >= 1000:
         return None
     return Finding(sentence=f"There are {n} test rows.", advice="Collect more.", numbers={"n": n})
-
-
-CHECK = Check(name="small_test_set", severity="note", title="Few test rows", run=run)
-'''
+"""
 
 SCRIPT = """
 import digitrec
@@ -40,7 +35,7 @@ print("There are 359 test rows." in text)
 
 
 @pytest.mark.parametrize("registry", [ANALYSES, CHECKS], ids=["analyses", "checks"])
-def test_records_are_named_after_their_files_and_complete(registry):
+def test_records_are_named_and_complete(registry):
     for name, record in registry.items():
         assert record.name == name
         assert record.title
@@ -63,10 +58,10 @@ def test_every_run_has_the_checks_and_unknown_names_are_refused():
         selected_analyses(None, ["calibratoin"])
 
 
-def test_a_check_is_one_file(tmp_path):
+def test_a_check_is_one_function(tmp_path):
     shutil.copytree(Path(digitrec.__file__).parent, tmp_path / "digitrec")
-    checks = tmp_path / "digitrec" / "analyses" / "checks"
-    (checks / "small_test_set.py").write_text(CHECK)
+    checks = tmp_path / "digitrec" / "analyses" / "checks" / "data.py"
+    checks.write_text(checks.read_text() + CHECK)
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT],
         cwd=tmp_path,

@@ -13,9 +13,8 @@ import digitrec
 from digitrec._environment import core_seconds
 from digitrec.analyses import ANALYSES, AnalysisContext, ReportContext
 from digitrec.analyses.checks import CHECKS, Check, _analysis
-from digitrec.analyses.checks.constant_features import useless_columns
-from digitrec.analyses.checks.duplicates import nearly_identical_images
-from digitrec.analyses.checks.search_edge import edge_values
+from digitrec.analyses.checks.data import nearly_identical_images, useless_columns
+from digitrec.analyses.checks.fits import edge_values
 from digitrec.comparison.experiment import Experiment, run_experiment
 from digitrec.datasets import load_dataset
 from digitrec.errors import ConfigurationError

@@ -1,8 +1,4 @@
-"""Checks of a run: what a careful reviewer would ask, one module each.
-
-A module whose name has no leading underscore is a check: it holds a record `CHECK`, and nothing
-else needs to know of it.
-"""
+"""Checks of a run: what a reviewer would ask. Each is a function with the decorator `check`."""
 
 from digitrec.analyses.checks._analysis import ANALYSIS, found_warnings
 from digitrec.analyses.checks._check import CHECKS, Check, Finding

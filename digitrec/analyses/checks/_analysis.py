@@ -1,4 +1,4 @@
-"""Checks: what a careful reviewer would ask of a run; see `digitrec.analyses.checks`."""
+"""The analysis that runs all checks, and its section."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from digitrec._code import code_facts
 from digitrec.analyses._registry import Analysis, AnalysisContext
+from digitrec.analyses.checks import data, fits, times  # noqa: F401 - they register the checks
 from digitrec.analyses.checks._check import CHECKS
 from digitrec.errors import check_choice
 from digitrec.rendering.images import images_figure
@@ -146,13 +146,7 @@ def _pictures(context: ReportContext, entry: dict[str, Any]) -> FigureSpec | Non
 
 def _facts(context: AnalysisContext) -> Any:
     """Return what the output depends on besides the results of the run."""
-    from digitrec.analyses.checks.test_reuse import earlier_looks
-
-    return [
-        earlier_looks(context),
-        list(context.tuning),
-        code_facts(*(f"digitrec.analyses.checks.{name}" for name in CHECKS)),
-    ]
+    return [data.earlier_looks(context), list(context.tuning)]
 
 
 ANALYSIS = Analysis(

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
-
-from digitrec._modules import ModuleRegistry
 
 if TYPE_CHECKING:
     from digitrec.analyses import AnalysisContext
 
-__all__ = ["CHECKS", "Check", "Finding", "listed", "proportion_gap"]
+    _Run = Callable[[AnalysisContext], "Finding | None"]
+
+__all__ = ["CHECKS", "Check", "Finding", "check", "listed", "proportion_gap"]
+
+Severity = Literal["warning", "note"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +45,7 @@ class Check:
     Attributes
     ----------
     name : str
-        Registry key, and the stem of the module that holds the record.
+        Registry key.
     severity : {"warning", "note"}
         A warning puts a result in doubt; a note limits what may be concluded from it.
     title : str
@@ -54,14 +55,23 @@ class Check:
     """
 
     name: str
-    severity: Literal["warning", "note"]
+    severity: Severity
     title: str
     run: Callable[[AnalysisContext], Finding | None]
 
 
-CHECKS: Mapping[str, Check] = ModuleRegistry(
-    "digitrec.analyses.checks", Path(__file__).parent, "CHECK"
-)
+CHECKS: dict[str, Check] = {}
+"""Checks by name; `check` adds one."""
+
+
+def check(severity: Severity, title: str) -> Callable[[_Run], _Run]:
+    """Register a function as the check of its name; see `Check`."""
+
+    def register(run: _Run) -> _Run:
+        CHECKS[run.__name__] = Check(name=run.__name__, severity=severity, title=title, run=run)
+        return run
+
+    return register
 
 
 def listed(names: list[str], limit: int = 8) -> str:

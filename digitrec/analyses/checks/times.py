@@ -1,0 +1,70 @@
+"""Checks of times and limits."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from digitrec.analyses.checks._check import Finding, check, listed
+
+if TYPE_CHECKING:
+    from digitrec.analyses import AnalysisContext
+
+# Seconds of waiting for a core per second of running. One other busy process for each core makes
+# it 1; the threads of an unhindered job hardly wait.
+MAX_CORE_WAIT = 0.2
+
+
+@check("note", "Machine busy while times were taken")
+def busy_machine(context: AnalysisContext) -> Finding | None:
+    """Look for jobs whose threads had to wait for a core."""
+    waits = {r.stem: r.core_wait for r in context.results if r.core_wait is not None}
+    numbers = {stem: wait for stem, wait in waits.items() if wait > MAX_CORE_WAIT}
+    if not numbers:
+        return None
+    named = [
+        f"{stem} ({wait:.1f})" for stem, wait in sorted(numbers.items(), key=lambda item: -item[1])
+    ]
+    return Finding(
+        sentence=(
+            "The machine was busy while times were taken. Seconds that jobs waited for a core per "
+            f"second that they ran: {listed(named)}."
+        ),
+        advice="Measure again on a quiet machine (--force) before times are compared.",
+        numbers=numbers,
+    )
+
+
+@check("warning", "Times taken with different numbers of threads or on different machines")
+def thread_counts(context: AnalysisContext) -> Finding | None:
+    """Compare the threads and the hardware of all results."""
+    threads = sorted({result.n_threads for result in context.results})
+    machines = {tuple(sorted(map(str, r.hardware.items()))) for r in context.results}
+    told = []
+    if len(threads) > 1:
+        told.append(f"with {', '.join(map(str, threads))} threads")
+    if len(machines) > 1:
+        told.append(f"on {len(machines)} different machines")
+    if not told:
+        return None
+    return Finding(
+        sentence=f"Times were taken {' and '.join(told)}: they cannot be compared.",
+        advice="Run all models again with the same --jobs on one machine (--force).",
+        numbers={"threads": threads, "machines": len(machines)},
+    )
+
+
+_WORDS = {"timeout": "time", "out_of_memory": "memory", "not_run": "budget"}
+
+
+@check("warning", "Limits on time or memory that were hit")
+def limits_hit(context: AnalysisContext) -> Finding | None:
+    """Look for jobs that were killed or left out."""
+    hit = [result for result in context.failed if result.status in _WORDS]
+    if not hit:
+        return None
+    named = [f"{result.stem} ({_WORDS[result.status]})" for result in hit]
+    return Finding(
+        sentence=f"Ended by a limit, and so missing from the comparison: {listed(named)}.",
+        advice="Raise --timeout, --max-memory or the budget, or say which models were left out.",
+        numbers={result.stem: result.status for result in hit},
+    )

@@ -26,7 +26,8 @@ class AugmentedMLP(ClassifierMixin, BaseEstimator):
 
     Every epoch takes one new distorted copy of each training image; every ninth takes the
     images themselves. The weights are the mean over the last third of the epochs, which
-    takes the place of a falling learning rate.
+    takes the place of a falling learning rate. Several networks can learn from one stream, for
+    distorting and describing images takes most of the time; their probabilities are averaged.
 
     Parameters
     ----------
@@ -42,6 +43,8 @@ class AugmentedMLP(ClassifierMixin, BaseEstimator):
     descriptor : transformer, optional
         What describes images before their components are taken, as `DistortedFeatures` has
         it; None means `OrientedGradients`.
+    n_networks : int, default=1
+        Networks with weights of their own.
     n_epochs : int, default=36
         Passes over the training images.
     batch_size : int, default=250
@@ -59,8 +62,8 @@ class AugmentedMLP(ClassifierMixin, BaseEstimator):
         Labels.
     features_ : DistortedFeatures
         Fitted way from images to features.
-    network_ : sklearn.neural_network.MLPClassifier
-        Fitted network.
+    networks_ : list of sklearn.neural_network.MLPClassifier
+        Fitted networks.
     n_features_in_ : int
         Pixels per image.
 
@@ -80,6 +83,7 @@ class AugmentedMLP(ClassifierMixin, BaseEstimator):
         n_components: int = 200,
         whitening: float = 0.0,
         descriptor: TransformerMixin | None = None,
+        n_networks: int = 1,
         n_epochs: int = 36,
         batch_size: int = 250,
         augmentation: Augmentation | None = None,
@@ -91,6 +95,7 @@ class AugmentedMLP(ClassifierMixin, BaseEstimator):
         self.n_components = n_components
         self.whitening = whitening
         self.descriptor = descriptor
+        self.n_networks = n_networks
         self.n_epochs = n_epochs
         self.batch_size = batch_size
         self.augmentation = augmentation
@@ -121,31 +126,36 @@ class AugmentedMLP(ClassifierMixin, BaseEstimator):
         )
         rows = self.features_.fit_transform(images)
         copies = self.features_.copies(images, self.n_epochs, seed, self.augmentation or JITTER)
-        self.network_ = MLPClassifier(
-            self.hidden_layer_sizes,
-            batch_size=min(self.batch_size, len(rows)),
-            random_state=int(random.randint(2**31 - 1)),
-        )
+        self.networks_ = [
+            MLPClassifier(
+                self.hidden_layer_sizes,
+                batch_size=min(self.batch_size, len(rows)),
+                random_state=int(random.randint(2**31 - 1)),
+            )
+            for _ in range(self.n_networks)
+        ]
         averaged = max(1, self.n_epochs // 3)
-        sums: list[NDArray] = []
+        sums: list[list[NDArray]] = [[] for _ in self.networks_]
         for epoch in range(self.n_epochs):
             shown = next(copies) if epoch % (_COPIES_PER_ORIGINAL + 1) else rows
-            with interruptible():
-                self.network_.partial_fit(shown, targets, classes=self.classes_)
-            if epoch >= self.n_epochs - averaged:
-                weights = [*self.network_.coefs_, *self.network_.intercepts_]
-                sums = (
-                    [a + b for a, b in zip(sums, weights, strict=True)]
-                    if sums
-                    else [w.copy() for w in weights]
-                )
-        means = [(total / averaged).astype(np.float32) for total in sums]
-        layers = len(self.network_.coefs_)
-        self.network_.coefs_, self.network_.intercepts_ = means[:layers], means[layers:]
+            for network, total in zip(self.networks_, sums, strict=True):
+                with interruptible():
+                    network.partial_fit(shown, targets, classes=self.classes_)
+                if epoch >= self.n_epochs - averaged:
+                    weights = [*network.coefs_, *network.intercepts_]
+                    if total:
+                        for a, b in zip(total, weights, strict=True):
+                            a += b
+                    else:
+                        total.extend(w.copy() for w in weights)
+        for network, total in zip(self.networks_, sums, strict=True):
+            means = [(values / averaged).astype(np.float32) for values in total]
+            layers = len(network.coefs_)
+            network.coefs_, network.intercepts_ = means[:layers], means[layers:]
         return self
 
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float32]:
-        """Return the network's probabilities.
+        """Return the mean of the networks' probabilities.
 
         Parameters
         ----------
@@ -159,7 +169,8 @@ class AugmentedMLP(ClassifierMixin, BaseEstimator):
         """
         check_is_fitted(self)
         images: NDArray = validate_data(self, X, dtype=[np.float32, np.float64], reset=False)
-        return self.network_.predict_proba(self.features_.transform(images))
+        rows = self.features_.transform(images)
+        return np.mean([network.predict_proba(rows) for network in self.networks_], axis=0)
 
     def predict(self, X: ArrayLike) -> NDArray:
         """Return the most probable class.

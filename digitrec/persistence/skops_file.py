@@ -24,6 +24,7 @@ TRUSTED_TYPES = (
     "digitrec.preprocessing.gradients.OrientedGradients",
     "digitrec.preprocessing.scaling.GlobalScaler",
     "digitrec.preprocessing.scaling.PixelScaler",
+    "digitrec.preprocessing.width.NormalizeWidth",
     "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
     "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
     "sklearn.tree._tree.Tree",

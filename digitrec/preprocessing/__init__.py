@@ -24,6 +24,7 @@ from digitrec.preprocessing.features import (
 from digitrec.preprocessing.gradients import OrientedGradients
 from digitrec.preprocessing.scaling import GlobalScaler, PixelScaler
 from digitrec.preprocessing.store import FeatureStore, FixedFeatures
+from digitrec.preprocessing.width import NormalizeWidth
 
 __all__ = [
     "DEFAULT_FEATURES",
@@ -36,6 +37,7 @@ __all__ = [
     "FeatureStore",
     "FixedFeatures",
     "GlobalScaler",
+    "NormalizeWidth",
     "OrientedGradients",
     "PixelScaler",
     "PrincipalComponents",

@@ -16,6 +16,7 @@ from digitrec.preprocessing.deskew import Deskew
 from digitrec.preprocessing.edges import EdgeMaps
 from digitrec.preprocessing.gradients import OrientedGradients
 from digitrec.preprocessing.scaling import GlobalScaler, PixelScaler
+from digitrec.preprocessing.width import NormalizeWidth
 
 __all__ = ["DEFAULT_FEATURES", "FEATURES", "FeatureSpec", "build_features", "join_pipelines"]
 
@@ -152,6 +153,11 @@ def _deskewed(image_shape: ImageShape, n_jobs: int | None) -> Steps:
     return [*_pixels(image_shape, n_jobs), ("deskew", Deskew(image_shape, n_jobs=n_jobs))]
 
 
+def _equal_width(image_shape: ImageShape, n_jobs: int | None) -> Steps:
+    width = NormalizeWidth(image_shape, n_jobs=n_jobs)
+    return [*_deskewed(image_shape, n_jobs), ("width", width)]
+
+
 def _gradients(image_shape: ImageShape, n_jobs: int | None) -> Steps:
     gradients = OrientedGradients(image_shape, n_jobs=n_jobs)
     return [*_deskewed(image_shape, n_jobs), ("gradients", gradients)]
@@ -187,6 +193,13 @@ _SPECS = (
         title="deskewed pixels",
         summary="Pixels scaled to 0–1, centred and straightened by image moments.",
         fixed_steps=_deskewed,
+        fitted_steps=_nothing,
+    ),
+    FeatureSpec(
+        name="equal_width",
+        title="deskewed pixels of equal width",
+        summary="As `deskewed`, and stretched until the ink of each image is equally wide.",
+        fixed_steps=_equal_width,
         fitted_steps=_nothing,
     ),
     FeatureSpec(

@@ -56,5 +56,17 @@ def test_weights_are_the_mean_of_the_last_third(digits):
     two = AugmentedMLP(n_epochs=2, random_state=1).fit(X[:200], y[:200])
     three = AugmentedMLP(n_epochs=3, random_state=1).fit(X[:200], y[:200])
     # One epoch of two or three is averaged: the mean is that epoch's own weights.
-    assert not np.allclose(two.network_.coefs_[0], three.network_.coefs_[0])
-    assert two.network_.coefs_[0].dtype == np.float32
+    assert not np.allclose(two.networks_[0].coefs_[0], three.networks_[0].coefs_[0])
+    assert two.networks_[0].coefs_[0].dtype == np.float32
+
+
+def test_networks_of_one_stream_are_averaged(digits):
+    X, y = digits
+    model = AugmentedMLP(n_networks=2, n_epochs=3, random_state=1).fit(X[:200], y[:200])
+    first, second = model.networks_
+    assert not np.allclose(first.coefs_[0], second.coefs_[0])
+    rows = model.features_.transform(X)
+    expected = (first.predict_proba(rows) + second.predict_proba(rows)) / 2
+    np.testing.assert_allclose(model.predict_proba(X), expected, atol=1e-6)
+    alone = AugmentedMLP(n_networks=1, n_epochs=3, random_state=1).fit(X[:200], y[:200])
+    np.testing.assert_allclose(alone.networks_[0].coefs_[0], first.coefs_[0], atol=1e-5)

@@ -18,7 +18,7 @@ _SMALL = {
     "extra_trees": {"n_estimators": 10},
     "hist_gradient_boosting": {"max_iter": 5},
     "nystroem_svm": {"nystroem__n_components": 50},
-    "augmented_mlp": _NETWORK,
+    "augmented_mlp": {**_NETWORK, "n_networks": 2},
     "convolution_mlp": _NETWORK,
     "virtual_svm": {"n_copies": 1, "n_components": 20},
     "convolution_svm": {"n_copies": 1, "n_components": 20},

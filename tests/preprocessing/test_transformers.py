@@ -23,6 +23,7 @@ from digitrec.preprocessing import (
     Deskew,
     EdgeMaps,
     GlobalScaler,
+    NormalizeWidth,
     OrientedGradients,
     PixelScaler,
     PrincipalComponents,
@@ -37,6 +38,7 @@ TRANSFORMERS = [
     OrientedGradients(),
     EdgeMaps(),
     RemoveBackground(),
+    NormalizeWidth(),
     ConvolutionFilters(n_filters=4),
     PrincipalComponents(),
     GlobalScaler(),
@@ -101,6 +103,34 @@ def test_deskew_is_bilinear_sampling_at_the_sheared_positions(shape):
     np.testing.assert_allclose(Deskew(shape).transform(X) / 255, expected, atol=2e-5)
 
 
+def spread_of(images):
+    """Standard deviation of each image's columns of ink, and their mean from the middle."""
+    columns = np.arange(images.shape[2]) - (images.shape[2] - 1) / 2
+    share = images.sum(axis=1) / images.sum(axis=(1, 2))[:, None]
+    middle = share @ columns
+    return np.sqrt(share @ columns**2 - middle**2), middle
+
+
+def test_ink_gets_one_width_within_the_largest_stretch():
+    rng = np.random.default_rng(0)
+    images = np.zeros((40, 20, 30), dtype=np.float32)
+    for image in images:
+        left, wide = rng.integers(6, 10), rng.integers(8, 14)
+        image[3:15, left : left + wide] = rng.uniform(0.2, 1, (12, wide))
+    wanted = NormalizeWidth((20, 30), spread=0.12).transform(images.reshape(40, -1))
+    spread, middle = spread_of(wanted.reshape(images.shape))
+    np.testing.assert_allclose(spread, 0.12 * 30, rtol=0.03)
+    np.testing.assert_allclose(middle, 0, atol=0.1)
+    bounded = NormalizeWidth((20, 30), spread=0.3, max_stretch=1.25)
+    before, _ = spread_of(images)
+    after, _ = spread_of(bounded.transform(images.reshape(40, -1)).reshape(images.shape))
+    np.testing.assert_allclose(after, 1.25 * before, rtol=0.03)
+    blank = np.zeros((1, 600), dtype=np.float32)
+    np.testing.assert_array_equal(bounded.transform(blank), blank)
+    with pytest.raises(ConfigurationError, match=r"max_stretch at least 1, not 0.1 and 0.5"):
+        NormalizeWidth(spread=0.1, max_stretch=0.5).fit(blank)
+
+
 def test_deskew_straightens_and_centres():
     X = strokes(50, (28, 28)).astype(float)
     straight = Deskew().fit_transform(X).reshape(-1, 28, 28)
@@ -137,7 +167,9 @@ def test_any_image_gives_finite_output_in_range(X):
         assert features.min() >= 0
 
 
-@pytest.mark.parametrize("transformer", [Deskew(), OrientedGradients(), EdgeMaps(), PixelScaler()])
+@pytest.mark.parametrize(
+    "transformer", [Deskew(), NormalizeWidth(), OrientedGradients(), EdgeMaps(), PixelScaler()]
+)
 @pytest.mark.parametrize("dtype", [np.uint8, np.int64, np.float32, np.float64])
 def test_dtypes_agree_and_input_is_left_alone(transformer, dtype):
     X = strokes(5, (28, 28)).astype(dtype)
@@ -148,7 +180,9 @@ def test_dtypes_agree_and_input_is_left_alone(transformer, dtype):
     np.testing.assert_array_equal(result, transformer.fit_transform(X.astype(np.uint8)))
 
 
-@pytest.mark.parametrize("transformer", [Deskew(), OrientedGradients(), EdgeMaps()])
+@pytest.mark.parametrize(
+    "transformer", [Deskew(), NormalizeWidth(), OrientedGradients(), EdgeMaps()]
+)
 def test_rows_do_not_depend_on_their_neighbours_or_threads(transformer):
     X = strokes(400, (28, 28))
     together = transformer.fit_transform(X)
@@ -159,7 +193,9 @@ def test_rows_do_not_depend_on_their_neighbours_or_threads(transformer):
     np.testing.assert_allclose(together, threaded, atol=1e-5)
 
 
-@pytest.mark.parametrize("transformer", [Deskew(), OrientedGradients(), EdgeMaps()])
+@pytest.mark.parametrize(
+    "transformer", [Deskew(), NormalizeWidth(), OrientedGradients(), EdgeMaps()]
+)
 def test_blank_images_stay_blank(transformer):
     assert not transformer.fit_transform(np.zeros((3, 784), dtype=np.uint8)).any()
 

@@ -87,7 +87,9 @@ def _mlp(g: Graph, model: MLPClassifier, x: str) -> str:
 
 
 def _augmented_mlp(g: Graph, model: AugmentedMLP, x: str) -> str:
-    return _mlp(g, model.network_, add_steps(g, model.features_.pipeline_, x))
+    rows = add_steps(g, model.features_.pipeline_, x)
+    share = 1 / len(model.networks_)
+    return g("Sum", *(g("Mul", _mlp(g, network, rows), share) for network in model.networks_))
 
 
 def _gaussian_nb(g: Graph, model: GaussianNB, x: str) -> str:

@@ -6,16 +6,41 @@ import os
 import shutil
 import signal
 import threading
+import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+# Two workers share the cores: threads of the linear algebra would only wait for each other. Set
+# before any library that starts them is loaded; processes that tests start take it over.
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(_name, "1")
+
 # A shell that starts the tests in the background has them ignore Ctrl-C, and so would every
 # process that a test starts and interrupts.
 if threading.current_thread() is threading.main_thread():
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Folders whose files share what takes long to make.
+_TOGETHER = ("persistence", "reporting")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give each file to one worker, which makes what its tests share once; slow files first."""
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            folder = item.path.parent.name
+            name = folder if folder in _TOGETHER else item.path.stem
+            item.add_marker(pytest.mark.xdist_group(name))
+
+    def group(item: pytest.Item) -> str:
+        return item.get_closest_marker("xdist_group").args[0]  # type: ignore[union-attr]
+
+    n_slow = Counter(group(item) for item in items if item.get_closest_marker("slow"))
+    items.sort(key=lambda item: -n_slow[group(item)])
 
 
 @pytest.fixture(scope="session")
@@ -28,7 +53,21 @@ def bundled_digits() -> tuple[Any, Any]:
 
 @pytest.fixture(scope="session")
 def digit_model_file(bundled_digits: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small but real model: gradients and an MLP, trained on those digits."""
+    """A small but real model: gradients and an MLP, trained on those digits once for all workers."""
+    from digitrec._platform import try_lock
+
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    path = folder / "model" / "small.joblib"
+    path.parent.mkdir(exist_ok=True)
+    with (path.parent / ".lock").open("w") as lock:
+        while not try_lock(lock.fileno()):
+            time.sleep(0.1)
+        return path if path.exists() else _train_digit_model(path, *bundled_digits)
+
+
+def _train_digit_model(path: Path, X: Any, y: Any) -> Path:
     # Imported here, so that the tests that need no model start fast.
     from sklearn.neural_network import MLPClassifier
     from sklearn.pipeline import Pipeline
@@ -40,8 +79,7 @@ def digit_model_file(bundled_digits: Any, tmp_path_factory: pytest.TempPathFacto
     features = build_features("gradients", (28, 28))
     classifier = MLPClassifier((128,), early_stopping=True, random_state=0)
     with threadpool_limits(1):  # small matrices: threads would only wait for each other
-        pipeline = Pipeline([*features.steps, ("model", classifier)]).fit(*bundled_digits)
-    path = tmp_path_factory.mktemp("model") / "small.joblib"
+        pipeline = Pipeline([*features.steps, ("model", classifier)]).fit(X, y)
     return save_model(pipeline, path, {"label_names": [str(digit) for digit in range(10)]})
 
 

@@ -34,6 +34,11 @@ __all__ = ["SharedData", "SplitFeatures"]
 
 _ARRAYS = ("X_train", "y_train", "X_test", "y_test")
 
+# Chosen rows of more bytes than this go to a file that is memory-mapped: nine copies of each of
+# MNIST's images have 3.3 GB of features, whose pages the system can then take back.
+_MOST_BYTES_COPIED = 2**28
+_CHUNK_ROWS = 8192
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SplitFeatures:
@@ -152,20 +157,23 @@ class SharedData:
         pipeline = spec.build_fitted(dataset.image_shape)
         learns = any(step != "passthrough" for _, step in pipeline.steps)
         seconds = 0.0
+        labels = np.asarray(source.y_train)
+        y_fit, y_score = rows.to_fit(labels), rows.to_score(labels, np.asarray(dataset.y_test))
+        stem = fixed.train_path.name.split(".")[0]
+        split = "all" if validation_seed is None else f"seed{validation_seed}"
+        folder = fixed.train_path.with_name(f"{stem}-{split}-{_fitted_key(pipeline)}")
         if learns:
-            stem = fixed.train_path.name.split(".")[0]
-            split = "all" if validation_seed is None else f"seed{validation_seed}"
-            folder = fixed.train_path.with_name(f"{stem}-{split}-{_fitted_key(pipeline)}")
-            labels, _ = rows.take(np.asarray(source.y_train), np.asarray(dataset.y_test))
             _make_folder(
-                folder, lambda made: _write_fitted(pipeline, *rows.take(train, test), labels, made)
+                folder, lambda made: _write_fitted(pipeline, rows, train, test, y_fit, made)
             )
             pipeline = joblib.load(folder / "transformer.joblib")
             seconds = json.loads((folder / "seconds.json").read_text(encoding="utf-8"))
             X_fit, X_score = _open(folder / "X_fit.npy"), _open(folder / "X_score.npy")
+        elif rows.n_bytes(train) > _MOST_BYTES_COPIED:
+            _make_folder(folder, lambda made: rows.write(train, made / "X_fit.npy"))
+            X_fit, X_score = _open(folder / "X_fit.npy"), rows.to_score(train, test)
         else:
-            X_fit, X_score = rows.take(train, test)
-        y_fit, y_score = rows.take(np.asarray(source.y_train), np.asarray(dataset.y_test))
+            X_fit, X_score = rows.to_fit(train), rows.to_score(train, test)
         return SplitFeatures(
             X_fit=X_fit,
             y_fit=y_fit,
@@ -197,12 +205,26 @@ class _Rows:
         fit = np.concatenate([split.train + k * n_train for k in range(n_copies + 1)])
         return cls(fit, split.validation)
 
-    def take(self, train: NDArray[Any], test: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Return the rows to fit on and the rows to score, in ascending order."""
-        return (
-            train if self.fit is None else train[self.fit],
-            test if self.score is None else train[self.score],
-        )
+    def to_fit(self, train: NDArray[Any]) -> NDArray[Any]:
+        """Return the rows to fit on, in ascending order."""
+        return train if self.fit is None else train[self.fit]
+
+    def to_score(self, train: NDArray[Any], test: NDArray[Any]) -> NDArray[Any]:
+        """Return the rows to score, in ascending order."""
+        return test if self.score is None else train[self.score]
+
+    def n_bytes(self, train: NDArray[Any]) -> int:
+        """Return the size of a copy of the rows to fit on; 0 where they are all rows."""
+        return 0 if self.fit is None else len(self.fit) * train[:1].nbytes
+
+    def write(self, train: NDArray[Any], path: Path) -> None:
+        """Write the rows to fit on, without holding all of them in memory."""
+        assert self.fit is not None
+        shape = (len(self.fit), *train.shape[1:])
+        rows = np.lib.format.open_memmap(path, mode="w+", dtype=train.dtype, shape=shape)
+        for start in range(0, len(rows), _CHUNK_ROWS):
+            rows[start : start + _CHUNK_ROWS] = train[self.fit[start : start + _CHUNK_ROWS]]
+        rows.flush()
 
 
 def _write_dataset(dataset: Dataset, folder: Path) -> None:
@@ -243,11 +265,24 @@ def _write_copies(
 
 
 def _write_fitted(
-    pipeline: Pipeline, X_fit: NDArray, X_score: NDArray, y_fit: NDArray, folder: Path
+    pipeline: Pipeline,
+    rows: _Rows,
+    train: NDArray[Any],
+    test: NDArray[Any],
+    y_fit: NDArray[Any],
+    folder: Path,
 ) -> None:
     started = time.perf_counter()
+    copied = folder / "rows.npy"
+    if rows.n_bytes(train) > _MOST_BYTES_COPIED:
+        rows.write(train, copied)
+        X_fit = _open(copied)
+    else:
+        X_fit = rows.to_fit(train)
     np.save(folder / "X_fit.npy", _dense(pipeline.fit_transform(X_fit, y_fit)))
-    np.save(folder / "X_score.npy", _dense(pipeline.transform(X_score)))
+    del X_fit  # before its file, which some systems keep while it is mapped
+    copied.unlink(missing_ok=True)
+    np.save(folder / "X_score.npy", _dense(pipeline.transform(rows.to_score(train, test))))
     seconds = time.perf_counter() - started
     with (folder / "transformer.joblib").open("wb") as file:
         # By value where a class is the caller's own, of a notebook, say.

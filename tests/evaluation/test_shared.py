@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from digitrec.evaluation import shared as shared_module
 from digitrec.evaluation.shared import SharedData
 from digitrec.evaluation.splits import validation_split
 from digitrec.preprocessing import build_features
@@ -70,6 +71,20 @@ def test_copies_stand_behind_the_images(shared, small_digits):
         own = np.corrcoef(copies[0], small_digits.X_train[0])[0, 1]
         assert own > 0.5
     assert source.fingerprint != small_digits.fingerprint
+
+
+@pytest.mark.parametrize("name", ["raw", "gradients"])
+def test_rows_that_go_to_a_file_are_those_of_memory(shared, small_digits, name, monkeypatch):
+    options = {"validation_seed": 0, "n_copies": 1, "copies_seed": 0}
+    expected = shared.features(small_digits, name, **options)
+    monkeypatch.setattr(shared_module, "_MOST_BYTES_COPIED", 1000)
+    monkeypatch.setattr(shared_module, "_CHUNK_ROWS", 7)
+    for_files = SharedData(shared.root.with_name("files"), n_jobs=1)
+    found = for_files.features(small_digits, name, **options)
+    np.testing.assert_array_equal(found.X_fit, expected.X_fit)
+    np.testing.assert_array_equal(found.X_score, expected.X_score)
+    assert not found.X_fit.flags.writeable
+    assert not list(for_files.root.rglob("rows.npy"))
 
 
 def test_copies_of_held_out_images_are_not_fitted_on(shared, small_digits):

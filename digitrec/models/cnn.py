@@ -25,6 +25,8 @@ __all__ = ["ConvolutionalNetwork"]
 
 # Rows the network answers at once.
 _CHUNK_ROWS = 2000
+# Learning rate while weights are averaged, as a share of the first one.
+_AVERAGING_RATE = 0.1
 # Share of the epochs, the last ones, that show undistorted images: those to be recognised are so.
 _UNDISTORTED = 1 / 6
 
@@ -57,6 +59,9 @@ class ConvolutionalNetwork(ClassifierMixin, BaseEstimator):
     dropout : tuple of float, optional
         Shares of the inputs of the dense layers that are left out in each step, in [0, 1); None
         means ``(0.4, 0.3)``, or ``(0.2, 0.1)`` with `augment`, which prevents overfitting too.
+    averaged_epochs : int, default=0
+        Last epochs whose weights are averaged; the learning rate stays at a tenth of the first one
+        during them, so that their weights differ. 0 takes the weights of the last step.
     average_shifts : bool, default=False
         Average the probabilities of an image and of its shifts by one pixel in the four
         directions, for five times the time of a prediction.
@@ -91,6 +96,7 @@ class ConvolutionalNetwork(ClassifierMixin, BaseEstimator):
         learning_rate: float = 0.002,
         augment: bool = False,
         dropout: tuple[float, float] | None = None,
+        averaged_epochs: int = 0,
         average_shifts: bool = False,
         validation_fraction: float = 0.05,
         n_jobs: int | None = None,
@@ -104,6 +110,7 @@ class ConvolutionalNetwork(ClassifierMixin, BaseEstimator):
         self.learning_rate = learning_rate
         self.augment = augment
         self.dropout = dropout
+        self.averaged_epochs = averaged_epochs
         self.average_shifts = average_shifts
         self.validation_fraction = validation_fraction
         self.n_jobs = n_jobs
@@ -142,18 +149,25 @@ class ConvolutionalNetwork(ClassifierMixin, BaseEstimator):
         if n_held_out:
             targets = np.eye(len(self.classes_), dtype=np.float32)[codes[held_out]]
             options["validation_data"] = (rows[held_out], targets)
-        n_steps = self.epochs * -(-len(train) // self.batch_size)
+        n_falling = max(1, self.epochs - self.averaged_epochs)
+        n_steps = n_falling * -(-len(train) // self.batch_size)
         network = _compiled_network(self.get_params(), shape, len(self.classes_), n_steps)
         # Fitted one epoch at a time, so that each can see new distortions.
         wrapped = keras.wrappers.SKLearnClassifier(
             lambda X, y: network, fit_kwargs={"epochs": 1, **options}
         )
         history: dict[str, list[float]] = {}
+        weights: list[list[NDArray]] = []
         for epoch, shown in enumerate(self._shown_images(rows[train], shape)):
             wrapped.fit(shown, codes[train])
             for name, values in wrapped.history_.history.items():
                 history.setdefault(name, []).append(float(values[-1]))
             self._tell(epoch, {name: values[-1] for name, values in history.items()})
+            if epoch >= self.epochs - self.averaged_epochs:
+                weights.append(network.get_weights())
+        if weights:
+            # Means and variances of the batch normalisation are averaged with the weights.
+            network.set_weights([np.mean(arrays, axis=0) for arrays in zip(*weights, strict=True)])
         self.loss_curve_, self.training_scores_ = history["loss"], history["accuracy"]
         if n_held_out:
             self.validation_loss_ = history["val_loss"]
@@ -263,7 +277,11 @@ def _compiled_network(
     ]
     pixels = [keras.Input((shape[0] * shape[1],)), layers.Reshape((*shape, 1))]
     network = keras.Sequential([*pixels, keras.Sequential(steps)])
-    rate = keras.optimizers.schedules.CosineDecay(settings["learning_rate"], n_steps)
+    rate = keras.optimizers.schedules.CosineDecay(
+        settings["learning_rate"],
+        n_steps,
+        alpha=_AVERAGING_RATE if settings["averaged_epochs"] else 0.0,
+    )
     network.compile(keras.optimizers.Adam(rate), "categorical_crossentropy", metrics=["accuracy"])
     return network
 

@@ -8,7 +8,7 @@ from sklearn.datasets import load_digits
 
 from digitrec._optional import is_installed
 from digitrec.errors import MissingExtraError
-from digitrec.models import MODELS
+from digitrec.models import MODELS, cnn
 from digitrec.models._progress import listen_to_fit
 from digitrec.models.cnn import ConvolutionalNetwork
 
@@ -54,6 +54,27 @@ def test_survives_pickling_and_answers_row_by_row(fitted, digits):
     again = pickle.loads(pickle.dumps(model))
     np.testing.assert_allclose(again.predict_proba(X[:30]), probabilities, atol=1e-6)
     np.testing.assert_allclose(model.predict_proba(X[:1]), probabilities[:1], atol=1e-5)
+
+
+@needs_keras
+def test_weights_of_the_last_epochs_are_averaged(digits, monkeypatch):
+    networks, after_epochs, build = [], [], cnn._compiled_network
+
+    def keep(*arguments):
+        networks.append(build(*arguments))
+        return networks[-1]
+
+    def look(model, epoch, logs):
+        after_epochs.append(networks[-1].get_weights())
+
+    monkeypatch.setattr(cnn, "_compiled_network", keep)
+    monkeypatch.setattr(ConvolutionalNetwork, "_tell", look)
+    model = ConvolutionalNetwork(
+        epochs=3, averaged_epochs=2, filters=(4, 4, 4), hidden=8, batch_size=50, n_jobs=1
+    ).fit(digits[0][:200], digits[1][:200])
+    for first, second, mean in zip(*after_epochs[1:], model.network_.get_weights(), strict=True):
+        np.testing.assert_allclose(mean, (first + second) / 2, atol=1e-6)
+    assert not np.allclose(after_epochs[1][0], after_epochs[2][0])
 
 
 @needs_keras

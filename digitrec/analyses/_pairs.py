@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from digitrec.rendering.style import INK, WIDTH, name_cells, new_figure
+from digitrec.rendering.style import WIDTH, name_cells, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["MAX_ANNOTATED", "ends", "square_axes", "write_cell"]
+__all__ = ["MAX_ANNOTATED", "ends", "square_axes"]
 
 # Beyond this many models the numbers in the cells would not be read.
 MAX_ANNOTATED = 12
@@ -28,9 +28,3 @@ def square_axes(labels: Sequence[str]) -> tuple[Figure, Axes]:
     axes = figure.add_subplot()
     name_cells(axes, labels, labels, line="#E4E7EB")
     return figure, axes
-
-
-def write_cell(axes: Axes, row: int, column: int, text: str, on_dark: bool) -> None:
-    """Write a text into a cell."""
-    color = "white" if on_dark else INK
-    axes.text(column, row, text, ha="center", va="center", fontsize=8.5, color=color)

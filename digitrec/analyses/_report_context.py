@@ -145,7 +145,7 @@ class ReportContext:
     predictions : mapping of str to Predictions
         By `Result.key`; models without predictions have fewer sections.
     dataset : Dataset or None
-        The images, where they can be had.
+        The images, where they can be loaded.
     location : str
         Folder of the report as a reader types it.
     """
@@ -219,7 +219,7 @@ class ReportContext:
 
     @cached_property
     def same_dataset(self) -> Dataset | None:
-        """The dataset, where it is at hand, is the one of the run and has images."""
+        """The dataset, where it is given, is the one of the run and has images."""
         dataset = self.dataset
         if dataset is None or dataset.image_shape is None:
             return None
@@ -232,16 +232,15 @@ class ReportContext:
     def images(self, predictions: Predictions) -> NDArray[np.uint8] | None:
         """Return the test images that predictions are about, shape (n_test, height, width).
 
-        None where the dataset is not at hand or is not the one that was predicted.
+        None where the dataset is not given or is not the one that was predicted.
         """
         dataset = self.dataset
-        if dataset is None or dataset.image_shape is None:
-            return None
-        if dataset.name != self.run.dataset["name"]:
-            return None
-        if dataset.image_shape is None:
-            return None
-        if not np.array_equal(dataset.y_test, predictions.y_true):
+        if (
+            dataset is None
+            or dataset.image_shape is None
+            or dataset.name != self.run.dataset["name"]
+            or not np.array_equal(dataset.y_test, predictions.y_true)
+        ):
             return None
         return dataset.X_test.reshape(-1, *dataset.image_shape)
 

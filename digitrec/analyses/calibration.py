@@ -312,8 +312,8 @@ def section(context: ReportContext) -> Content | None:
         "Error among the rows kept against the share of rows rejected, for each model",
         lambda: risk_figure(names, [model["risk"] for model in models], winner=thick),
     )
-    parts += [reliability.markdown, "### Rejecting the least sure", _risk_table(names, models)]
-    return Content("\n\n".join([*parts, risk.markdown]), (reliability, risk))
+    heading = "### Rejecting the least sure"
+    return Content.of(*parts, reliability, heading, _risk_table(names, models), risk)
 
 
 def _both(model: dict[str, Any], field: str, digits: int, scale: float = 1) -> str:

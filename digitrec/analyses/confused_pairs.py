@@ -135,14 +135,8 @@ def section(context: ReportContext) -> Content | None:
     )
     if len(names) < len(found["totals"]):
         text += f" The table shows the {len(names)} models with the best validation accuracy."
-    parts = [
-        text,
-        table(["classes", *(escape(labels[n]) for n in names)], rows, "l" + "r" * len(names)),
-    ]
-    figure = _pairs_figure(context)
-    if figure is None:
-        return Content("\n\n".join(parts))
-    return Content("\n\n".join([*parts, figure.markdown]), (figure,))
+    headers = ["classes", *(escape(labels[name]) for name in names)]
+    return Content.of(text, table(headers, rows, "l" + "r" * len(names)), _pairs_figure(context))
 
 
 def _pairs_figure(context: ReportContext) -> FigureSpec | None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from digitrec.analyses._pairs import MAX_ANNOTATED, ends, square_axes, write_cell
+from digitrec.analyses._pairs import MAX_ANNOTATED, ends, square_axes
 from digitrec.analyses._registry import Analysis, AnalysisContext
 from digitrec.errors import ConfigurationError
 from digitrec.rendering.markdown import (
@@ -23,7 +23,7 @@ from digitrec.rendering.markdown import (
     table,
 )
 from digitrec.rendering.section import Content, FigureSpec
-from digitrec.rendering.style import styled
+from digitrec.rendering.style import annotate_cells, styled
 from digitrec.statistics.folds import correlated_test
 from digitrec.statistics.paired import holm
 
@@ -233,7 +233,7 @@ def section(context: ReportContext) -> Content | None:
         ]
         parts.append("\n".join(lines))
     if len(models) < 2:
-        return Content("\n\n".join(parts))
+        return Content.of(*parts)
     best = models[0]["name"]
     rope = number(100 * found["rope"], 2)
     headers = ["model", "difference, points", "95 % interval", "effect size d", "p", "p, Holm"]
@@ -264,7 +264,7 @@ def section(context: ReportContext) -> Content | None:
             [labels.get(name, name) for name in names], _probabilities(found["pairs"], names)
         ),
     )
-    return Content("\n\n".join([*parts, figure.markdown]), (figure,))
+    return Content.of(*parts, figure)
 
 
 def _fold_row(pair: dict[str, Any], best: str, labels: dict[str, str]) -> list[str]:
@@ -314,16 +314,12 @@ def probability_figure(labels: Sequence[str], cells: Sequence[Sequence[float | N
     cells : n sequences of n floats or None
         Probabilities, 0–1.
     """
-    n = len(labels)
     values = np.array([[np.nan if cell is None else cell for cell in row] for row in cells])
     figure, axes = square_axes(labels)
     axes.imshow(values, cmap="Blues", vmin=0, vmax=1)
-    if n <= MAX_ANNOTATED:
-        for row in range(n):
-            for column in range(n):
-                if row != column:
-                    value = values[row, column]
-                    write_cell(axes, row, column, f"{value:.2f}", value > 0.6)
+    if len(labels) <= MAX_ANNOTATED:
+        texts = [["" if cell is None else f"{cell:.2f}" for cell in row] for row in cells]
+        annotate_cells(axes, texts, values > 0.6)
     axes.set_xlabel("that the row is better than the column by more than does not matter")
     axes.set_title("Probability")
     return figure

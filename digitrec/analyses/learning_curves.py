@@ -186,17 +186,17 @@ def section(context: ReportContext) -> Content | None:
             [labels[model["name"]] for model in models], [model["points"] for model in models]
         ),
     )
-    parts = [
+    parts: list[str | FigureSpec] = [
         ANALYSIS.heading,
         "Nested, stratified samples of the training rows; everything that is learned is "
         "learned from the sample. The last point is the fit of the main table. An exponent of "
         "k means that the value grows with the k-th power of the number of rows (least "
         "squares on log axes, 95 % interval).",
-        figure.markdown,
+        figure,
         table(headers, rows, "lrrrrrl"),
         *(["Incomplete curves:\n\n" + "\n".join(stopped)] if stopped else []),
     ]
-    return Content("\n\n".join(parts), (figure,))
+    return Content.of(*parts)
 
 
 def _exponent(fit: dict[str, float] | None) -> str:

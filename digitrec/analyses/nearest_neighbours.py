@@ -146,7 +146,7 @@ def section(context: ReportContext) -> Content | None:
     ]
     spec = _neighbours_spec(context, found)
     if spec is None:
-        return Content("\n\n".join(parts))
+        return Content.of(*parts)
     n_shown = _shown_mistakes(context, n)
     shown = "Each of them" if n_shown == n else f"The first {n_shown} of them, each"
     parts.append(
@@ -154,7 +154,7 @@ def section(context: ReportContext) -> Content | None:
         "an orange one those of the class read."
         + ("" if n_shown == n else " The others are in `results.json`.")
     )
-    return Content("\n\n".join([*parts, spec.markdown]), (spec,))
+    return Content.of(*parts, spec)
 
 
 def _neighbours_spec(context: ReportContext, found: dict[str, Any]) -> FigureSpec | None:

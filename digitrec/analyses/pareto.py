@@ -115,7 +115,7 @@ def section(context: ReportContext) -> Content | None:
         "the cheapest first:\n\n" + "\n".join(lines) + "\n\n"
         "Down and to the left is better; the broken line joins the models on the front."
     )
-    return Content("\n\n".join([text, *(f.markdown for f in figures)]), tuple(figures))
+    return Content.of(text, *figures)
 
 
 def _cost_spec(

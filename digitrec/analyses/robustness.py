@@ -15,7 +15,7 @@ from digitrec.preprocessing.corruptions import CORRUPTIONS, corrupt_images
 from digitrec.rendering.images import images_figure
 from digitrec.rendering.markdown import code, escape, percent, table
 from digitrec.rendering.section import Content, FigureSpec
-from digitrec.rendering.style import INK, name_cells, new_figure, styled
+from digitrec.rendering.style import annotate_cells, name_cells, new_figure, styled
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -253,15 +253,9 @@ def section(context: ReportContext) -> Content | None:
             [model["clean_error"] for model in models],
         ),
     )
-    parts = [text, table(headers, rows, "lrrlr"), heat.markdown]
-    figures = [heat]
-    examples = _example_figure(context, found)
-    if examples is not None:
-        parts.append(examples.markdown)
-        figures.append(examples)
-    lines = [f"- {code(kind['name'])}: {escape(kind['summary'])}" for kind in kinds]
-    parts.append("\n".join(lines))
-    return Content("\n\n".join(parts), tuple(figures))
+    lines = "\n".join(f"- {code(kind['name'])}: {escape(kind['summary'])}" for kind in kinds)
+    body = table(headers, rows, "lrrlr")
+    return Content.of(text, body, heat, _example_figure(context, found), lines)
 
 
 def _example_figure(context: ReportContext, found: dict[str, Any]) -> FigureSpec | None:
@@ -313,18 +307,8 @@ def robustness_figure(
     norm = PowerNorm(0.5, 0, max(float(table.max()), 1.0))
     axes.imshow(table, cmap="OrRd", norm=norm, aspect="auto")
     if len(labels) <= 20:
-        for row in range(table.shape[0]):
-            for column in range(table.shape[1]):
-                value = table[row, column]
-                axes.text(
-                    column,
-                    row,
-                    f"{value:.1f}" if value < 99.95 else "100",
-                    ha="center",
-                    va="center",
-                    fontsize=8.5 if len(labels) <= 12 else 7,
-                    color="white" if norm(value) > 0.7 else INK,
-                )
+        texts = [[f"{v:.1f}" if v < 99.95 else "100" for v in line] for line in table]
+        annotate_cells(axes, texts, norm(table) > 0.7, 8.5 if len(labels) <= 12 else 7)
     name_cells(axes, labels, names)
     for line in (0.5, len(names) - 1.5):
         axes.axhline(line, color="white", linewidth=3)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from digitrec.analyses._pairs import MAX_ANNOTATED, ends, square_axes, write_cell
+from digitrec.analyses._pairs import MAX_ANNOTATED, ends, square_axes
 from digitrec.analyses._registry import Analysis, AnalysisContext
 from digitrec.errors import ConfigurationError
 from digitrec.rendering.markdown import (
@@ -23,7 +23,7 @@ from digitrec.rendering.markdown import (
     table,
 )
 from digitrec.rendering.section import Content, FigureSpec
-from digitrec.rendering.style import BLUE, ORANGE, styled
+from digitrec.rendering.style import BLUE, ORANGE, annotate_cells, styled
 from digitrec.statistics.paired import cochran_test, holm, mcnemar_test
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ def section(context: ReportContext) -> Content | None:
         "significant",
         lambda: difference_figure([labels[name] for name in names], _matrix(found["pairs"], names)),
     )
-    return Content("\n\n".join([*parts, figure.markdown]), (figure,))
+    return Content.of(*parts, figure)
 
 
 def _cochran_sentence(found: dict[str, Any], n_models: int) -> str:
@@ -237,7 +237,6 @@ def difference_figure(
     """
     from matplotlib.colors import LinearSegmentedColormap, SymLogNorm
 
-    n = len(labels)
     values = np.array([[cell[0] if cell else 0.0 for cell in row] for row in cells]) * 100
     significant = np.array([[bool(cell and cell[1]) for cell in row] for row in cells])
     largest = max(float(np.abs(values).max()), 0.1)
@@ -245,12 +244,9 @@ def difference_figure(
     figure, axes = square_axes(labels)
     norm = SymLogNorm(0.1, vmin=-largest, vmax=largest)
     axes.imshow(np.where(significant, values, 0.0), cmap=colors, norm=norm)
-    if n <= MAX_ANNOTATED:
-        for row in range(n):
-            for column in range(n):
-                if row != column:
-                    dark = significant[row, column] and abs(norm(values[row, column]) - 0.5) > 0.33
-                    write_cell(axes, row, column, f"{values[row, column]:+.2f}", dark)
+    if len(labels) <= MAX_ANNOTATED:
+        texts = [[f"{100 * cell[0]:+.2f}" if cell else "" for cell in row] for row in cells]
+        annotate_cells(axes, texts, significant & (np.abs(norm(values) - 0.5) > 0.33))
     axes.set_xlabel("points of the row minus those of the column; white: not significant")
     axes.set_title("Difference in test accuracy")
     return figure

@@ -139,12 +139,8 @@ def section(context: ReportContext) -> Content | None:
         "5,000 images were written by 249 high-school students, the last 5,000 by 49 employees of "
         "the Census Bureau, whose digits are cleaner (writers after QMNIST, arXiv:1905.10498)."
     )
-    parts = [text, table(headers, rows, "l" + "r" * len(subsets))]
-    figure = _label_errors_figure(context, found)
-    if figure is not None:
-        parts.append(figure.markdown)
-        return Content("\n\n".join(parts), (figure,))
-    return Content("\n\n".join(parts))
+    body = table(headers, rows, "l" + "r" * len(subsets))
+    return Content.of(text, body, _label_errors_figure(context, found))
 
 
 def _cell(score: dict[str, Any]) -> str:

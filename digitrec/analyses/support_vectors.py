@@ -131,15 +131,14 @@ def section(context: ReportContext) -> Content | None:
         "belong to images within or beyond a margin.",
         table(["class", "support vectors", "of its images, %", "at the limit"], rows, "lrrr"),
     ]
-    spec = _support_spec(context, found)
-    if spec is None:
-        return Content("\n\n".join(parts))
-    parts += [
+    figure = _support_spec(context, found)
+    if figure is None:
+        return Content.of(*parts)
+    note = (
         "The images with the largest coefficients, in units of C summed over the other classes: "
-        "the ones that bend the boundaries most, and many a doubtful label.",
-        spec.markdown,
-    ]
-    return Content("\n\n".join(parts), (spec,))
+        "they shape the boundaries most, and some labels among them are doubtful."
+    )
+    return Content.of(*parts, note, figure)
 
 
 def _share(entry: dict[str, Any]) -> float:

@@ -56,8 +56,6 @@ def images_figure(
     columns : int
         Images per row; see `grid_columns`.
     """
-    from matplotlib.patches import Rectangle
-
     # One axes for all images, in units of an image's side: many axes take seconds to lay out.
     n_rows = -(-len(images) // columns)
     lines = max((caption.count("\n") + 1 for caption in captions), default=1)
@@ -69,10 +67,9 @@ def images_figure(
     for index, (image, caption) in enumerate(zip(images, captions, strict=True)):
         row, column = divmod(index, columns)
         x, y = 1.12 * column, row * step_y
-        axes.imshow(255 - image, cmap="gray", vmin=0, vmax=255, extent=(x, x + 1, y + 1, y))
         marked = wrong is not None and wrong[index]
-        color, width = (ORANGE, 1.8) if marked else ("#D0D7DE", 0.8)
-        axes.add_patch(Rectangle((x, y), 1, 1, fill=False, edgecolor=color, linewidth=width))
+        color, width = (ORANGE, 1.8) if marked else (_FRAME, 0.8)
+        draw_image(axes, ink_colors(image), x, y, color, width)
         text = axes.text(
             x + 0.5, y + 1.05, caption, ha="center", va="top", fontsize=8, linespacing=1.15
         )

@@ -45,6 +45,17 @@ class Content:
     markdown: str
     figures: tuple[FigureSpec, ...] = ()
 
+    @classmethod
+    def of(cls, *parts: str | FigureSpec | Content | None) -> Content:
+        """Put Markdown, figures and contents below each other; None is left out."""
+        kept = [part for part in parts if part is not None]
+        figures: list[FigureSpec] = []
+        for part in kept:
+            if not isinstance(part, str):
+                figures += [part] if isinstance(part, FigureSpec) else part.figures
+        texts = [part if isinstance(part, str) else part.markdown for part in kept]
+        return cls("\n\n".join(texts), tuple(figures))
+
 
 @dataclass(frozen=True)
 class Section:

@@ -29,6 +29,7 @@ __all__ = [
     "ORANGE",
     "PALETTE",
     "WIDTH",
+    "annotate_cells",
     "label_points",
     "log_percent_axis",
     "name_cells",
@@ -218,6 +219,20 @@ def name_cells(
         axes.hlines(np.arange(0.5, len(rows) - 1), -0.5, len(columns) - 0.5, line, linewidth=1.5)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
+
+
+def annotate_cells(
+    axes: Axes, texts: Sequence[Sequence[str]], on_dark: NDArray[np.bool_], size: float = 8.5
+) -> None:
+    """Write a text into each cell of an image, white on dark cells; empty texts are left out."""
+    for row, line in enumerate(texts):
+        for column, text in enumerate(line):
+            if text:
+                color = "white" if on_dark[row, column] else INK
+                axes.text(
+                    column, row, text, ha="center", va="center", fontsize=size, color=color,
+                    in_layout=False,
+                )  # fmt: skip
 
 
 def save_figure(figure: Figure, path: Path) -> None:

@@ -68,7 +68,7 @@ def loading_section(context: ReportContext) -> Content | None:
             "From the command line, on an image of any size:",
             code_block(f"digitrec predict IMAGE --model {path}", "sh"),
         ]
-    return Content("\n\n".join(parts))
+    return Content.of(*parts)
 
 
 def method_section(context: ReportContext) -> Content:
@@ -99,7 +99,7 @@ def method_section(context: ReportContext) -> Content:
     )
     parts.append("\n".join(f"- **{name}**: {text}" for name, text in _COLUMNS))
     parts.append("The same figures by machine: [results.csv](results.csv), results.json.")
-    return Content("\n\n".join(parts))
+    return Content.of(*parts)
 
 
 def _splits(context: ReportContext) -> str:
@@ -146,7 +146,7 @@ def configuration_section(context: ReportContext) -> Content | None:
     if not text:
         return None
     lead = "Saved as `run.toml`, this repeats the run with `digitrec compare --config run.toml`:"
-    return Content("\n\n".join(["## Configuration", lead, code_block(text, "toml")]))
+    return Content.of("## Configuration", lead, code_block(text, "toml"))
 
 
 SECTIONS = (

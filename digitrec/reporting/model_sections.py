@@ -46,22 +46,18 @@ def samples_section(context: ReportContext) -> Content | None:
         f"{_N_SAMPLES_PER_CLASS} test images of each class, drawn at random"
         f"{_confidence_note(predictions, 'the answer')}."
     )
-    return Content(f"{text}\n\n{figure.markdown}", (figure,))
+    return Content.of(text, figure)
 
 
 def models_section(context: ReportContext) -> Content | None:
     """Per model: parameters, classification report, confusion matrix, mistakes, curves."""
     if not context.model_rows:
         return None
-    parts = ["## Models"]
-    figures: list[FigureSpec] = []
+    lead = None
     if len(context.feature_names) > 1:
-        parts.append("Each model on the feature set with which it validates best.")
-    for row in context.model_rows:
-        content = _model_content(context, row)
-        parts.append(content.markdown)
-        figures.extend(content.figures)
-    return Content("\n\n".join(parts), tuple(figures))
+        lead = "Each model on the feature set with the best validation accuracy."
+    models = [_model_content(context, row) for row in context.model_rows]
+    return Content.of("## Models", lead, *models)
 
 
 def _model_content(context: ReportContext, row: Row) -> Content:
@@ -69,14 +65,12 @@ def _model_content(context: ReportContext, row: Row) -> Content:
     lead = f"Features {code(result.features)}, seed {result.random_state}"
     if len(row.results) > 1:
         lead += f"; the first of {len(row.results)} seeds" if not row.is_winner else "; best seed"
-    parts = [f"### {escape(row.title)}", lead + "."]
-    figures = [_confusion_spec(context, row)] if result.confusion else []
-    mistakes, note = _mistakes_spec(context, row)
+    parts: list[str | FigureSpec] = [f"### {escape(row.title)}", lead + "."]
     if result.confusion:
-        parts += [f"{_worst_pairs(context, result)}", figures[0].markdown]
+        parts += [_worst_pairs(context, result), _confusion_spec(context, row)]
+    mistakes, note = _mistakes_spec(context, row)
     if mistakes:
-        figures.append(mistakes)
-        parts += [note, mistakes.markdown]
+        parts += [note, mistakes]
     if any(len(values) > 1 for values in result.curves.values()):
         curves = FigureSpec(
             f"curves_{result.stem}",
@@ -84,15 +78,14 @@ def _model_content(context: ReportContext, row: Row) -> Content:
             "by iteration",
             lambda: model_figures.curves_figure(result.curves, title=f"{row.title}: training"),
         )
-        figures.append(curves)
-        parts.append(curves.markdown)
+        parts.append(curves)
     if result.per_class:
         which = ""
         if len(result.per_class) > MAX_CLASSES_SHOWN:
             which = f", the {MAX_CLASSES_SHOWN} hardest of {len(result.per_class)} classes"
         parts += [f"Classification report on the test rows, %{which}:", _class_table(result)]
     parts += ["Parameters:", _parameter_table(result.parameters)]
-    return Content("\n\n".join(parts), tuple(figures))
+    return Content.of(*parts)
 
 
 def _confusion_spec(context: ReportContext, row: Row) -> FigureSpec:

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from digitrec.rendering.style import (
     BLUE,
-    INK,
     ORANGE,
+    annotate_cells,
     log_percent_axis,
     name_cells,
     new_figure,
@@ -103,18 +103,9 @@ def per_class_figure(
     image = axes.imshow(missed, cmap="Blues", norm=norm, aspect="auto")
     shade = norm(missed)
     if len(classes) <= 20:
-        for row in range(len(labels)):
-            for column in range(len(classes)):
-                axes.text(
-                    column,
-                    row,
-                    f"{100 * f1[row, column]:.1f}",
-                    in_layout=False,
-                    ha="center",
-                    va="center",
-                    fontsize=8.5,
-                    color="white" if shade[row, column] > 0.62 else INK,
-                )
+        annotate_cells(
+            axes, [[f"{100 * value:.1f}" for value in line] for line in f1], shade > 0.62
+        )
     name_cells(axes, classes, labels)
     image.set_label("1 - F1")
     axes.set_title("F1 score by class, % (darker: more is missed)")

@@ -54,7 +54,7 @@ def summary_section(context: ReportContext) -> Content:
                 for name, reason in run.failures.items()
             )
         )
-    return Content("\n\n".join(parts))
+    return Content.of(*parts)
 
 
 def accuracy_table(context: ReportContext) -> str:
@@ -212,9 +212,7 @@ def error_section(context: ReportContext) -> Content | None:
         + ", ".join(f"{label} {percent(e)} %" for label, e in zip(labels, error, strict=True)),
         lambda: overview_figures.error_figure(labels, error, low, high, winner=_winner_index(rows)),
     )
-    return Content(
-        f"## Test error\n\nHow often do the models misread?\n\n{figure.markdown}", (figure,)
-    )
+    return Content.of("## Test error", "How often are the models wrong?", figure)
 
 
 def per_class_section(context: ReportContext) -> Content | None:
@@ -250,7 +248,7 @@ def per_class_section(context: ReportContext) -> Content | None:
     )
     sentence = f"The hardest class, averaged over the models, is {_quoted(hardest)}."
     text = "## F1 score by class\n\nWhich classes are hard? " + " ".join([sentence, *notes])
-    return Content(f"{text}\n\n{figure.markdown}", (figure,))
+    return Content.of(text, figure)
 
 
 def _quoted(name: str) -> str:

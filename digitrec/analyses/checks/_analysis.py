@@ -80,8 +80,7 @@ def section(context: ReportContext) -> Content | None:
     for entry in output["checks"]:
         by_status.setdefault(entry["status"], []).append(entry)
     found = by_status.get("found", [])
-    parts = [ANALYSIS.heading]
-    figures = []
+    parts: list[str | FigureSpec | None] = [ANALYSIS.heading]
     if found:
         rows = [
             [
@@ -93,17 +92,14 @@ def section(context: ReportContext) -> Content | None:
             for entry in found
         ]
         parts.append(table(["severity", "what was found", "what to do", "check"], rows, "llll"))
-    for entry in found:
-        if (figure := _pictures(context, entry)) is not None:
-            figures.append(figure)
-            parts.append(figure.markdown)
+    parts += [_pictures(context, entry) for entry in found]
     if passed := by_status.get("passed"):
         parts.append(f"Nothing found by: {_names(passed)}.")
     if ignored := by_status.get("ignored"):
         parts.append(f"Left out on request: {_names(ignored)}.")
     for entry in by_status.get("not run", ()):
         parts.append(f"{code(entry['name'])} could not run: {escape(entry['sentence'])}.")
-    return Content("\n\n".join(parts), tuple(figures))
+    return Content.of(*parts)
 
 
 def found_warnings(context: ReportContext) -> list[str]:

@@ -14,7 +14,7 @@ from digitrec.datasets import load_default_dataset
 from digitrec.inference.assessment import LabelledImage
 from digitrec.inference.scenes import make_scene
 
-__all__ = ["DataFolder", "MadeUpImages", "ModelFile", "Seed"]
+__all__ = ["DataFolder", "MadeUpImages", "ModelFile"]
 
 DataFolder = Annotated[
     Path | None, typer.Option(help="Folder with labels.csv; default: made-up images.")
@@ -22,7 +22,6 @@ DataFolder = Annotated[
 ModelFile = Annotated[
     Path | None, typer.Option(help="Saved model; default: the default recogniser.")
 ]
-Seed = Annotated[int, typer.Option(min=0, help="Seed of made-up images.")]
 
 Row = tuple[NDArray[np.float32], str]
 

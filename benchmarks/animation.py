@@ -22,7 +22,7 @@ from typing import Annotated, Any
 import typer
 from PIL import Image
 
-from benchmarks._options import run_app
+from benchmarks._common import run_app
 from digitrec._files import atomic_path
 from digitrec.errors import DigitrecError
 

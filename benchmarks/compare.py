@@ -1,4 +1,4 @@
-"""Tell what got better or worse between two runs.
+"""Compare two runs: which models got better or worse.
 
 Run: ``python -m benchmarks.compare A/results.json B/results.json``. Exit code 1 says that a model
 of B is significantly less accurate than in A, or failed where it did not in A; 2 that the files
@@ -7,7 +7,6 @@ cannot be compared.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,7 +15,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from digitrec._console import replace_unknown_characters
+from benchmarks._common import run_app
 from digitrec.errors import DigitrecError
 from digitrec.evaluation.result import read_run
 
@@ -27,15 +26,12 @@ if TYPE_CHECKING:
     from digitrec.evaluation.compare_runs import ModelChange
     from digitrec.evaluation.result import Run
 
-__all__ = ["app", "main"]
-
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+__all__ = ["main"]
 
 _STYLES = {"better": "green", "recovered": "green", "worse": "bold red", "failed": "bold red"}
 
 
-@app.command()
-def compare(
+def main(
     first: Annotated[Path, typer.Argument(metavar="A", help="results.json of the first run.")],
     second: Annotated[Path, typer.Argument(metavar="B", help="results.json of the second run.")],
     alpha: Annotated[
@@ -130,17 +126,5 @@ def _summary(changes: list[ModelChange], losses: list[ModelChange], alpha: float
     return text + f"(exact McNemar test, Holm's correction, level {alpha:g})."
 
 
-def main() -> None:
-    """Run the command; bad input ends with one line and exit code 2."""
-    replace_unknown_characters()
-    try:
-        app()
-    except (DigitrecError, OSError) as error:
-        console = Console(stderr=True)
-        console.print("[bold red]Error:[/] ", end="")
-        console.print(str(error), markup=False, highlight=False, soft_wrap=True)
-        sys.exit(2)
-
-
 if __name__ == "__main__":
-    main()
+    run_app(main)

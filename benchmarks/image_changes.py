@@ -22,31 +22,25 @@ from rich.console import Console
 from rich.progress import track
 from threadpoolctl import threadpool_limits
 
+from benchmarks._common import OutputDir, Seed, run_app, write_report
 from benchmarks._image_changes import CHANGES, apply_change
-from benchmarks._labelled_images import DataFolder, MadeUpImages, ModelFile, Seed
-from benchmarks._options import run_app
+from benchmarks._labelled_images import DataFolder, MadeUpImages, ModelFile
 from digitrec._environment import describe_hardware, digitrec_version
-from digitrec._files import write_json, write_text
 from digitrec.inference.assessment import LabelledImage, assess, read_labels
 from digitrec.inference.image_io import load_image
 from digitrec.inference.recognizer import Recognizer
 from digitrec.rendering.markdown import escape, short_percent, table
-from digitrec.rendering.style import new_figure, save_figure
+from digitrec.rendering.style import new_figure
 
-__all__ = ["app", "measure", "render_report"]
-
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+__all__ = ["main", "measure", "render_report"]
 
 LARGEST = 1200
 """Longer side to which larger images are reduced, so that changes of pixels mean the same."""
 
 
-@app.command()
-def image_changes(
+def main(
     data: DataFolder = None,
-    output: Annotated[Path, typer.Option(help="Folder of the report.")] = Path(
-        "reports/image_changes"
-    ),
+    output_dir: OutputDir = Path("reports/image_changes"),
     model: ModelFile = None,
     count: Annotated[int, typer.Option(min=4, help="Made-up single digits.")] = 400,
     random_state: Seed = 0,
@@ -74,10 +68,7 @@ def image_changes(
         | {"page": sum(i.kind in ("string", "sheet") for i in images)},
         "changes": rows,
     }
-    write_json(output / "results.json", facts)
-    save_figure(examples_figure(), output / "changes.png")
-    write_text(output / "report.md", render_report(facts))
-    typer.echo(f"report: {output / 'report.md'}")
+    write_report(output_dir, render_report(facts), facts, changes=examples_figure())
 
 
 def make_images(count: int, random_state: int) -> list[LabelledImage]:
@@ -183,7 +174,7 @@ def render_report(facts: dict[str, Any]) -> str:
                 ),
                 "A string or sheet counts when every digit is right. On images of less than 60 "
                 "pixels no lines are drawn: they would be as thick as strokes.",
-                "![One digit under each change](changes.png)",
+                "![One digit under each change](figures/changes.png)",
             ]
         )
         + "\n"
@@ -191,4 +182,4 @@ def render_report(facts: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    run_app(app)
+    run_app(main)

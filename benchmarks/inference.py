@@ -10,22 +10,19 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import joblib
 import numpy as np
 import typer
 from numpy.typing import NDArray
-from tabulate import tabulate
 from threadpoolctl import threadpool_limits
 
-from benchmarks._inference_figure import inference_figure
-from benchmarks._options import run_app
-from digitrec._environment import available_cores, describe_hardware, library_versions
-from digitrec._files import write_json, write_text
+from benchmarks._common import Jobs, OutputDir, measured_with, run_app, run_facts, write_report
+from digitrec._environment import available_cores
 from digitrec.datasets import load_dataset
 from digitrec.errors import ConfigurationError, DigitrecError
 from digitrec.evaluation.result import Result, read_run
@@ -37,7 +34,11 @@ from digitrec.persistence import (
     load_model,
     read_metadata,
 )
-from digitrec.rendering.style import save_figure
+from digitrec.rendering.markdown import table
+from digitrec.rendering.style import BLUE, GREY, ORANGE, new_figure, plain_log_ticks, styled
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = ["Speed", "main", "measure", "render", "saved_models"]
 
@@ -79,24 +80,10 @@ def measure(
     n_jobs: int,
     seconds: float,
 ) -> tuple[Speed, Any]:
-    """Measure one form of a model.
+    """Measure one form of a model, each of two measurements for about `seconds`.
 
-    Parameters
-    ----------
-    load : callable
-        Returns the model.
-    n_bytes : int
-        Size of its file.
-    X : ndarray, shape (n, n_pixels)
-        Raw images.
-    n_jobs : int
-        Threads for batches.
-    seconds : float
-        Time for each of the two measurements, about.
-
-    Returns
-    -------
-    tuple of Speed and the model
+    `load` returns the model, whose file has `n_bytes`; `X` are raw images. Returns the speed and
+    the model.
     """
     load_times = [_seconds(load) for _ in range(3)]
     model = load()
@@ -226,6 +213,43 @@ def compare_forms(
     return {**row, "onnx": asdict(speed), "parity": asdict(parity), "reason": reason}
 
 
+_PANELS = {
+    "p50_ms": "median ms for one image",
+    "rows_per_second": "images per second",
+}
+_FORMS = {"joblib": ("joblib", BLUE), "onnx": ("ONNX", ORANGE)}
+
+
+@styled
+def inference_figure(models: Sequence[Mapping[str, Any]]) -> Figure:
+    """Draw the time for one image and the images per second of each model, by form."""
+    ordered = sorted(models, key=lambda row: -row["joblib"]["p50_ms"])
+    places = np.arange(len(ordered))
+    figure = new_figure(1.4 + 0.32 * len(ordered))
+    panels = figure.subplots(1, len(_PANELS), sharey=True)
+    for axes, (name, label) in zip(panels, _PANELS.items(), strict=True):
+        for place, row in zip(places, ordered, strict=True):
+            if row["onnx"] is not None:
+                ends = [row[form][name] for form in _FORMS]
+                axes.plot(ends, [place, place], color=GREY, linewidth=1, zorder=1)
+        for form, (title, color) in _FORMS.items():
+            known = [row[form] is not None for row in ordered]
+            values = [row[form][name] for row in ordered if row[form] is not None]
+            axes.scatter(values, places[known], color=color, s=36, label=title, zorder=2)
+        axes.set_xscale("log")
+        plain_log_ticks(axes.xaxis)
+        axes.grid(axis="x")
+        axes.set_xlabel(label)
+    panels[0].set_yticks(
+        places, [f"{row['model']}, {row['features']}".removesuffix(", ") for row in ordered]
+    )
+    panels[0].tick_params(axis="y", length=0)
+    panels[1].tick_params(axis="y", length=0)
+    handles, titles = panels[0].get_legend_handles_labels()
+    figure.legend(handles, titles, loc="outside upper left", ncols=2, frameon=False)
+    return figure
+
+
 def render(measured: dict[str, Any]) -> str:
     """Return the Markdown report."""
     rows = []
@@ -238,7 +262,7 @@ def render(measured: dict[str, Any]) -> str:
             rows.append(
                 [
                     f"**{title}**" if row["is_winner"] else title,
-                    {"joblib": "joblib", "onnx": "ONNX"}[form],
+                    _FORMS[form][0],
                     f"{speed['p50_ms']:.2f}",
                     f"{speed['p99_ms']:.2f}",
                     f"{speed['rows_per_second']:,.0f}",
@@ -247,29 +271,20 @@ def render(measured: dict[str, Any]) -> str:
                     "" if form == "joblib" else f"{row['parity']['max_difference']:.0e}",
                 ]
             )
-    table = tabulate(
-        rows,
-        headers=[
-            "model", "form", "one image, p50 ms", "p99 ms", "images/s", "MB", "load ms",
-            "largest difference",
-        ],
-        tablefmt="github",
-        disable_numparse=True,
-        colalign=("left", "left", *("right",) * 6),
-    )  # fmt: skip
+    headers = ["model", "form", "one image, p50 ms", "p99 ms", "images/s", "MB", "load ms"]
+    body = table([*headers, "largest difference"], rows, "llrrrrrr")
     notes = "".join(
         f"\n- {row['model']}, {row['features']}: {row['reason']}"
         for row in measured["models"]
         if row["reason"]
     )
-    hardware = measured["hardware"]
     return f"""# How fast saved models answer
 
 From raw pixels to probabilities, for the models of the run on {measured["dataset"]}; the winner
 is in bold. One image at a time on one thread; images per second in batches of {BATCH_ROWS:,} on
 {measured["n_jobs"]} threads.
 
-{table}
+{body}
 
 ![Time for one image and images per second, by model and form](figures/inference.png)
 
@@ -279,8 +294,7 @@ is in bold. One image at a time on one thread; images per second in batches of {
   has no probabilities) is in the last column.
 - One image costs scikit-learn mostly checks of its input, once for each of its steps.{notes}
 
-Measured with `{measured["command"]}` on {hardware["processor"]}, {hardware["cores"]} cores,
-{hardware["memory_gib"]} GiB; {", ".join(f"{k} {v}" for k, v in measured["versions"].items())}.
+{measured_with(measured)}
 """
 
 
@@ -288,43 +302,28 @@ def main(
     report_dir: Annotated[Path, typer.Option(help="Folder of a run, or of saved models.")] = Path(
         "reports/mnist"
     ),
-    output_dir: Annotated[Path, typer.Option(help="Folder of the reports.")] = Path("reports"),
+    output_dir: OutputDir = Path("reports/inference"),
     seconds: Annotated[
         float, typer.Option(min=0.01, help="Time for each of a model's four measurements.")
     ] = 2.0,
-    jobs: Annotated[
-        int | None, typer.Option(min=1, help="Threads for batches; default: all cores.")
-    ] = None,
+    jobs: Jobs = None,
 ) -> None:
     """Measure the saved models of a run by joblib and by ONNX, and write the report."""
     n_jobs = jobs or available_cores()
-    try:
-        rows, data = [], None
-        for facts, path in saved_models(report_dir):
-            if data is None:
-                data = load_dataset(facts["dataset"], report=typer.echo)
-            typer.echo(f"{facts['model']}, {facts['features']}")
-            rows.append(compare_forms(facts, path, data.X_test, n_jobs=n_jobs, seconds=seconds))
-    except DigitrecError as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(2) from error
+    rows, data = [], None
+    for facts, path in saved_models(report_dir):
+        if data is None:
+            data = load_dataset(facts["dataset"], report=typer.echo)
+        typer.echo(f"{facts['model']}, {facts['features']}")
+        rows.append(compare_forms(facts, path, data.X_test, n_jobs=n_jobs, seconds=seconds))
     assert data is not None, "saved_models yields at least one model or raises"
-    options = f" --report-dir {report_dir}" if report_dir != Path("reports/mnist") else ""
     measured = {
-        "command": f"python -m benchmarks.inference{options}",
-        "dataset": data.name,
+        **run_facts("inference", data, n_jobs=n_jobs),
         "n_rows": len(data.X_test),
-        "n_jobs": n_jobs,
         "models": rows,
-        "hardware": describe_hardware(),
-        "versions": {**library_versions(), **_onnx_versions()},
     }
-    folder = output_dir / "inference"
-    write_json(folder / "results.json", measured)
-    save_figure(inference_figure(rows), folder / "figures" / "inference.png")
-    text = render(measured)
-    write_text(folder / "report.md", text)
-    typer.echo(f"\n{text}\nwritten to {folder / 'report.md'}")
+    measured["versions"] = {**measured["versions"], **_onnx_versions()}
+    write_report(output_dir, render(measured), measured, inference=inference_figure(rows))
 
 
 def _onnx_versions() -> dict[str, str]:

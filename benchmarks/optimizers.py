@@ -10,10 +10,10 @@ from __future__ import annotations
 import copy
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import typer
@@ -22,17 +22,26 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 from threadpoolctl import threadpool_limits
 
-from benchmarks._optimizer_figures import curves_figure
-from benchmarks._options import run_app
-from digitrec._environment import describe_hardware, library_versions
-from digitrec._files import write_json, write_text
+from benchmarks._common import (
+    DatasetName,
+    MaxTrain,
+    OutputDir,
+    Seed,
+    measured_with,
+    run_app,
+    run_facts,
+    write_report,
+)
 from digitrec._interruption import interruptible
 from digitrec.datasets import Dataset, load_dataset
 from digitrec.evaluation.fitting import score_model
 from digitrec.evaluation.splits import validation_split
 from digitrec.preprocessing import build_features
 from digitrec.rendering.markdown import percent, seconds, table
-from digitrec.rendering.style import save_figure
+from digitrec.rendering.style import PALETTE, new_figure, plain_log_ticks, styled
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 LAYERS = (128, 64)
 _BATCH = 128
@@ -201,9 +210,54 @@ def _training_loss(model: MLPClassifier, rows: Rows) -> float:
     return float(-np.log(np.maximum(true, 1e-12), dtype=np.float64).mean())
 
 
+_COSTS = {
+    "passes": "passes over the training images",
+    "cpu_seconds": "CPU time of fitting, s",
+}
+
+
+@styled
+def curves_figure(outcomes: Sequence[Mapping[str, Any]]) -> Figure:
+    """Draw training loss and validation error of optimisers against two measures of cost."""
+    figure = new_figure(5.6)
+    grid = figure.subplots(2, 2, sharex="col", sharey="row")
+    for column, (cost, label) in enumerate(_COSTS.items()):
+        for index, outcome in enumerate(outcomes):
+            points = outcome["points"]
+            x = [point[cost] for point in points]
+            losses = [point["training_loss"] for point in points]
+            errors = [100 * (1 - point["validation_accuracy"]) for point in points]
+            color = PALETTE[index]
+            # L-BFGS is seen at few places, which the markers show.
+            for axes, y in zip(grid[:, column], (losses, errors), strict=True):
+                axes.plot(x, y, color=color, marker="o", markersize=3, label=outcome["title"])
+            error = 100 * (1 - outcome["validation_accuracy"])
+            grid[1, column].plot(
+                outcome[cost], error, "o", color=color, markersize=9, fillstyle="none"
+            )
+        grid[1, column].set_xlabel(label)
+    for axes in grid.flat:
+        axes.set_xscale("log")
+        axes.set_yscale("log")
+        axes.grid(axis="both")
+    for axes in grid[0]:
+        plain_log_ticks(axes.yaxis)
+    for axes in grid[1]:
+        plain_log_ticks(axes.xaxis)
+        plain_log_ticks(axes.yaxis)
+    grid[0, 0].set_ylabel("training loss")
+    grid[1, 0].set_ylabel("validation error, %")
+    grid[0, 0].legend(frameon=False, fontsize=8.5)
+    figure.suptitle(
+        "Training loss and validation error (circle: chosen)",
+        x=0.005, ha="left", fontsize=11, fontweight="bold",
+    )  # fmt: skip
+    return figure
+
+
 def render(measured: dict[str, Any]) -> str:
     """Return the comparison as Markdown."""
-    outcomes, hardware = measured["optimizers"], measured["hardware"]
+    outcomes = measured["optimizers"]
     body = [
         [
             outcome["title"],
@@ -256,9 +310,7 @@ def render(measured: dict[str, Any]) -> str:
             f"- Training loss: cross-entropy of {measured['n_loss']:,} training images after the "
             "pass, without the penalty on the weights.\n"
             "- One seed: differences within the 95 % intervals mean nothing.",
-            f"Made by `{measured['command']}` on {hardware['processor']}, scikit-learn "
-            f"{measured['versions']['scikit-learn']}.",
-            "",
+            measured_with(measured),
         ]
     )
 
@@ -278,41 +330,29 @@ def _best(candidate: dict[str, Any]) -> float:
 
 
 def main(
-    dataset: Annotated[str, typer.Option(help="Name or path of a dataset.")] = "mnist",
-    max_train: Annotated[
-        int | None, typer.Option(min=20, help="Use at most this many training images.")
-    ] = None,
+    dataset: DatasetName = "mnist",
+    max_train: MaxTrain = None,
     epochs: Annotated[int, typer.Option(min=1, help="Epochs of Adam and SGD.")] = 15,
-    random_state: Annotated[int, typer.Option(min=0, help="Seed.")] = 0,
-    output_dir: Annotated[Path, typer.Option(help="Folder of the reports.")] = Path("reports"),
+    random_state: Seed = 0,
+    output_dir: OutputDir = Path("reports/optimizers"),
 ) -> None:
     """Compare optimisers of one network, and write the report."""
     data = load_dataset(dataset, report=typer.echo, max_train=max_train, random_state=random_state)
     rows = split_rows(data, random_state)
     with threadpool_limits(1):
         outcomes = compare(rows, epochs, random_state)
-    size = f" --max-train {max_train}" if max_train else ""
     measured = {
-        "command": f"python -m benchmarks.optimizers --dataset {dataset}{size} --epochs {epochs}",
-        "dataset": data.name,
+        **run_facts("optimizers", data),
         "data_fingerprint": data.fingerprint,
         "layers": [data.X_train.shape[1], *LAYERS, len(data.label_names)],
         "batch_size": _BATCH,
         "n_fit": len(rows.y_fit),
         "n_validation": len(rows.y_validation),
-        "n_test": len(rows.y_test),
         "n_loss": min(_LOSS_ROWS, len(rows.y_fit)),
         "random_state": random_state,
         "optimizers": outcomes,
-        "hardware": describe_hardware(),
-        "versions": library_versions(),
     }
-    folder = output_dir / "optimizers"
-    write_json(folder / "results.json", measured)
-    save_figure(curves_figure(outcomes), folder / "figures" / "optimizers.png")
-    text = render(measured)
-    write_text(folder / "report.md", text)
-    typer.echo(text)
+    write_report(output_dir, render(measured), measured, optimizers=curves_figure(outcomes))
 
 
 if __name__ == "__main__":

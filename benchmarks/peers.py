@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import joblib
 import numpy as np
@@ -25,15 +25,23 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import SVC
-from tabulate import tabulate
 
-from benchmarks._options import run_app
-from digitrec._environment import available_cores, describe_hardware, library_versions
-from digitrec._files import write_json, write_text
+from benchmarks._common import (
+    DatasetName,
+    Jobs,
+    MaxTrain,
+    OutputDir,
+    measured_with,
+    run_app,
+    run_facts,
+    write_report,
+)
+from digitrec._environment import available_cores
 from digitrec.datasets import Dataset, load_dataset
 from digitrec.evaluation.fitting import fit_and_score
 from digitrec.models import DEFAULT_MODELS, MODELS
 from digitrec.preprocessing import DEFAULT_FEATURES, FEATURES
+from digitrec.rendering.markdown import percent, table
 
 __all__ = ["Timing", "compare", "main", "render_report"]
 
@@ -93,20 +101,8 @@ def compare(
 ) -> dict[str, Any]:
     """Fit and score every peer and every default model of ours, in turn.
 
-    Parameters
-    ----------
-    dataset : Dataset
-        All training rows are fitted on, all test rows scored.
-    n_jobs : int
-        Threads of the features and of every estimator that shares its work among threads.
-    report : callable
-        Told each timing in a line.
-
-    Returns
-    -------
-    dict
-        ``timings`` (list of `Timing`) and ``feature_seconds`` (wall time of our features of
-        all rows, spent once).
+    Returns ``timings`` (list of `Timing`) and ``feature_seconds``, the wall time of our features
+    of all rows, spent once.
     """
     scaled_train = dataset.X_train / np.float32(255)
     scaled_test = dataset.X_test / np.float32(255)
@@ -162,55 +158,42 @@ def _line(timing: Timing) -> str:
 
 
 def render_report(comparison: dict[str, Any], facts: dict[str, Any]) -> str:
-    """Return the Markdown report of a comparison.
-
-    Parameters
-    ----------
-    comparison : dict
-        What `compare` returned.
-    facts : dict
-        ``dataset``, ``n_train``, ``n_test``, ``n_jobs``, ``command``, ``hardware``, ``versions``.
-    """
+    """Return the Markdown report of what `compare` returned."""
     timings: list[Timing] = comparison["timings"]
     ours = {t.model: t for t in timings if t.side == "digitrec"}
-    rows = [
-        [
-            timing.title,
-            timing.side,
-            f"{timing.fit_seconds:.1f}",
-            f"{timing.predict_seconds:.2f}",
-            f"{100 * timing.test_error:.2f} "
-            f"({100 * timing.error_low:.2f}–{100 * timing.error_high:.2f})",
-            ""
-            if timing.side == "digitrec"
-            else f"{timing.seconds / ours[timing.model].seconds:.1f}",
-            ""
-            if timing.side == "digitrec"
-            else f"{timing.test_error / max(ours[timing.model].test_error, 1e-9):.1f}",
-        ]
-        for timing in timings
-    ]
-    table = tabulate(
-        rows,
-        headers=[
-            "model", "side", "fit s", "predict s", "test error % (95 % interval)",
-            "peer time / ours", "peer error / ours",
-        ],
-        tablefmt="github",
-        disable_numparse=True,
-    )  # fmt: skip
+    peers = [t for t in timings if t.side == "peer"]
+    rows = []
+    for timing in timings:
+        ratios = ["", ""]
+        if timing.side == "peer":
+            own = ours[timing.model]
+            ratios[0] = f"{timing.seconds / own.seconds:.1f}"
+            ratios[1] = f"{timing.test_error / max(own.test_error, 1e-9):.1f}"
+        error, low, high = (
+            percent(value) for value in (timing.test_error, timing.error_low, timing.error_high)
+        )
+        rows.append(
+            [
+                timing.title,
+                timing.side,
+                f"{timing.fit_seconds:.1f}",
+                f"{timing.predict_seconds:.2f}",
+                f"{error} ({low}–{high})",
+                *ratios,
+            ]
+        )
+    headers = ["model", "side", "fit s", "predict s", "test error % (95 % interval)"]
+    headers += ["peer time / ours", "peer error / ours"]
     features = comparison["feature_seconds"]
     total_ours = features + sum(t.seconds for t in ours.values())
-    peers = [t for t in timings if t.side == "peer"]
     without_raw_svm = sum(t.seconds for t in peers if t.title != "SVC(C=10), raw")
     total_peers = sum(t.seconds for t in peers)
-    hardware = facts["hardware"]
-    return f"""# Our defaults beside the usual way
+    return f"""# Default models compared with the usual way
 
 {facts["dataset"]}, {facts["n_train"]:,} training and {facts["n_test"]:,} test images, each pair
 fitted one after the other in one process on {facts["n_jobs"]} threads.
 
-{table}
+{table(headers, rows, "llrrrrr")}
 
 - Our features of all images took {features:.1f} s, once for the four models.
 - Total of ours, features included: {total_ours:.0f} s. Total of the peers: {total_peers:.0f} s
@@ -219,42 +202,24 @@ fitted one after the other in one process on {facts["n_jobs"]} threads.
 - Intervals are Wilson 95 % intervals over the test images. Times are single wall-clock
   measurements: the ratios, taken side by side, are steadier than the seconds.
 
-Measured with `{facts["command"]}` on {hardware["processor"]}, {hardware["cores"]} cores,
-{hardware["memory_gib"]} GiB; {", ".join(f"{k} {v}" for k, v in facts["versions"].items())}.
+{measured_with(facts)}
 """
 
 
 def main(
-    dataset: Annotated[str, typer.Option(help="Name or path of the dataset.")] = "mnist",
-    max_train: Annotated[int | None, typer.Option(help="Training rows at most.")] = None,
-    jobs: Annotated[int | None, typer.Option(help="Threads; default: all cores.")] = None,
-    output_dir: Annotated[Path, typer.Option(help="Where the report goes.")] = Path(
-        "reports/peers"
-    ),
+    dataset: DatasetName = "mnist",
+    max_train: MaxTrain = None,
+    jobs: Jobs = None,
+    output_dir: OutputDir = Path("reports/peers"),
 ) -> None:
     """Time and score our default models beside the usual way, and write the table."""
     n_jobs = jobs or available_cores()
     data = load_dataset(dataset, report=typer.echo, max_train=max_train)
     comparison = compare(data, n_jobs=n_jobs, report=typer.echo)
-    command = "python -m benchmarks.peers"
-    if dataset != "mnist":
-        command += f" --dataset {dataset}"
-    if max_train is not None:
-        command += f" --max-train {max_train}"
-    facts = {
-        "dataset": data.name,
-        "n_train": len(data.y_train),
-        "n_test": len(data.y_test),
-        "n_jobs": n_jobs,
-        "command": command,
-        "hardware": describe_hardware(),
-        "versions": library_versions(),
-    }
-    text = render_report(comparison, facts)
-    write_text(output_dir / "report.md", text)
+    facts = run_facts("peers", data, n_jobs=n_jobs)
     timings = [asdict(timing) for timing in comparison["timings"]]
-    write_json(output_dir / "results.json", {**facts, **comparison, "timings": timings})
-    typer.echo(f"\n{text}\nwritten to {output_dir / 'report.md'}")
+    text = render_report(comparison, facts)
+    write_report(output_dir, text, {**facts, **comparison, "timings": timings})
 
 
 if __name__ == "__main__":

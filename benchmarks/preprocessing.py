@@ -7,10 +7,8 @@ both give the same numbers, and writes ``reports/preprocessing/``.
 
 from __future__ import annotations
 
-import multiprocessing
 import time
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,11 +16,18 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 from scipy.ndimage import affine_transform, correlate1d
-from tabulate import tabulate
 
-from benchmarks._options import run_app
-from digitrec._environment import available_cores, describe_hardware, library_versions
-from digitrec._files import write_json, write_text
+from benchmarks._common import (
+    DatasetName,
+    Jobs,
+    OutputDir,
+    in_fresh_process,
+    measured_with,
+    run_app,
+    run_facts,
+    write_report,
+)
+from digitrec._environment import available_cores
 from digitrec._platform import peak_memory_bytes
 from digitrec.datasets import load_dataset
 from digitrec.preprocessing import (
@@ -33,6 +38,7 @@ from digitrec.preprocessing import (
     elastic_distortion,
     stroke_thickness,
 )
+from digitrec.rendering.markdown import table
 
 _SHAPE = (28, 28)
 
@@ -97,25 +103,9 @@ def _fixed_features(X: NDArray[np.uint8], name: str, n_jobs: int) -> dict[str, f
     }
 
 
-def _in_fresh_process(function: Callable[..., Any], *arguments: Any) -> Any:
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, mp_context=context) as pool:
-        return pool.submit(function, *arguments).result()
-
-
 def measure(X: NDArray[np.uint8], n_naive: int, n_jobs: int) -> dict[str, Any]:
-    """Return all measurements, JSON-safe.
-
-    Parameters
-    ----------
-    X : ndarray of uint8, shape (n_samples, 784)
-        Images.
-    n_naive : int
-        Images that the image-by-image implementation is timed on.
-    n_jobs : int
-        Threads.
-    """
-    sets = {name: _in_fresh_process(_fixed_features, X, name, n_jobs) for name in FEATURES}
+    """Return all measurements, JSON-safe; `n_naive` images are also computed one by one."""
+    sets = {name: in_fresh_process(_fixed_features, X, name, n_jobs) for name in FEATURES}
     part = X[:n_naive]
     started = time.perf_counter()
     expected = np.array([naive_gradients(image) for image in part])
@@ -137,8 +127,6 @@ def measure(X: NDArray[np.uint8], n_naive: int, n_jobs: int) -> dict[str, Any]:
             "largest_difference": float(np.abs(got - expected).max()),
         },
         "augmentation_images_per_second": _augmentation_rates(part),
-        "hardware": describe_hardware(),
-        "versions": library_versions(),
     }
 
 
@@ -159,52 +147,59 @@ def _augmentation_rates(X: NDArray[np.uint8]) -> dict[str, float]:
     return rates
 
 
-def render(measured: dict[str, Any]) -> str:
+def render(measured: dict[str, Any], facts: dict[str, Any]) -> str:
     """Return the measurements as Markdown."""
-    naive, hardware = measured["naive"], measured["hardware"]
+    naive = measured["naive"]
     sets = [
-        [name, row["seconds"], row["fitted_seconds"], row["peak_memory_bytes"] / 2**20]
+        [
+            name,
+            f"{row['seconds']:.1f}",
+            f"{row['fitted_seconds']:.1f}",
+            f"{row['peak_memory_bytes'] / 2**20:.0f}",
+        ]
         for name, row in measured["features"].items()
     ]
     columns = ["features", "fixed part, s", "fitted part, s", "peak memory of the process, MiB"]
-    rates = list(measured["augmentation_images_per_second"].items())
-    return "\n".join(
-        [
-            "# Speed of preprocessing\n",
-            f"{measured['n_images']:,} images of 28x28 on {measured['n_jobs']} threads; "
-            f"{hardware['processor']}, {hardware['cores']} cores. Made by "
-            "`python -m benchmarks.preprocessing`.\n",
-            "## Features\n",
-            tabulate(sets, columns, tablefmt="github", floatfmt=("", ".1f", ".1f", ".0f")),
-            "\nThe peak counts the interpreter, the libraries and the images themselves.\n",
-            "## Against one image at a time\n",
-            f"The same features of {naive['n_images']:,} images with SciPy, image by image: "
-            f"{naive['naive_seconds']:.2f} s; batched, on one thread: "
-            f"{naive['batched_seconds']:.2f} s; **{naive['ratio']:.0f} times faster**. Largest "
-            f"difference between the two: {naive['largest_difference']:.1e} (features lie in "
-            "0–1).\n",
-            "## Augmentation, one thread\n",
-            tabulate(rates, ["distortion", "images / s"], tablefmt="github", floatfmt=",.0f"),
-            "",
-        ]
-    )
+    rates = [
+        [name, f"{rate:,.0f}"] for name, rate in measured["augmentation_images_per_second"].items()
+    ]
+    return f"""# Speed of preprocessing
+
+{measured["n_images"]:,} images of 28x28 on {measured["n_jobs"]} threads.
+
+## Features
+
+{table(columns, sets, "lrrr")}
+
+The peak counts the interpreter, the libraries and the images themselves.
+
+## Against one image at a time
+
+The same features of {naive["n_images"]:,} images with SciPy, image by image:
+{naive["naive_seconds"]:.2f} s; batched, on one thread: {naive["batched_seconds"]:.2f} s;
+**{naive["ratio"]:.0f} times faster**. Largest difference between the two:
+{naive["largest_difference"]:.1e} (features lie in 0–1).
+
+## Augmentation, one thread
+
+{table(["distortion", "images / s"], rates, "lr")}
+
+{measured_with(facts)}
+"""
 
 
 def main(
-    dataset: Annotated[str, typer.Option(help="Dataset of 28x28 images.")] = "mnist",
+    dataset: DatasetName = "mnist",
     n_naive: Annotated[int, typer.Option(help="Images for the slow comparison.")] = 2000,
-    jobs: Annotated[int, typer.Option(help="Threads; 0 means all cores.")] = 0,
-    output_dir: Annotated[Path, typer.Option(help="Folder of the reports.")] = Path("reports"),
+    jobs: Jobs = None,
+    output_dir: OutputDir = Path("reports/preprocessing"),
 ) -> None:
-    """Measure features and augmentation, and write the report."""
+    """Measure features and augmentation of 28x28 images, and write the report."""
     data = load_dataset(dataset, report=typer.echo)
     X = np.concatenate([data.X_train, data.X_test])
     measured = measure(X, min(n_naive, len(X)), jobs or available_cores())
-    folder = output_dir / "preprocessing"
-    write_json(folder / "results.json", measured)
-    text = render(measured)
-    write_text(folder / "report.md", text)
-    typer.echo(text)
+    facts = run_facts("preprocessing")
+    write_report(output_dir, render(measured, facts), {**measured, **facts})
 
 
 if __name__ == "__main__":

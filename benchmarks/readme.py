@@ -15,8 +15,8 @@ from typing import Annotated, Any
 
 import typer
 
-from benchmarks._frontier_report import winner_of
-from benchmarks._options import run_app
+from benchmarks._common import run_app
+from benchmarks.frontier import winner_of
 from digitrec._files import write_text
 from digitrec.analyses import ReportContext
 from digitrec.datasets import DATASETS

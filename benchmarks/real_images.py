@@ -18,10 +18,10 @@ from rich.console import Console
 from rich.progress import track
 from threadpoolctl import threadpool_limits
 
-from benchmarks._labelled_images import DataFolder, MadeUpImages, ModelFile, Seed
-from benchmarks._options import run_app
+from benchmarks._common import OutputDir, Seed, run_app, write_report
+from benchmarks._labelled_images import DataFolder, MadeUpImages, ModelFile
 from digitrec._environment import describe_hardware, digitrec_version
-from digitrec._files import atomic_path, write_json, write_text
+from digitrec._files import atomic_path
 from digitrec.evaluation.metrics import wilson_interval
 from digitrec.inference.assessment import (
     LabelledImage,
@@ -37,20 +37,15 @@ from digitrec.inference.recognizer import Recognizer
 from digitrec.inference.synthesis import make_non_digits
 from digitrec.rendering.markdown import escape, short_percent, table
 
-__all__ = ["app", "measure", "render_report"]
-
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+__all__ = ["main", "measure", "render_report"]
 
 THRESHOLDS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
 MOST_FAILURES = 60
 
 
-@app.command()
-def real_images(
+def main(
     data: DataFolder = None,
-    output: Annotated[Path, typer.Option(help="Folder of the report.")] = Path(
-        "reports/real_images"
-    ),
+    output_dir: OutputDir = Path("reports/real_images"),
     model: ModelFile = None,
     threshold: Annotated[float | None, typer.Option(min=0, max=1)] = None,
     gallery: Annotated[
@@ -72,10 +67,8 @@ def real_images(
     facts = measure(trials, recognizer)
     facts["context"] = "crop" if crop else None
     facts["images"] = "labelled images" if data else "made-up images"
-    pictures = write_gallery(trials, output / "gallery") if gallery else []
-    write_json(output / "results.json", facts)
-    write_text(output / "report.md", render_report(facts, pictures))
-    typer.echo(f"report: {output / 'report.md'}")
+    pictures = write_gallery(trials, output_dir / "gallery") if gallery else []
+    write_report(output_dir, render_report(facts, pictures), facts)
 
 
 def make_images(count: int, random_state: int) -> list[LabelledImage]:
@@ -280,4 +273,4 @@ def _sentences(facts: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    run_app(app)
+    run_app(main)

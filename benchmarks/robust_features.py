@@ -16,76 +16,54 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
-from tabulate import tabulate
 
-from benchmarks._options import run_app
-from digitrec._environment import describe_hardware, library_versions
-from digitrec._files import write_json, write_text
+from benchmarks._common import (
+    DatasetName,
+    OutputDir,
+    measured_with,
+    run_app,
+    run_facts,
+    write_report,
+)
 from digitrec.datasets import load_dataset
 from digitrec.evaluation.fitting import fit_model, score_model
 from digitrec.models import MODELS
 from digitrec.preprocessing import DEFAULT_FEATURES, FEATURES
 from digitrec.preprocessing.corruptions import CORRUPTIONS, corrupt_images
+from digitrec.rendering.markdown import table
 
 _SHAPE = (28, 28)
 _MODELS = ("logistic_regression", "svm")
-Images = NDArray[np.float32]
+Images = NDArray[np.floating]
 Change = Callable[[Images, np.random.Generator], Images]
 
 
-def gaussian_noise(images: Images, rng: np.random.Generator) -> Images:
-    """Add normal noise of standard deviation 0.3."""
-    return images + rng.normal(0, 0.3, images.shape).astype(np.float32)
-
-
-def salt(images: Images, rng: np.random.Generator) -> Images:
-    """Set a tenth of the pixels to full ink."""
-    return np.where(rng.random(images.shape) < 0.1, np.float32(1), images)
-
-
-def inverted_rows(images: Images, rng: np.random.Generator) -> Images:
-    """Invert a band of six rows at a random height."""
+def _band(images: Images, rng: np.random.Generator) -> Images:
     top = rng.integers(0, 22, (len(images), 1))
     rows = np.arange(28)
-    inside = (rows >= top) & (rows < top + 6)
-    return np.where(inside[:, :, None], 1 - images, images)
+    return np.where(((rows >= top) & (rows < top + 6))[:, :, None], 1 - images, images)
 
 
-def inverted_side(images: Images, rng: np.random.Generator) -> Images:
-    """Invert the columns left of a random one in the middle."""
+def _side(images: Images, rng: np.random.Generator) -> Images:
     edge = rng.integers(8, 20, (len(images), 1))
     return np.where((np.arange(28) < edge)[:, None, :], 1 - images, images)
 
 
-def light_ramp(images: Images, rng: np.random.Generator) -> Images:
-    """Lay the digit, at less than half contrast, over a ramp in a random direction."""
+def _ramp(images: Images, rng: np.random.Generator) -> Images:
     angle = rng.uniform(0, 2 * np.pi, (len(images), 1, 1))
     y, x = np.mgrid[-1:1:28j, -1:1:28j]
     ramp = (np.cos(angle) * x + np.sin(angle) * y) / 2.8 + 0.5
-    return (0.45 * images + 0.55 * ramp).astype(np.float32)
+    return 0.45 * images + 0.55 * ramp
 
 
-def low_contrast(images: Images, rng: np.random.Generator) -> Images:
-    """Reduce the contrast to a fifth about mid grey."""
-    return 0.5 + 0.2 * (images - 0.5)
-
-
-def smooth_background(images: Images, rng: np.random.Generator) -> Images:
-    """Add smooth clouds half as strong again as the digit."""
+def _clouds(images: Images, rng: np.random.Generator) -> Images:
     clouds = gaussian_filter(rng.normal(0, 1, images.shape), (0, 4, 4))
     clouds -= clouds.min(axis=(1, 2), keepdims=True)
     clouds /= clouds.max(axis=(1, 2), keepdims=True)
-    return ((images + 1.5 * clouds) / 2.5).astype(np.float32)
+    return (images + 1.5 * clouds) / 2.5
 
 
-def coarse_pixels(images: Images, rng: np.random.Generator) -> Images:
-    """Average blocks of two by two pixels."""
-    means = images.reshape(-1, 14, 2, 14, 2).mean(axis=(2, 4))
-    return means.repeat(2, axis=1).repeat(2, axis=2)
-
-
-def patch(images: Images, rng: np.random.Generator) -> Images:
-    """Fill a random square of four by four pixels with black or white."""
+def _patch(images: Images, rng: np.random.Generator) -> Images:
     top, left = rng.integers(4, 20, (2, len(images), 1))
     colour = rng.integers(0, 2, (len(images), 1, 1)).astype(np.float32)
     at = np.arange(28)
@@ -93,41 +71,30 @@ def patch(images: Images, rng: np.random.Generator) -> Images:
     return np.where(rows[:, :, None] & columns[:, None, :], colour, images)
 
 
-def inverted(images: Images, rng: np.random.Generator) -> Images:
-    """Invert the whole image."""
-    return 1 - images
+def _coarse(images: Images) -> Images:
+    means = images.reshape(-1, 14, 2, 14, 2).mean(axis=(2, 4))
+    return means.repeat(2, axis=1).repeat(2, axis=2)
 
 
-def defocus(images: Images, rng: np.random.Generator) -> Images:
-    """Blur with a Gaussian of 1.5 pixels."""
-    return gaussian_filter(images, (0, 1.5, 1.5))
-
-
-def frame(images: Images, rng: np.random.Generator) -> Images:
-    """Draw a frame of one pixel along the border."""
-    framed = images.copy()
-    framed[:, [0, -1]] = 1
-    framed[:, :, [0, -1]] = 1
-    return framed
+def _framed(images: Images) -> Images:
+    return np.pad(images[:, 1:-1, 1:-1], ((0, 0), (1, 1), (1, 1)), constant_values=1)
 
 
 CHANGES: dict[str, Change] = {
-    change.__name__: change
-    for change in (
-        gaussian_noise,
-        salt,
-        inverted_rows,
-        inverted_side,
-        light_ramp,
-        low_contrast,
-        smooth_background,
-        coarse_pixels,
-        patch,
-        inverted,
-        defocus,
-        frame,
-    )
+    "gaussian_noise": lambda images, rng: images + rng.normal(0, 0.3, images.shape),
+    "salt": lambda images, rng: np.where(rng.random(images.shape) < 0.1, 1, images),
+    "inverted_rows": _band,  # six rows
+    "inverted_side": _side,  # the columns left of a random one
+    "light_ramp": _ramp,  # the digit at less than half contrast
+    "low_contrast": lambda images, rng: 0.5 + 0.2 * (images - 0.5),
+    "smooth_background": _clouds,  # half as strong again as the digit
+    "coarse_pixels": lambda images, rng: _coarse(images),  # blocks of 2x2
+    "patch": _patch,  # a black or white square of 4x4
+    "inverted": lambda images, rng: 1 - images,
+    "defocus": lambda images, rng: gaussian_filter(images, (0, 1.5, 1.5)),
+    "frame": lambda images, rng: _framed(images),
 }
+"""Changes of images of values 0–1, shape (n, 28, 28), by name."""
 
 
 def changed_images(X: NDArray[np.uint8], name: str, *, random_state: int = 0) -> NDArray[np.uint8]:
@@ -179,12 +146,11 @@ def render_report(rows: list[dict[str, object]], n_fit: int, n_score: int) -> st
 
     chosen = [key for key in kinds if key[0] == "chosen by"]
     fifteen = [key for key in kinds if key[0] == "MNIST-C"]
-    table = [["clean", *cells([("clean", "clean")])]]
-    table += [["**mean of the twelve that chose**", *cells(chosen)]]
-    table += [[f"{kind}", *cells([(group, kind)])] for group, kind in chosen]
-    table += [["**mean of MNIST-C's fifteen**", *cells(fifteen)]]
-    table += [[f"{kind}", *cells([(group, kind)])] for group, kind in fifteen]
-    hardware, versions = describe_hardware(), library_versions()
+    lines = [["clean", *cells([("clean", "clean")])]]
+    lines += [["**mean of the twelve that chose**", *cells(chosen)]]
+    lines += [[f"{kind}", *cells([(group, kind)])] for group, kind in chosen]
+    lines += [["**mean of MNIST-C's fifteen**", *cells(fifteen)]]
+    lines += [[f"{kind}", *cells([(group, kind)])] for group, kind in fifteen]
     return "\n\n".join(
         [
             "# Features for damaged images",
@@ -192,31 +158,26 @@ def render_report(rows: list[dict[str, object]], n_fit: int, n_score: int) -> st
             f"Error in % on {n_score:,} validation images of MNIST, of models fitted on {n_fit:,} "
             "clean images; no test image is used. The steps of `robust` were chosen by the first "
             "twelve corruptions. One rule (a margin is light or dark beside the same image's ink, "
-            "not beside mid grey) was mended after a look at the fifteen of MNIST-C on 2,000 "
+            "not beside mid grey) was corrected after a look at the fifteen of MNIST-C on 2,000 "
             "validation images; nothing else was changed for them.",
-            tabulate(table, headers, tablefmt="pipe", disable_numparse=True),
-            f"Measured with `python -m benchmarks.robust_features` on {hardware['processor']}, "
-            f"{hardware['cores']} cores, scikit-learn {versions['scikit-learn']}.\n",
+            table(headers, lines, "l" + "r" * len(columns)),
+            measured_with(run_facts("robust_features")),
         ]
     )
 
 
 def main(
-    dataset: Annotated[str, typer.Option(help="Dataset of 28x28 images.")] = "mnist",
-    output_dir: Annotated[Path, typer.Option(help="Folder of the report.")] = Path(
-        "reports/robust_features"
-    ),
+    dataset: DatasetName = "mnist",
+    output_dir: OutputDir = Path("reports/robust_features"),
     n_fit: Annotated[int, typer.Option(min=100, help="Training images to fit on.")] = 20_000,
     n_score: Annotated[int, typer.Option(min=100, help="Training images to score.")] = 5_000,
 ) -> None:
-    """Score models on corrupted validation images, with and without the step."""
+    """Score models on corrupted validation images of 28x28, with and without the step."""
     data = load_dataset(dataset, report=print)
     order = np.random.default_rng(0).permutation(len(data.y_train))
     fit, score = order[:n_fit], order[-n_score:]
     rows = measure(data.X_train[fit], data.y_train[fit], data.X_train[score], data.y_train[score])
-    write_json(output_dir / "results.json", rows)
-    write_text(output_dir / "report.md", render_report(rows, n_fit, n_score))
-    print(f"report: {output_dir / 'report.md'}")
+    write_report(output_dir, render_report(rows, n_fit, n_score), rows)
 
 
 if __name__ == "__main__":

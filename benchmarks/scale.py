@@ -10,11 +10,9 @@ Run: ``python -m benchmarks.scale``.
 from __future__ import annotations
 
 import dataclasses
-import multiprocessing
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,12 +20,19 @@ import joblib
 import numpy as np
 import typer
 from numpy.typing import NDArray
-from tabulate import tabulate
 from threadpoolctl import threadpool_limits
 
-from benchmarks._options import run_app
-from digitrec._environment import available_cores, describe_hardware, library_versions
-from digitrec._files import write_json, write_text
+from benchmarks._common import (
+    DatasetName,
+    Jobs,
+    OutputDir,
+    in_fresh_process,
+    measured_with,
+    run_app,
+    run_facts,
+    write_report,
+)
+from digitrec._environment import available_cores
 from digitrec._platform import peak_memory_bytes
 from digitrec.datasets import Dataset, load_dataset
 from digitrec.errors import ConfigurationError
@@ -35,6 +40,7 @@ from digitrec.evaluation.fitting import fit_model
 from digitrec.models import DEFAULT_MODELS, MODELS
 from digitrec.preprocessing import DEFAULT_FEATURES, FEATURES, FeatureStore
 from digitrec.preprocessing.augmentation import augment
+from digitrec.rendering.markdown import table
 
 __all__ = ["growth", "main", "measure", "render", "training_images"]
 
@@ -44,24 +50,7 @@ _SIZES = (10_000, 60_000, 240_000)
 def training_images(
     dataset: Dataset, n_rows: int, random_state: int = 0, n_jobs: int | None = None
 ) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Return so many training images: a sample, or all with distorted copies.
-
-    Parameters
-    ----------
-    dataset : Dataset
-        Source of the images.
-    n_rows : int
-        Images wanted.
-    random_state : int
-        Seed of the sample and the distortions.
-    n_jobs : int, optional
-        Threads.
-
-    Returns
-    -------
-    X : ndarray of uint8, shape (n_rows, n_pixels)
-    y : ndarray of int64, shape (n_rows,)
-    """
+    """Return so many training images and their labels: a sample, or all with distorted copies."""
     n_train = len(dataset.y_train)
     random = np.random.RandomState(random_state)
     if n_rows <= n_train:
@@ -88,20 +77,7 @@ def measure(
     n_jobs: int,
     report: Callable[[str], None] = lambda line: None,
 ) -> list[dict[str, Any]]:
-    """Return times and peak memory of each part at each size.
-
-    Parameters
-    ----------
-    dataset : Dataset
-        Training images to sample or to distort; its test images are predicted, not scored.
-    sizes : sequence of int
-        Training images.
-    models : sequence of str
-        Keys of `MODELS`.
-    n_jobs : int
-        Threads.
-    report : callable
-        Told each measurement in a line.
+    """Return times and peak memory of each part at each number of training images.
 
     Returns
     -------
@@ -123,7 +99,7 @@ def measure(
             del X, part
             for key in ("features", *models):
                 function = _fit_features if key == "features" else _fit_model
-                found = _in_fresh_process(function, folder, key, n_jobs)
+                found = in_fresh_process(function, folder, key, n_jobs)
                 measured.append({"part": key, "n_rows": n_rows, **found})
                 report(
                     f"{key}, {n_rows:,} images: fit {found['fit_seconds']:.1f} s, predict "
@@ -133,12 +109,6 @@ def measure(
             for path in folder.rglob("*.npy"):
                 path.unlink()
     return measured
-
-
-def _in_fresh_process(function: Callable[..., Any], *arguments: Any) -> Any:
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, mp_context=context) as pool:
-        return pool.submit(function, *arguments).result()
 
 
 def _fit_features(folder: Path, key: str, n_jobs: int) -> dict[str, float]:
@@ -185,20 +155,12 @@ def growth(sizes: Sequence[float], values: Sequence[float]) -> float:
 
 
 def render(measured: Sequence[dict[str, Any]], facts: dict[str, Any]) -> str:
-    """Return the Markdown report.
-
-    Parameters
-    ----------
-    measured : sequence of dict
-        What `measure` returned.
-    facts : dict
-        ``dataset``, ``n_train``, ``n_test``, ``n_jobs``, ``command``, ``hardware``, ``versions``.
-    """
+    """Return the Markdown report of what `measure` returned."""
     sizes = sorted({row["n_rows"] for row in measured})
     parts = list(dict.fromkeys(row["part"] for row in measured))
     found = {(row["part"], row["n_rows"]): row for row in measured}
 
-    def table(value: Callable[[dict[str, Any]], float], digits: int) -> str:
+    def by_size(value: Callable[[dict[str, Any]], float], digits: int) -> str:
         rows = []
         for part in parts:
             values = [value(found[part, size]) for size in sizes]
@@ -207,9 +169,8 @@ def render(measured: Sequence[dict[str, Any]], facts: dict[str, Any]) -> str:
             exponent = f"{growth(sizes, values):.2f}" if len(sizes) > 1 else "–"
             rows.append([title, *shown, exponent])
         headers = ["part", *(f"{size:,}" for size in sizes), "exponent"]
-        return tabulate(rows, headers, tablefmt="github", disable_numparse=True)
+        return table(headers, rows, "l" + "r" * (len(headers) - 1))
 
-    hardware = facts["hardware"]
     return f"""# How cost grows with the training images
 
 {facts["dataset"]}: samples of its {facts["n_train"]:,} training images, and beyond that all of them
@@ -218,33 +179,30 @@ means that twice the images take twice as long.
 
 ## Seconds to fit
 
-{table(lambda row: row["fit_seconds"], 1)}
+{by_size(lambda row: row["fit_seconds"], 1)}
 
 ## Seconds to predict {facts["n_test"]:,} images
 
-{table(lambda row: row["predict_seconds"], 2)}
+{by_size(lambda row: row["predict_seconds"], 2)}
 
 ## Peak memory of the process in MiB
 
-{table(lambda row: row["peak_memory_bytes"] / 2**20, 0)}
+{by_size(lambda row: row["peak_memory_bytes"] / 2**20, 0)}
 
 The peak counts the interpreter and the libraries, and pages of memory-mapped features that the
 system can take back.
 
-Measured with `{facts["command"]}` on {hardware["processor"]}, {hardware["cores"]} cores,
-{hardware["memory_gib"]} GiB; {", ".join(f"{k} {v}" for k, v in facts["versions"].items())}.
+{measured_with(facts)}
 """
 
 
 def main(
-    dataset: Annotated[str, typer.Option(help="Name or path of a dataset of images.")] = "mnist",
+    dataset: DatasetName = "mnist",
     size: Annotated[
         list[int] | None, typer.Option(help="Training images, repeatable; default 10k, 60k, 240k.")
     ] = None,
-    jobs: Annotated[int | None, typer.Option(help="Threads; default: all cores.")] = None,
-    output_dir: Annotated[Path, typer.Option(help="Where the report goes.")] = Path(
-        "reports/scale"
-    ),
+    jobs: Jobs = None,
+    output_dir: OutputDir = Path("reports/scale"),
 ) -> None:
     """Measure how time and memory of the default features and models grow."""
     sizes = sorted(set(size or _SIZES))
@@ -253,24 +211,8 @@ def main(
     n_jobs = jobs or available_cores()
     data = load_dataset(dataset, report=typer.echo)
     measured = measure(data, sizes, DEFAULT_MODELS, n_jobs=n_jobs, report=typer.echo)
-    command = "python -m benchmarks.scale"
-    if dataset != "mnist":
-        command += f" --dataset {dataset}"
-    for value in size or ():
-        command += f" --size {value}"
-    facts = {
-        "dataset": data.name,
-        "n_train": len(data.y_train),
-        "n_test": len(data.y_test),
-        "n_jobs": n_jobs,
-        "command": command,
-        "hardware": describe_hardware(),
-        "versions": library_versions(),
-    }
-    text = render(measured, facts)
-    write_text(output_dir / "report.md", text)
-    write_json(output_dir / "results.json", {**facts, "measured": measured})
-    typer.echo(f"\n{text}\nwritten to {output_dir / 'report.md'}")
+    facts = run_facts("scale", data, n_jobs=n_jobs)
+    write_report(output_dir, render(measured, facts), {**facts, "measured": measured})
 
 
 if __name__ == "__main__":

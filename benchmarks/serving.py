@@ -31,15 +31,14 @@ import psutil
 import typer
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
-from tabulate import tabulate
 
+from benchmarks._common import OutputDir, run_app, write_report
 from benchmarks._hostile import attack
 from benchmarks._load import Load, build_request, run_load
-from benchmarks._options import run_app
 from digitrec._environment import describe_hardware, library_versions
-from digitrec._files import write_json, write_text
 from digitrec.datasets.bundled import load_bundled_digits
 from digitrec.errors import DigitrecError
+from digitrec.rendering.markdown import table
 
 __all__ = ["Cell", "main", "measure", "render_report"]
 
@@ -200,21 +199,9 @@ def _encode(image: Image.Image, image_format: str, **options: Any) -> bytes:
 
 
 def measure(models: list[Path], *, seconds: float, soak_requests: int) -> dict[str, Any]:
-    """Run all loads.
+    """Run all loads of `seconds` each, and one of `soak_requests`; return JSON-safe results.
 
-    Parameters
-    ----------
-    models : list of path
-        Models to serve; empty for the default recogniser.
-    seconds : float
-        Length of each load.
-    soak_requests : int
-        Requests over which memory is watched.
-
-    Returns
-    -------
-    dict
-        JSON-safe results.
+    `models` are files; none means the default recogniser.
     """
     bodies, labels = make_bodies()
     requests = {
@@ -404,7 +391,9 @@ def _find(cells: list[dict[str, Any]], kind: str) -> dict[str, Any]:
 
 
 def _table(rows: list[list[Any]], headers: list[str]) -> str:
-    return tabulate(rows, headers, tablefmt="github", disable_numparse=True)
+    return table(
+        headers, [[str(cell) for cell in row] for row in rows], "l" + "r" * len(rows[0][1:])
+    )
 
 
 def main(
@@ -413,16 +402,11 @@ def main(
     ] = None,
     seconds: Annotated[float, typer.Option(min=0.5, help="Length of each load.")] = 6.0,
     soak_requests: Annotated[int, typer.Option(min=100, help="Requests of the soak.")] = 50_000,
-    output_dir: Annotated[Path, typer.Option(help="Where the report goes.")] = Path(
-        "reports/serving"
-    ),
+    output_dir: OutputDir = Path("reports/serving"),
 ) -> None:
     """Load the HTTP service and write a report."""
     results = measure(model or [], seconds=seconds, soak_requests=soak_requests)
-    write_json(output_dir / "results.json", results)
-    report = render_report(results)
-    write_text(output_dir / "report.md", report)
-    print(report)
+    write_report(output_dir, render_report(results), results)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Train the recogniser that comes with the package: ``python -m benchmarks.train_recognizer``.
 
-It learns from MNIST, from USPS, Semeion and optdigits where they are at hand (scikit-learn's
+It learns from MNIST, from USPS, Semeion and optdigits where they can be loaded (scikit-learn's
 digits otherwise), and from generated material; ``--fonts`` names a folder of further fonts. The
 weights, the facts about them and a model card go to ``digitrec/inference/weights``.
 """
@@ -12,17 +12,14 @@ from typing import Annotated, Any
 
 import typer
 
-from benchmarks._options import run_app
+from benchmarks._common import run_app
 from digitrec._files import write_text
 from digitrec.inference.network import BUNDLED_WEIGHTS
 from digitrec.inference.training import find_fonts, train_recognizer
 
-__all__ = ["app", "render_model_card"]
-
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+__all__ = ["main", "render_model_card"]
 
 
-@app.command()
 def main(
     output: Annotated[Path, typer.Option(help="Weights to write, .npz.")] = BUNDLED_WEIGHTS,
     fonts: Annotated[
@@ -87,4 +84,4 @@ digits in one image are known limits: letters that look like digits are read as 
 
 
 if __name__ == "__main__":
-    run_app(app)
+    run_app(main)

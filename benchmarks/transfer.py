@@ -20,14 +20,9 @@ from rich.console import Console
 from rich.progress import track
 from threadpoolctl import threadpool_limits
 
-from benchmarks._options import run_app
-from digitrec._environment import (
-    available_cores,
-    describe_hardware,
-    digitrec_version,
-    library_versions,
-)
-from digitrec._files import write_json, write_text
+from benchmarks._common import OutputDir, Seed, measured_with, run_app, run_facts, write_report
+from digitrec._environment import available_cores
+from digitrec._files import write_json
 from digitrec.commands.options import split_names
 from digitrec.datasets import DATASETS, Dataset, load_dataset, load_default_dataset
 from digitrec.errors import DigitrecError, check_choice
@@ -36,19 +31,16 @@ from digitrec.evaluation.job import describe_parameters
 from digitrec.inference.normalise import normalise_digit
 from digitrec.models import MODELS
 from digitrec.preprocessing import DEFAULT_FEATURES, FEATURES
-from digitrec.rendering.markdown import code, escape, table
+from digitrec.rendering.markdown import escape, table
 
-__all__ = ["OTHER_HANDWRITING", "app", "render_report", "transfer_models"]
-
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+__all__ = ["OTHER_HANDWRITING", "main", "render_report", "transfer_models"]
 
 OTHER_HANDWRITING = ("usps", "optdigits", "digits", "semeion", "emnist_digits", "qmnist")
 
 Rows = tuple[NDArray[np.uint8], NDArray[np.int64]]
 
 
-@app.command()
-def transfer(
+def main(
     models: Annotated[
         str, typer.Option(metavar="NAMES", help="Models, separated by commas, or 'all'.")
     ] = "all",
@@ -60,8 +52,8 @@ def transfer(
         int | None, typer.Option(min=100, help="Train on at most this many rows of MNIST.")
     ] = None,
     max_test: Annotated[int, typer.Option(min=100, help="Test on at most this many rows.")] = 10000,
-    output: Annotated[Path, typer.Option(help="Folder of the report.")] = Path("reports/transfer"),
-    random_state: Annotated[int, typer.Option(min=0, help="Seed.")] = 0,
+    output_dir: OutputDir = Path("reports/transfer"),
+    random_state: Seed = 0,
     force: Annotated[bool, typer.Option("--force", help="Fit again what is saved.")] = False,
 ) -> None:
     """Write the table of accuracies of each model on each set."""
@@ -79,9 +71,7 @@ def transfer(
     tests, missing = gather(sets, max_test, random_state)
     tests = {training.name: (training.X_test, training.y_test), **tests}
     facts: dict[str, Any] = {
-        "digitrec": digitrec_version(),
-        "versions": library_versions(),
-        "hardware": describe_hardware(),
+        **run_facts("transfer"),
         "n_threads": available_cores(),
         "features": features,
         "random_state": random_state,
@@ -93,7 +83,7 @@ def transfer(
         "tested_on": {name: len(y) for name, (_, y) in tests.items()},
         "missing": missing,
     }
-    path = output / "results.json"
+    path = output_dir / "results.json"
     saved = {} if force else _saved_rows(path, facts)
     rows: list[dict[str, Any]] = []
     models_left = transfer_models(training, tests, names, features, random_state, saved)
@@ -107,9 +97,7 @@ def transfer(
         write_json(path, {**facts, "models": facts["models"] + others})
         if not console.is_terminal:
             console.print(_line(row, len(rows), len(names)), soft_wrap=True, highlight=False)
-    write_json(path, facts)
-    write_text(output / "report.md", render_report(facts))
-    typer.echo(f"report: {output / 'report.md'}")
+    write_report(output_dir, render_report(facts), facts)
 
 
 def _saved_rows(path: Path, facts: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -118,7 +106,7 @@ def _saved_rows(path: Path, facts: dict[str, Any]) -> dict[str, dict[str, Any]]:
         stored = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    if any(stored.get(name) != value for name, value in facts.items()):
+    if any(stored.get(k) != value for k, value in facts.items() if k != "command"):
         return {}
     return {row["model"]: row for row in stored.get("models", ()) if not row["error"]}
 
@@ -133,7 +121,7 @@ def _line(row: dict[str, Any], done: int, total: int) -> str:
 def gather(
     names: list[str], max_rows: int, random_state: int
 ) -> tuple[dict[str, Rows], dict[str, str]]:
-    """Load the sets that can be had, framed as MNIST; the others come with the reason."""
+    """Load the sets that are available, framed as MNIST; the others come with the reason."""
     found: dict[str, Rows] = {}
     missing: dict[str, str] = {}
     for name in names:
@@ -268,9 +256,8 @@ def render_report(facts: dict[str, Any]) -> str:
     if notes:
         parts += ["Left out:", "\n".join(notes)]
     parts.append(
-        f"Made by {code('python -m benchmarks.transfer')}: digitrec {facts['digitrec']}, "
-        f"scikit-learn {facts['versions']['scikit-learn']}, on {facts['n_threads']} threads of an "
-        f"{escape(facts['hardware']['processor'])}; other work on the machine lengthens the fits."
+        f"{measured_with(facts)} The fits used {facts['n_threads']} threads; other work on the "
+        "machine lengthens them."
     )
     return "\n\n".join(parts) + "\n"
 
@@ -282,4 +269,4 @@ def _cell(entry: dict[str, float] | None) -> str:
 
 
 if __name__ == "__main__":
-    run_app(app)
+    run_app(main)

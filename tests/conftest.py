@@ -53,7 +53,7 @@ def bundled_digits() -> tuple[Any, Any]:
 
 @pytest.fixture(scope="session")
 def digit_model_file(bundled_digits: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small but real model: gradients and an MLP, trained on those digits once for all workers."""
+    """A small but real model, gradients and an MLP, trained once for all workers."""
     from digitrec._platform import try_lock
 
     folder = tmp_path_factory.getbasetemp()

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from benchmarks import compare
+from benchmarks._common import run_app
 from digitrec.evaluation.compare_runs import compare_runs
 from digitrec.evaluation.result import Result, Run, write_run
 
@@ -81,7 +82,7 @@ def call(monkeypatch, capsys):
     def run(*arguments):
         monkeypatch.setattr(sys, "argv", ["compare", *map(str, arguments)])
         with pytest.raises(SystemExit) as ended:
-            compare.main()
+            run_app(compare.main)
         return ended.value.code or 0, capsys.readouterr()
 
     return run

@@ -6,10 +6,16 @@ import joblib
 import numpy as np
 import pytest
 
-from benchmarks._distortion_neighbors import DistortionNeighbors
+from benchmarks._common import run_facts
 from benchmarks._frontier_candidates import TRIALS, candidates_for
-from benchmarks._frontier_report import frontier_figure, render_report, winner_of
-from benchmarks.frontier import measure, measure_shortcut, run_trials
+from benchmarks.frontier import (
+    frontier_figure,
+    measure,
+    measure_shortcut,
+    render_report,
+    run_trials,
+    winner_of,
+)
 from digitrec.datasets import load_dataset
 from digitrec.errors import DigitrecError
 
@@ -111,9 +117,7 @@ def test_trials_hold_their_images_out(small):
     trials = run_trials(small, lines.append)
     assert trials["n_train"] + trials["n_held_out"] <= len(small.X_train)
     titles = [row["title"] for row in trials["rows"]]
-    assert titles[:-1] == [trial.title for trial in TRIALS]
-    assert "nearest neighbours" in titles[-1]
-    assert trials["rows"][-1]["error"] < 0.3
+    assert titles == [trial.title for trial in TRIALS]
     assert len(lines) == len(titles)
     text = render_report({**_any_result(small), "trials": trials})
     assert "affine jitter only" in text
@@ -138,23 +142,5 @@ def _any_result(small):
         "n_validation": 1,
         "n_test": 1,
         "results": [row],
-        "hardware": {"processor": "x", "cores": 1},
+        **run_facts("frontier"),
     }
-
-
-def test_pixels_may_move_as_far_as_the_warp():
-    rng = np.random.default_rng(0)
-    image = np.zeros((16, 16), dtype=np.float32)
-    image[5:11, 5:11] = rng.random((6, 6))
-    moved = np.roll(image, 2, axis=1)
-    other = np.zeros_like(image)
-    other[5:11, 5:11] = rng.random((6, 6))
-    X = np.stack([moved.ravel(), other.ravel()] * 3)
-    for warp, nearest in ((2, 1e-6), (1, None)):
-        model = DistortionNeighbors((16, 16), warp=warp).fit(X, np.array([7, 3] * 3))
-        distances = model._distances(model._gradients(image.reshape(1, -1))[0], model.gradients)
-        if nearest is not None:
-            assert distances[0] < nearest < distances[1]
-            assert model.predict(image.reshape(1, -1)) == [7]
-        else:
-            assert distances[0] > 0.01

@@ -2,11 +2,11 @@ import json
 
 import numpy as np
 import pytest
-import typer
 from typer.testing import CliRunner
 
 from benchmarks import inference
-from benchmarks._inference_figure import inference_figure
+from benchmarks._common import make_app
+from benchmarks.inference import inference_figure
 from digitrec.datasets import load_dataset
 from digitrec.errors import ConfigurationError
 from digitrec.persistence import save_model
@@ -18,9 +18,7 @@ _MODELS = ("lda", "random_forest", "linear_svm")
 
 
 def _invoke(*arguments):
-    app = typer.Typer()
-    app.command()(inference.main)
-    return CliRunner().invoke(app, list(arguments))
+    return CliRunner().invoke(make_app(inference.main), list(arguments))
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +34,7 @@ def folder(tmp_path_factory):
         "--report-dir", str(folder / "models"), "--output-dir", str(folder), "--seconds", "0.05"
     )
     assert done.exit_code == 0, done.output
-    return folder / "inference"
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -92,4 +90,4 @@ def test_a_folder_without_models_says_what_to_do(tmp_path):
     with pytest.raises(ConfigurationError, match="run_all"):
         list(inference.saved_models(tmp_path))
     done = _invoke("--report-dir", str(tmp_path))
-    assert done.exit_code == 2
+    assert isinstance(done.exception, ConfigurationError)

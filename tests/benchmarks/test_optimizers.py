@@ -6,21 +6,19 @@ from sklearn.neural_network import MLPClassifier
 from typer.testing import CliRunner
 
 from benchmarks import optimizers
-from benchmarks._optimizer_figures import curves_figure
+from benchmarks._common import make_app
+from benchmarks.optimizers import curves_figure
 from digitrec.datasets import load_dataset
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    import typer
-
     folder = tmp_path_factory.mktemp("reports")
-    app = typer.Typer()
-    app.command()(optimizers.main)
+    app = make_app(optimizers.main)
     arguments = ["--dataset", "digits", "--max-train", "400", "--epochs", "3"]
     done = CliRunner().invoke(app, [*arguments, "--output-dir", str(folder)])
     assert done.exit_code == 0, done.output
-    return folder / "optimizers"
+    return folder
 
 
 @pytest.fixture(scope="module")

@@ -2,8 +2,10 @@ import dataclasses
 import json
 
 import pytest
+from typer.testing import CliRunner
 
 from benchmarks import peers
+from benchmarks._common import make_app, run_facts
 from digitrec.datasets import load_dataset
 from digitrec.models import DEFAULT_MODELS
 
@@ -24,15 +26,7 @@ def test_every_default_model_stands_beside_a_peer(few_digits):
     assert all(t.fit_seconds > 0 and t.predict_seconds > 0 for t in timings)
     assert len(lines) == 1 + len(timings)
 
-    facts = {
-        "dataset": few_digits.name,
-        "n_train": 500,
-        "n_test": 150,
-        "n_jobs": 1,
-        "command": "python -m benchmarks.peers",
-        "hardware": {"processor": "any", "cores": 1, "memory_gib": 1},
-        "versions": {"python": "3"},
-    }
+    facts = run_facts("peers", few_digits, n_jobs=1)
     text = peers.render_report(comparison, facts)
     assert all(t.title in text for t in timings)
     ours = comparison["feature_seconds"] + sum(t.seconds for t in timings if t.side == "digitrec")
@@ -40,9 +34,14 @@ def test_every_default_model_stands_beside_a_peer(few_digits):
     assert f"({theirs / ours:.1f} times ours)" in text
 
 
-def test_main_writes_both_reports(tmp_path, capsys):
-    peers.main(dataset="digits", max_train=200, jobs=1, output_dir=tmp_path)
+def test_main_writes_both_reports(tmp_path):
+    arguments = ["--dataset", "digits", "--max-train", "200", "--jobs", "1"]
+    app = make_app(peers.main)
+    done = CliRunner().invoke(app, [*arguments, "--output-dir", str(tmp_path)])
+    assert done.exit_code == 0, done.output
     facts = json.loads((tmp_path / "results.json").read_text())
-    assert facts["command"] == "python -m benchmarks.peers --dataset digits --max-train 200"
+    assert (
+        facts["command"] == "python -m benchmarks.peers --dataset digits --max-train 200 --jobs 1"
+    )
     assert len(facts["timings"]) == 9
-    assert "Our defaults beside the usual way" in (tmp_path / "report.md").read_text()
+    assert "Default models compared with the usual way" in (tmp_path / "report.md").read_text()

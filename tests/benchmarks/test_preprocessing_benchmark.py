@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from benchmarks._common import run_facts
 from benchmarks.preprocessing import measure, naive_gradients, render
 from digitrec.preprocessing import FEATURES
 
@@ -27,7 +28,7 @@ def test_report_shows_what_was_measured(images):
     measured = measure(images, 20, n_jobs=1)
     assert measured["naive"]["largest_difference"] < 1e-5
     assert set(measured["features"]) == set(FEATURES)
-    text = render(measured)
+    text = render(measured, run_facts("preprocessing"))
     assert f"{measured['naive']['ratio']:.0f} times faster" in text
     for name, row in measured["features"].items():
         assert row["peak_memory_bytes"] > 2**20

@@ -8,12 +8,13 @@ import pytest
 from typer.testing import CliRunner
 
 from benchmarks import real_images, transfer
+from benchmarks._common import make_app
 
 
 @pytest.mark.slow
 def test_the_report_of_made_up_images(tmp_path: Path, digit_model_file: Path):
-    arguments = ["--model", str(digit_model_file), "--count", "12", "--output", str(tmp_path)]
-    result = CliRunner().invoke(real_images.app, arguments, catch_exceptions=False)
+    arguments = ["--model", str(digit_model_file), "--count", "12", "--output-dir", str(tmp_path)]
+    result = CliRunner().invoke(make_app(real_images.main), arguments, catch_exceptions=False)
     assert result.exit_code == 0
     facts = json.loads((tmp_path / "results.json").read_text())
     report = (tmp_path / "report.md").read_text()
@@ -33,7 +34,9 @@ def test_the_report_of_made_up_images(tmp_path: Path, digit_model_file: Path):
 def test_the_default_recogniser_on_real_images(tmp_path: Path):
     arguments = ["--data", os.environ["DIGITREC_REAL_DIGITS"], "--no-gallery"]
     result = CliRunner().invoke(
-        real_images.app, [*arguments, "--output", str(tmp_path)], catch_exceptions=False
+        make_app(real_images.main),
+        [*arguments, "--output-dir", str(tmp_path)],
+        catch_exceptions=False,
     )
     assert result.exit_code == 0
     facts = json.loads((tmp_path / "results.json").read_text())
@@ -52,7 +55,7 @@ def test_transfer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     )
     arguments = ["--models", "lda,dummy,virtual_svm", "--datasets", "digits", "--max-train", "400"]
     result = CliRunner().invoke(
-        transfer.app, [*arguments, "--output", str(tmp_path)], catch_exceptions=False
+        make_app(transfer.main), [*arguments, "--output-dir", str(tmp_path)], catch_exceptions=False
     )
     assert result.exit_code == 0
     facts = json.loads((tmp_path / "results.json").read_text())
@@ -70,7 +73,7 @@ def test_transfer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
             row["parameters"]["strategy"] = "uniform"
     (tmp_path / "results.json").write_text(json.dumps(facts))
     again = CliRunner().invoke(
-        transfer.app, [*arguments, "--output", str(tmp_path)], catch_exceptions=False
+        make_app(transfer.main), [*arguments, "--output-dir", str(tmp_path)], catch_exceptions=False
     )
     assert again.exit_code == 0
     later = json.loads((tmp_path / "results.json").read_text())["models"]

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from benchmarks._common import run_facts
 from benchmarks.scale import growth, measure, render, training_images
 from digitrec.datasets import load_dataset
 
@@ -41,15 +42,7 @@ def test_every_part_is_measured_and_shown(digits):
         for part in ("features", "logistic_regression", "random_forest")
     ]
     assert all(row["fit_seconds"] > 0 and row["peak_memory_bytes"] > 2**20 for row in measured)
-    facts = {
-        "dataset": "digits",
-        "n_train": len(digits.y_train),
-        "n_test": len(digits.y_test),
-        "n_jobs": 1,
-        "command": "python -m benchmarks.scale --dataset digits",
-        "hardware": {"processor": "a", "cores": 1, "memory_gib": 1},
-        "versions": {"numpy": "2"},
-    }
+    facts = run_facts("scale", digits, n_jobs=1)
     text = render(measured, facts)
     assert "| Random forest" in text
     assert "2,000" in text

@@ -1,0 +1,114 @@
+"""What the benchmarks share: options, how they start and end, facts, and the files they write."""
+
+from __future__ import annotations
+
+import multiprocessing
+import shlex
+import sys
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import click
+import typer
+from click.core import ParameterSource
+
+from digitrec._console import replace_unknown_characters
+from digitrec._environment import describe_hardware, library_versions
+from digitrec._files import write_json, write_text
+from digitrec.datasets import Dataset
+from digitrec.errors import DigitrecError
+from digitrec.rendering.style import save_figure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = [
+    "DatasetName",
+    "Jobs",
+    "MaxTrain",
+    "OutputDir",
+    "Seed",
+    "in_fresh_process",
+    "make_app",
+    "measured_with",
+    "run_app",
+    "run_facts",
+    "write_report",
+]
+
+DatasetName = Annotated[str, typer.Option(help="Name or path of a dataset.")]
+Jobs = Annotated[int | None, typer.Option(min=1, help="Threads; default: all cores.")]
+MaxTrain = Annotated[int | None, typer.Option(min=20, help="Training rows at most.")]
+OutputDir = Annotated[Path, typer.Option(help="Folder of the report.")]
+Seed = Annotated[int, typer.Option(min=0, help="Seed.")]
+
+
+def make_app(main: Callable[..., None]) -> typer.Typer:
+    """Return a command line of one command."""
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app.command()(main)
+    return app
+
+
+def run_app(main: Callable[..., None]) -> None:
+    """Run a command; bad input ends it with a line and exit code 2."""
+    replace_unknown_characters()
+    try:
+        make_app(main)()
+    except (DigitrecError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+
+
+def run_facts(name: str, dataset: Dataset | None = None, **further: Any) -> dict[str, Any]:
+    """Return the command with the options that were given, the rows, machine and versions."""
+    facts: dict[str, Any] = {"command": f"python -m benchmarks.{name}{_given_options()}"}
+    if dataset is not None:
+        facts |= {
+            "dataset": dataset.name,
+            "n_train": len(dataset.y_train),
+            "n_test": len(dataset.y_test),
+        }
+    return facts | further | {"hardware": describe_hardware(), "versions": library_versions()}
+
+
+def _given_options() -> str:
+    context = click.get_current_context(silent=True)
+    words: list[str] = []
+    for parameter in context.command.params if context else ():
+        assert context is not None
+        name = str(parameter.name)
+        source = context.get_parameter_source(name)
+        if source is ParameterSource.COMMANDLINE and name != "output_dir":
+            value = context.params[name]
+            for one in value if isinstance(value, list | tuple) else [value]:
+                words += [parameter.opts[0]] if one is True else [parameter.opts[0], str(one)]
+    return "".join(f" {word}" for word in map(shlex.quote, words))
+
+
+def measured_with(facts: dict[str, Any]) -> str:
+    """Return the sentence that ends a report: the command, the machine and the versions."""
+    hardware = facts["hardware"]
+    versions = ", ".join(f"{name} {version}" for name, version in facts["versions"].items())
+    return (
+        f"Measured with `{facts['command']}` on {hardware['processor']}, {hardware['cores']} "
+        f"cores, {hardware['memory_gib']} GiB; {versions}."
+    )
+
+
+def write_report(folder: Path, report: str, facts: Any, **figures: Figure) -> None:
+    """Write ``report.md``, ``results.json`` and ``figures/<name>.png``; say where the report is."""
+    write_json(folder / "results.json", facts)
+    for name, figure in figures.items():
+        save_figure(figure, folder / "figures" / f"{name}.png")
+    write_text(folder / "report.md", report.rstrip("\n") + "\n")
+    typer.echo(f"report: {folder / 'report.md'}")
+
+
+def in_fresh_process(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Return what a function returns in a new process, whose peak memory is its own."""
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=context) as pool:
+        return pool.submit(function, *arguments).result()

@@ -21,21 +21,9 @@ _SLOW_CONNECTIONS = 30
 
 
 def attack(port: int, seconds: float, jpeg: bytes) -> Counter[str]:
-    """Attack a server on loopback for a while.
+    """Attack a server on loopback for some seconds; return what was sent, and how often.
 
-    Parameters
-    ----------
-    port : int
-        Port of the server.
-    seconds : float
-        How long.
-    jpeg : bytes
-        An honest JPEG, to be cut and damaged.
-
-    Returns
-    -------
-    Counter
-        What was sent, and how often.
+    `jpeg` is a valid file, to be cut and damaged.
     """
     sent: Counter[str] = Counter()
     stop = time.monotonic() + seconds

@@ -27,22 +27,7 @@ Row = tuple[NDArray[np.float32], str]
 
 
 class MadeUpImages:
-    """Scenes with digits of MNIST's test set, all drawn from one stream of random numbers.
-
-    Parameters
-    ----------
-    random_state : int
-        Seed.
-
-    Attributes
-    ----------
-    digits : ndarray of float32, shape (n, 28, 28)
-        Ink, 0–1.
-    labels : ndarray of int64, shape (n,)
-        What they are.
-    rng : numpy.random.Generator
-        The stream.
-    """
+    """Scenes with digits of MNIST's test set, all drawn from one stream of random numbers."""
 
     def __init__(self, random_state: int) -> None:
         dataset = load_default_dataset()

@@ -17,19 +17,7 @@ __all__ = ["Load", "build_request", "run_load"]
 
 @dataclass
 class Load:
-    """What a load measured.
-
-    Attributes
-    ----------
-    seconds : float
-        Wall time.
-    latencies : list of float
-        Seconds of each answered request, in the order of the answers.
-    failures : Counter
-        Status, or "connection", to the number of requests that were not answered 200.
-    client_seconds : float
-        Processor time of the client.
-    """
+    """What a load measured: latencies in seconds, failures by status or "connection"."""
 
     seconds: float = 0.0
     latencies: list[float] = field(default_factory=list)
@@ -136,25 +124,9 @@ def run_load(
     seconds: float,
     n_requests: int | None = None,
 ) -> Load:
-    """Load a server on loopback.
+    """Load a server on loopback with whole requests, sent in turn.
 
-    Parameters
-    ----------
-    port : int
-        Port of the server.
-    requests : list of bytes
-        Whole requests, sent in turn.
-    n_connections : int
-        Connections, each with one request under way.
-    seconds : float
-        Longest time to send new requests.
-    n_requests : int, optional
-        Stop after that many answers.
-
-    Returns
-    -------
-    Load
-        Rate, latencies and failures.
+    Each connection has one request under way, for at most `seconds` or `n_requests` answers.
     """
     try:
         import uvloop

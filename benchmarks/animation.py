@@ -43,14 +43,8 @@ Strokes = Sequence[Sequence[tuple[float, float]]]
 def record(url: str, digits: Sequence[Strokes], chromium: str) -> list[tuple[Image.Image, int]]:
     """Return pictures of the page and how long each is shown, in milliseconds.
 
-    Parameters
-    ----------
-    url : str
-        Address of a running service.
-    digits : sequence
-        Strokes of each digit: points in units of the board's height.
-    chromium : str
-        Path of the browser.
+    `digits` holds the strokes of each digit, points in units of the board's height; `chromium` is
+    the path of the browser.
     """
     from playwright.sync_api import sync_playwright
 

@@ -29,7 +29,6 @@ from digitrec.reporting import write_index
 
 __all__ = [
     "insert_part",
-    "insert_results",
     "main",
     "render_block",
     "render_findings",
@@ -39,28 +38,14 @@ __all__ = [
 
 
 def render_block(report_dir: Path) -> str:
-    """Return the README's part on results: a run, then what other experiments found.
-
-    Parameters
-    ----------
-    report_dir : Path
-        Folder of the run, beside those of the other experiments.
-    """
+    """Return the README's part on results: a run, then what the experiments beside it found."""
     results = render_results(read_run(report_dir / "results.json"), report_dir.as_posix())
     findings = render_findings(report_dir.parent)
     return f"{results}\n\nBeyond that:\n\n{findings}" if findings else results
 
 
 def render_results(run: Run, folder: str) -> str:
-    """Return the README's table, figure and the line that says how they were measured.
-
-    Parameters
-    ----------
-    run : Run
-        The run to show.
-    folder : str
-        Folder of its report, as the README links to it.
-    """
+    """Return the README's table, figure and source of a run whose report is in `folder`."""
     rows = [
         [
             f"**{row.title}** ★" if row.is_winner else row.title,
@@ -95,13 +80,7 @@ def render_results(run: Run, folder: str) -> str:
 
 
 def render_findings(reports: Path) -> str:
-    """Return a list of what the other experiments found, of those that have results.
-
-    Parameters
-    ----------
-    reports : Path
-        Folder of the reports, as the README links to it.
-    """
+    """Return a list of what the other experiments found, of those that have results."""
     lines = []
     for name, render in _FINDINGS.items():
         path = reports / name / "results.json"
@@ -212,13 +191,8 @@ def render_registries() -> str:
     )
 
 
-def insert_results(readme: str, results: str) -> str:
-    """Return the README with its part on results replaced."""
-    return insert_part(readme, "results", results)
-
-
 def insert_part(page: str, name: str, part: str) -> str:
-    """Return a page with what stands between the two markers of a name replaced.
+    """Return a page with the text between the two markers of a name replaced.
 
     Raises
     ------
@@ -242,7 +216,7 @@ def main(
 ) -> None:
     """Put the results of a saved run into the README."""
     results = render_block(report_dir)
-    write_text(readme, insert_results(readme.read_text(encoding="utf-8"), results))
+    write_text(readme, insert_part(readme.read_text(encoding="utf-8"), "results", results))
     registries = insert_part(
         reference.read_text(encoding="utf-8"), "registries", render_registries()
     )

@@ -13,7 +13,7 @@ import typer
 from threadpoolctl import threadpool_limits
 from typer.main import get_command
 
-from benchmarks.readme import insert_part, insert_results, render_block, render_registries
+from benchmarks.readme import insert_part, render_block, render_registries
 from digitrec.cli import app
 from digitrec.cli import main as cli_main
 from digitrec.datasets import DATASETS
@@ -224,7 +224,7 @@ def published(tmp_path):
 def test_results_are_those_of_the_saved_runs(monkeypatch, published):
     monkeypatch.chdir(published)
     block = render_block(Path("reports/mnist"))
-    assert insert_results(README, block) == README
+    assert insert_part(README, "results", block) == README
     # Every experiment that the README counts on has its results here.
     assert block.count("[report]") == 4
 

@@ -274,8 +274,8 @@ def section(context: ReportContext) -> Content | None:
         "Before → after temperature scaling fitted on the validation rows. Log loss and Brier "
         "score: lower is better; calibration error: mean distance between confidence and "
         "accuracy, in percentage points, per predicted class (top-label ECE). Scaling changes no "
-        "prediction. Its temperature comes from the model fitted without the validation rows "
-        "and is carried over to the one fitted with them.",
+        "prediction. The temperature is fitted to the model trained without the validation rows "
+        "and applied to the one refitted with them.",
         table(
             ["model", "log loss", "Brier score", "calibration error, points"],
             [
@@ -292,8 +292,8 @@ def section(context: ReportContext) -> Content | None:
     ]
     if not all(model["has_probabilities"] for model in models):
         parts.append(
-            "† gives no probabilities: before is the softmax of its decision values, which is "
-            "what one would otherwise use."
+            "† gives no probabilities: before is the softmax of its decision values, the "
+            "usual substitute."
         )
     reliability = FigureSpec(
         "reliability",
@@ -312,7 +312,7 @@ def section(context: ReportContext) -> Content | None:
         "Error among the rows kept against the share of rows rejected, for each model",
         lambda: risk_figure(names, [model["risk"] for model in models], winner=thick),
     )
-    heading = "### Rejecting the least sure"
+    heading = "### Selective classification"
     return Content.of(*parts, reliability, heading, _risk_table(names, models), risk)
 
 
@@ -332,7 +332,10 @@ def _risk_table(names: list[str], models: list[dict[str, Any]]) -> str:
         ],
         "l" + "r" * len(coverages),
     )
-    return f"Error among the rows that are kept, %.\n\n{body}"
+    return (
+        "Error among the rows that are kept when those with the lowest confidence are rejected, "
+        f"%.\n\n{body}"
+    )
 
 
 @styled
@@ -421,9 +424,9 @@ def risk_figure(
         plain_log_ticks(axes.yaxis)
     axes.grid(axis="y")
     axes.set_xlim(0, 30)
-    axes.set_xlabel("share of the rows rejected, the least sure first, %")
+    axes.set_xlabel("share of the rows rejected, lowest confidence first, %")
     axes.set_ylabel("error among the others, %")
-    axes.set_title("Error when the least sure are rejected")
+    axes.set_title("Error when the least confident rows are rejected")
     axes.legend(frameon=False, fontsize=8.5, ncols=2 if len(labels) > 4 else 1)
     return figure
 
@@ -431,7 +434,7 @@ def risk_figure(
 ANALYSIS = Analysis(
     name="calibration",
     title="Calibration",
-    question="Can the confidence of the models be believed?",
+    question="How well do the predicted probabilities match the observed accuracy?",
     order=100,
     run=run,
     frame=frame,

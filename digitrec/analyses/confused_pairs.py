@@ -128,7 +128,7 @@ def section(context: ReportContext) -> Content | None:
     rows.append(["all errors", *(f"{found['totals'][name]:,}" for name in names)])
     first = found["pairs"][0]
     text = (
-        f"{ANALYSIS.heading} Test rows of one class taken for the other, in "
+        f"{ANALYSIS.heading} Test rows of one class predicted as the other, in "
         "either direction; pairs with the most errors over all models first. "
         f"{escape(classes[first['first']])} and {escape(classes[first['second']])} are confused "
         "most often."
@@ -155,11 +155,11 @@ def _pairs_figure(context: ReportContext) -> FigureSpec | None:
     named = ", ".join(f"{classes[first]} and {classes[second]}" for first, second, _ in pairs)
     return FigureSpec(
         "confused_pairs",
-        f"Images that the winner confused, of the pairs {named}: true class → its answer",
+        f"Images that the winner confused, of the pairs {named}: true → predicted class",
         lambda: images_figure(
             images[chosen],
             captions,
-            title=f"{context.label(row)}: most confused pairs (true → read as)",
+            title=f"{context.label(row)}: most confused pairs (true → predicted)",
             columns=_PER_ROW,
         ),
     )
@@ -168,7 +168,7 @@ def _pairs_figure(context: ReportContext) -> FigureSpec | None:
 ANALYSIS = Analysis(
     name="confused_pairs",
     title="Confused classes",
-    question="Which classes are taken for each other?",
+    question="Which pairs of classes are confused most often?",
     order=80,
     run=run,
     frame=frame,

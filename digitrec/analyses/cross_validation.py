@@ -211,8 +211,8 @@ def section(context: ReportContext) -> Content | None:
         ANALYSIS.heading,
         f"Stratified {found['n_folds']}-fold cross-validation{repeats} on the training rows"
         f"{', no writer on both sides of a fold' if found.get('groups') else ''}; "
-        "the test rows take no part. It shows how much accuracy varies with the training "
-        "rows, which one test set cannot.",
+        "the test rows are not used. The spread over folds shows how much accuracy depends on the "
+        "training rows, which a single test set cannot show.",
         table(
             ["model", "mean accuracy, %", "standard deviation over folds, points"],
             [
@@ -237,7 +237,7 @@ def section(context: ReportContext) -> Content | None:
     best = models[0]["name"]
     rope = number(100 * found["rope"], 2)
     headers = ["model", "difference, points", "95 % interval", "effect size d", "p", "p, Holm"]
-    headers += ["P(best is better)", "P(equivalent)", "P(model is better)", "in words"]
+    headers += ["P(best is better)", "P(equivalent)", "P(model is better)", "result"]
     parts.append(
         f"Against **{escape(labels.get(best, best))}**, the best here. Differences below {rope} "
         "points count as equivalent."
@@ -252,8 +252,8 @@ def section(context: ReportContext) -> Content | None:
     parts.append(
         "p: Nadeau and Bengio's corrected t-test, Holm over all pairs; P: posterior "
         "probabilities of the Bayesian correlated t-test (Benavoli et al. 2017); d: mean "
-        "difference over its standard deviation across folds. The words follow the posterior: "
-        "without “probably” from 95 % on, with it from 75 %."
+        "difference over its standard deviation across folds. The result is the most "
+        "probable of the three: as such from 95 %, “probably” from 75 %, else undecided."
     )
     names = [model["name"] for model in models]
     figure = FigureSpec(
@@ -320,7 +320,7 @@ def probability_figure(labels: Sequence[str], cells: Sequence[Sequence[float | N
     if len(labels) <= MAX_ANNOTATED:
         texts = [["" if cell is None else f"{cell:.2f}" for cell in row] for row in cells]
         annotate_cells(axes, texts, values > 0.6)
-    axes.set_xlabel("that the row is better than the column by more than does not matter")
+    axes.set_xlabel("that the row is better than the column by more than the equivalence region")
     axes.set_title("Probability")
     return figure
 

@@ -172,8 +172,8 @@ def section(context: ReportContext) -> Content | None:
                 _growth_words(model["cost"]),
             ]
         )
-    headers = ["model", "first error, % (rows)", "last error, % (rows)", "error exponent"]
-    headers += ["last fit, s", "cost exponent", "in words"]
+    headers = ["model", "error, % (fewest rows)", "error, % (all rows)", "error exponent"]
+    headers += ["fit on all rows, s", "fit time exponent", "twice the rows"]
     stopped = [
         f"- **{escape(labels[model['name']])}**: {escape(model['stopped'])}."
         for model in models
@@ -188,8 +188,8 @@ def section(context: ReportContext) -> Content | None:
     )
     parts: list[str | FigureSpec] = [
         ANALYSIS.heading,
-        "Nested, stratified samples of the training rows; everything that is learned is "
-        "learned from the sample. The last point is the fit of the main table. An exponent of "
+        "Nested, stratified samples of the training rows; preprocessing is "
+        "fitted on the sample too. The last point is the fit of the main table. An exponent of "
         "k means that the value grows with the k-th power of the number of rows (least "
         "squares on log axes, 95 % interval).",
         figure,
@@ -208,9 +208,9 @@ def _exponent(fit: dict[str, float] | None) -> str:
 
 def _growth_words(cost: dict[str, float] | None) -> str:
     if cost is None:
-        return "no measurable fit"
+        return "too fast to measure"
     factor = 2 ** cost["exponent"]
-    return f"twice the rows, {factor:.1f} times the fit"
+    return f"{factor:.1f} times the fit time"
 
 
 @styled
@@ -259,7 +259,7 @@ def growth_figure(labels: Sequence[str], points: Sequence[Sequence[Mapping[str, 
 ANALYSIS = Analysis(
     name="learning_curves",
     title="Learning curves",
-    question="What do more training rows bring, and what do they cost?",
+    question="How do error and fit time change with the number of training rows?",
     order=120,
     run=run,
     frame=frame,

@@ -137,12 +137,12 @@ def section(context: ReportContext) -> Content | None:
     which = f"{n:,}" if n == found["n_mistakes"] else f"first {n:,} of {found['n_mistakes']:,}"
     parts = [
         ANALYSIS.heading,
-        f"Of the {which} test images that **{escape(labels[found['name']])}** misreads, "
-        f"{found['nearest_is_predicted']:,} lie nearest to a training image of the class that "
-        f"was read, {found['nearest_is_true']:,} nearest to one of their own class, and "
-        f"{found['nearest_is_other']:,} nearest to one of a third class (Euclidean distance of "
-        f"the features {code(found['features'])}). In the first case the training data themselves "
-        "suggest the wrong answer; in the second the nearest neighbour would have been right.",
+        f"Of the {which} test images that **{escape(labels[found['name']])}** misclassifies, the "
+        f"nearest training image is of the predicted class for {found['nearest_is_predicted']:,}, "
+        f"of the true class for {found['nearest_is_true']:,}, and of a third class for "
+        f"{found['nearest_is_other']:,} (Euclidean distance of the features "
+        f"{code(found['features'])}). In the first case the training data support the wrong "
+        "class; in the second a nearest-neighbour classifier is right.",
     ]
     spec = _neighbours_spec(context, found)
     if spec is None:
@@ -151,7 +151,7 @@ def section(context: ReportContext) -> Content | None:
     shown = "Each of them" if n_shown == n else f"The first {n_shown} of them, each"
     parts.append(
         f"{shown} with its nearest training images; a blue frame marks those of the true class, "
-        "an orange one those of the class read."
+        "an orange one those of the predicted class."
         + ("" if n_shown == n else " The others are in `results.json`.")
     )
     return Content.of(*parts, spec)
@@ -183,11 +183,11 @@ def _neighbours_spec(context: ReportContext, found: dict[str, Any]) -> FigureSpe
         return neighbours_figure(
             mistakes,
             names,
-            title="Misread (true → read), and the nearest training images",
+            title="Errors (true → predicted) and the nearest training images",
         )
 
     return FigureSpec(
-        "neighbours", "Misread test images, each with the training images nearest to it", draw
+        "neighbours", "Misclassified test images, each with its nearest training images", draw
     )
 
 
@@ -277,8 +277,8 @@ def neighbours_figure(mistakes: Sequence[Mistake], classes: Sequence[str], *, ti
 
 ANALYSIS = Analysis(
     name="nearest_neighbours",
-    title="Nearest neighbours of the mistakes",
-    question="Do the training images themselves suggest the wrong answers?",
+    title="Nearest neighbours of the errors",
+    question="Are the nearest training images of misclassified rows of the predicted class?",
     order=180,
     run=run,
     frame=frame,

@@ -111,9 +111,9 @@ def section(context: ReportContext) -> Content | None:
     if not figures:
         return None
     text = (
-        f"{ANALYSIS.heading} Models on the front, that no other beats in both error and cost, "
-        "the cheapest first:\n\n" + "\n".join(lines) + "\n\n"
-        "Down and to the left is better; the broken line joins the models on the front."
+        f"{ANALYSIS.heading} The models on the front, cheapest "
+        "first:\n\n" + "\n".join(lines) + "\n\n"
+        "Lower left is better; the dashed line joins the models on the front."
     )
     return Content.of(text, *figures)
 
@@ -212,7 +212,7 @@ def cost_figure(
 ANALYSIS = Analysis(
     name="pareto",
     title="Pareto front",
-    question="Which models are worth their cost?",
+    question="Which models does no other model beat in both error and cost?",
     order=40,
     run=run,
     frame=frame,

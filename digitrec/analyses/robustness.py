@@ -226,11 +226,10 @@ def section(context: ReportContext) -> Content | None:
         else f"corrupted copies of the {found['n']:,} test images"
     )
     text = (
-        f"{ANALYSIS.heading} The fitted models read {source}, {len(kinds)} kinds of corruption "
-        f"after Mu and Gilmer (2019), that no model was trained on. "
-        f"**{escape(labels[best['name']])}** keeps the "
-        f"lowest mean corruption error, {percent(best['mean_corruption_error'])} %; the hardest "
-        f"kinds are {', '.join(hardest)}."
+        f"{ANALYSIS.heading} The fitted models are scored on {source}: {len(kinds)} kinds of "
+        "corruption after Mu and Gilmer (2019), none of them used in training. "
+        f"**{escape(labels[best['name']])}** has the lowest mean corruption error, "
+        f"{percent(best['mean_corruption_error'])} %; the hardest kinds are {', '.join(hardest)}."
     )
     rows = [
         [
@@ -242,7 +241,7 @@ def section(context: ReportContext) -> Content | None:
         ]
         for model in models
     ]
-    headers = ["model", "error, %", "mean corruption error, %", "worst kind", "its error, %"]
+    headers = ["model", "error, %", "mean corruption error, %", "worst kind", "error on that, %"]
     heat = FigureSpec(
         "robustness",
         "Test error of each model on each kind of corruption",
@@ -319,7 +318,7 @@ def robustness_figure(
 ANALYSIS = Analysis(
     name="robustness",
     title="Robustness",
-    question="How well do the models read corrupted images?",
+    question="How much does the error grow on corrupted images?",
     order=110,
     run=run,
     frame=frame,

@@ -129,8 +129,8 @@ def section(context: ReportContext) -> Content | None:
     best, names = found["best"], [stem for stem in labels if _takes_part(found, stem)]
     parts = [ANALYSIS.heading, _cochran_sentence(found, len(names))]
     parts.append(_group_sentence(found, labels))
-    headers = ["model", "only the winner right", "only this one right", "difference, points"]
-    headers += ["95 % interval", "p", "p, Holm", "in words"]
+    headers = ["model", "only the winner correct", "only this model correct", "difference, points"]
+    headers += ["95 % interval", "p", "p, Holm", "result"]
     rows = [_pair_row(pair, best, labels) for pair in found["pairs"] if best in ends(pair)]
     parts.append(table(headers, rows, "lrrrrrrl"))
     parts.append(
@@ -154,13 +154,13 @@ def section(context: ReportContext) -> Content | None:
 def _cochran_sentence(found: dict[str, Any], n_models: int) -> str:
     test = found["cochran"]
     verdict = (
-        "at least one model is more or less accurate than the others by more than chance"
+        "at least one model differs significantly in accuracy"
         if test["p_value"] < found["alpha"]
-        else "all of them could be equally accurate"
+        else "no significant difference among them"
     )
     p = p_value(test["p_value"])
     return (
-        f"All {n_models} models read the same {found['n']:,} test rows. Cochran's Q = "
+        f"All {n_models} models predict the same {found['n']:,} test rows. Cochran's Q = "
         f"{number(test['statistic'], 1)} with {test['degrees_of_freedom']} degrees of freedom, "
         f"p {p if p.startswith('<') else '= ' + p}, effect size η² = "
         f"{number(test['effect_size'], 4)}: {verdict}."
@@ -172,13 +172,16 @@ def _group_sentence(found: dict[str, Any], labels: dict[str, str]) -> str:
     group = [escape(labels.get(name, name)) for name in found["group"] if name != found["best"]]
     text = f"{best} was chosen on validation rows. On the test rows "
     text += (
-        f"it cannot be told apart from {join_words(group)} (marked ≈ in the table above)."
+        f"the differences to {join_words(group)} are not significant (marked ≈ in the table above)."
         if group
         else "every other model differs from it significantly."
     )
     if found["better"]:
         better = join_words([escape(labels.get(name, name)) for name in found["better"]])
-        text += f" Significantly better there: {better}; the test rows choose nothing all the same."
+        text += (
+            f" Significantly better there: {better}; the winner stays the one chosen on validation "
+            "rows."
+        )
     return text
 
 
@@ -191,7 +194,7 @@ def _pair_row(pair: dict[str, Any], best: str, labels: dict[str, str]) -> list[s
     counts = (pair["only_first"], pair["only_second"])
     winner_only, other_only = reversed(counts) if flipped else counts
     if not pair["significant"]:
-        words = "too close to tell apart"
+        words = "no significant difference"
     else:
         words = "the winner is better" if difference > 0 else "better than the winner"
     return [
@@ -255,7 +258,7 @@ def difference_figure(
 ANALYSIS = Analysis(
     name="significance",
     title="Statistical significance",
-    question="Are the differences between the models more than chance?",
+    question="Are the differences between the models larger than chance explains?",
     order=50,
     run=run,
     frame=frame,

@@ -133,11 +133,11 @@ def section(context: ReportContext) -> Content | None:
         for model in models
     ]
     text = (
-        f"{ANALYSIS.heading} Test error, %, with its 95 % interval. People rejected "
-        f"the labels of {len(found['label_errors'])} test images (Northcutt et al. 2021, "
-        "arXiv:2103.14749); a model that reads such an image rightly is counted wrong. The first "
-        "5,000 images were written by 249 high-school students, the last 5,000 by 49 employees of "
-        "the Census Bureau, whose digits are cleaner (writers after QMNIST, arXiv:1905.10498)."
+        f"{ANALYSIS.heading} Test error, %, with its 95 % interval. People rejected the labels of "
+        f"{len(found['label_errors'])} test images (Northcutt et al. 2021, arXiv:2103.14749); a "
+        "model that predicts the true class of such an image is counted wrong. The first 5,000 "
+        "images were written by 249 high-school students, the last 5,000 by 49 employees of the "
+        "Census Bureau, whose digits are easier (writers according to QMNIST, arXiv:1905.10498)."
     )
     body = table(headers, rows, "l" + "r" * len(subsets))
     return Content.of(text, body, _label_errors_figure(context, found))
@@ -166,11 +166,11 @@ def _label_errors_figure(context: ReportContext, found: dict[str, Any]) -> Figur
     chosen = [entry["index"] for entry in entries]
     return FigureSpec(
         "label_errors",
-        "Test images whose label people rejected, with the label and what most models read",
+        "Test images whose label people rejected, with the label and the most frequent prediction",
         lambda: images_figure(
             images[chosen],
             captions,
-            title="Labels that people rejected (label; most frequent answer)",
+            title="Labels that people rejected (label; most frequent prediction)",
             columns=8,
         ),
     )
@@ -179,7 +179,7 @@ def _label_errors_figure(context: ReportContext, found: dict[str, Any]) -> Figur
 ANALYSIS = Analysis(
     name="subsets",
     title="Subsets of MNIST's test images",
-    question="Where do the errors come from: wrong labels, or hard writers?",
+    question="How much of the error comes from wrong labels and from difficult writers?",
     order=90,
     run=run,
     frame=frame,

@@ -125,10 +125,10 @@ def section(context: ReportContext) -> Content | None:
     hardest = join_words([escape(names[i]) for i in order[:2]])
     parts = [
         ANALYSIS.heading,
-        f"**{escape(labels[found['name']])}** remembers {found['n']:,} of its "
-        f"{found['n_fit_rows']:,} training images; the others could be left out without moving "
-        f"its boundaries. {hardest} need the largest share. Coefficients that reach the limit C "
-        "belong to images within or beyond a margin.",
+        f"**{escape(labels[found['name']])}** keeps {found['n']:,} of its {found['n_fit_rows']:,} "
+        "training images as support vectors; without the others its boundaries would be the "
+        f"same. {hardest} have the largest share. Coefficients that reach the limit C belong to "
+        "images within or beyond a margin.",
         table(["class", "support vectors", "of its images, %", "at the limit"], rows, "lrrr"),
     ]
     figure = _support_spec(context, found)
@@ -170,7 +170,7 @@ def _support_spec(context: ReportContext, found: dict[str, Any]) -> FigureSpec |
         lambda: images_figure(
             np.asarray(dataset.X_train)[chosen].reshape(-1, *dataset.image_shape),
             captions,
-            title="Support vectors that weigh most",
+            title="Support vectors with the largest coefficients",
             columns=len(names) if in_columns else grid_columns(names),
         ),
     )
@@ -179,7 +179,7 @@ def _support_spec(context: ReportContext, found: dict[str, Any]) -> FigureSpec |
 ANALYSIS = Analysis(
     name="support_vectors",
     title="Support vectors",
-    question="Which training images does the support vector machine remember?",
+    question="Which training images define the decision boundaries of the SVM?",
     order=170,
     run=run,
     frame=frame,

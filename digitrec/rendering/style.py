@@ -1,4 +1,4 @@
-"""The one look of all figures, and how they become small files."""
+"""The style of all figures, and saving them as small files."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ __all__ = [
     "styled",
 ]
 
-# Okabe and Ito's palette, told apart with every common colour vision deficiency.
+# Okabe and Ito's palette, distinguishable with every common colour vision deficiency.
 BLUE, ORANGE = "#0072B2", "#D55E00"
 PALETTE = (BLUE, ORANGE, "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6BB1", "#7F7F7F")
 INK, GREY = "#24292F", "#8C959F"

@@ -120,9 +120,9 @@ def _friedman_sentence(outcome: dict[str, Any]) -> str:
         )
     text += f"; agreement of the datasets, Kendall's W = {number(outcome['kendall_w'], 2)}. "
     verdict = (
-        "The models do not rank alike by chance."
+        "The mean ranks differ significantly."
         if p < alpha
-        else "Such ranks would not be surprising if all models were equally good."
+        else "The mean ranks do not differ significantly."
     )
     return (text + verdict).replace("= < ", "< ")
 
@@ -138,7 +138,7 @@ def _pair_row(pair: dict[str, Any]) -> list[str]:
         number(-sign * pair["difference"], 2),
         f"{number(-high, 2)} to {number(-low, 2)}".replace("-", "−"),
         p_value(pair["p_value"]),
-        "significantly better ranks" if pair["significant"] else "too close to tell apart",
+        "significantly better ranks" if pair["significant"] else "no significant difference",
     ]
 
 
@@ -146,7 +146,7 @@ def _pair_row(pair: dict[str, Any]) -> list[str]:
 def critical_difference_figure(
     labels: Sequence[str], mean_ranks: Sequence[float], critical_difference: float
 ) -> Figure:
-    """Draw models on a line of mean ranks, joined where they cannot be told apart.
+    """Draw models on a line of mean ranks, joined where the difference is not significant.
 
     Parameters
     ----------
@@ -193,7 +193,7 @@ def critical_difference_figure(
         name = f"{labels[index]}  {rank:.2f}" if left else f"{rank:.2f}  {labels[index]}"
         gap = -0.02 * span if left else 0.02 * span
         axes.text(edge + gap, y, name, ha="right" if left else "left", va="center", fontsize=9)
-    axes.set_title("Mean rank over the datasets (bars join what cannot be told apart)")
+    axes.set_title("Mean rank over the datasets (bars join models without significant difference)")
     return figure
 
 

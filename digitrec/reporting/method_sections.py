@@ -24,8 +24,8 @@ _COLUMNS = (
     ),
     (
         "95 % interval",
-        "Wilson's score interval of the test accuracy: what another sample of as many test rows "
-        "could have shown; with several seeds, the mean of their intervals",
+        "Wilson's score interval of the test accuracy: the uncertainty of the accuracy from the "
+        "number of test rows; with several seeds, the mean of their intervals",
     ),
     ("macro F1", "F1 score averaged over the classes, each with equal weight"),
     (
@@ -75,7 +75,7 @@ def method_section(context: ReportContext) -> Content:
     """Command, data, hardware, versions, and the meaning of each column."""
     run = context.run
     data = run.dataset
-    parts = ["## Method", "How were these figures measured?"]
+    parts = ["## Method", "How were these results measured?"]
     if run.command:
         parts.append(code_block(run.command, "sh"))
     facts = [
@@ -95,10 +95,10 @@ def method_section(context: ReportContext) -> Content:
     parts.append(
         "Preprocessing is fitted on the training rows only. The validation rows rank the "
         "models; each model is then refitted on training and validation rows and scored on the "
-        "test rows once. What failed stays in the table with its reason."
+        "test rows once. Failed jobs stay in the table with the reason."
     )
     parts.append("\n".join(f"- **{name}**: {text}" for name, text in _COLUMNS))
-    parts.append("The same figures by machine: [results.csv](results.csv), results.json.")
+    parts.append("The same figures as data: [results.csv](results.csv), results.json.")
     return Content.of(*parts)
 
 

@@ -32,11 +32,11 @@ def samples_section(context: ReportContext) -> Content | None:
     wrong = [bool(predictions.y_true[i] != predictions.y_pred[i]) for i in chosen]
     figure = FigureSpec(
         "samples",
-        f"{len(chosen)} test images drawn at random, each with the winner's answer",
+        f"{len(chosen)} test images drawn at random, each with the winner's prediction",
         lambda: images_figure(
             images[chosen],
             captions,
-            title=f"How {row.title} reads test images",
+            title=f"Predictions of {row.title} on test images",
             wrong=wrong,
             columns=grid_columns(context.short_label_names),
         ),
@@ -44,7 +44,7 @@ def samples_section(context: ReportContext) -> Content | None:
     text = (
         "## Sample predictions\n\n"
         f"{_N_SAMPLES_PER_CLASS} test images of each class, drawn at random"
-        f"{_confidence_note(predictions, 'the answer')}."
+        f"{_confidence_note(predictions, 'the predicted class')}."
     )
     return Content.of(text, figure)
 
@@ -108,18 +108,18 @@ def _mistakes_spec(context: ReportContext, row: Row) -> tuple[FigureSpec | None,
     columns = grid_columns(context.short_label_names)
     chosen = predictions.mistakes[: _ROWS_OF_MISTAKES * columns]
     captions = [_caption(context, predictions, index, with_truth=True) for index in chosen]
-    which = "surest" if predictions.confidence is not None else "first"
-    title = f"{row.title}: its {which} mistakes (true → read)"
+    which = "most confident" if predictions.confidence is not None else "first"
+    title = f"{row.title}: its {which} errors (true → predicted)"
     figure = FigureSpec(
         f"mistakes_{row.shown.stem}",
-        f"The {len(chosen)} {which} mistakes of {row.title} with true and predicted class",
+        f"The {len(chosen)} {which} errors of {row.title} with true and predicted class",
         lambda: images_figure(images[chosen], captions, title=title, columns=columns),
     )
     total = len(predictions.mistakes)
-    what = f"The {len(chosen)} {which} of its {total:,} mistakes"
+    what = f"The {len(chosen)} {which} of its {total:,} errors"
     if total == len(chosen):
-        what = f"All of its {total} mistakes" if total > 1 else "Its only mistake"
-    note = f"{what}, true class → answer{_confidence_note(predictions, 'the wrong answer')}:"
+        what = f"All of its {total} errors" if total > 1 else "Its only error"
+    note = f"{what}, true → predicted class{_confidence_note(predictions, 'the wrong class')}:"
     return figure, note
 
 
@@ -127,7 +127,7 @@ def _confidence_note(predictions: Predictions, what: str) -> str:
     if predictions.confidence is None:
         return ""
     if predictions.has_probabilities:
-        return f", with the probability that the model gives {what}"
+        return f", with the probability that the model assigns to {what}"
     return f", with the lead of {what} over the next class (decision values, no probabilities)"
 
 
@@ -169,13 +169,13 @@ def _worst_pairs(context: ReportContext, result: Result) -> str:
     names = context.label_names
     order = np.argsort(-counts, axis=None, kind="stable")[:3]
     pairs = [
-        f"{escape(names[row])} read as {escape(names[column])} ({counts[row, column]:,})"
+        f"{escape(names[row])} as {escape(names[column])} ({counts[row, column]:,})"
         for row, column in (divmod(int(index), len(names)) for index in order)
         if counts[row, column]
     ]
     if not pairs:
-        return "It makes no mistakes on the test rows."
-    return f"Most frequent mistakes: {', '.join(pairs)}."
+        return "It makes no errors on the test rows."
+    return f"Most frequent errors (true class as predicted class): {', '.join(pairs)}."
 
 
 def _class_table(result: Result) -> str:

@@ -42,7 +42,7 @@ def summary_section(context: ReportContext) -> Content:
     parts += [_winner_sentence(context), accuracy_table(context), _legend(context)]
     failures = [failure for row in context.rows for failure in row.failures]
     if failures:
-        parts.append("Jobs that did not end well:")
+        parts.append("Failed jobs:")
         parts.append("\n".join(_failure_line(failure) for failure in failures))
     parts += [_limit_line(row) for row in context.rows if any(r.reached_limit for r in row.results)]
     if run.failures:
@@ -87,7 +87,7 @@ def _log_loss(value: float | None, spread: float | None = None) -> str:
 
 
 def _megabytes(value: float | None, spread: float | None = None) -> str:
-    del spread  # the size of a model says nothing about its luck
+    del spread  # the size of a model hardly varies with the seed
     return MISSING if value is None else seconds(value / 1e6)
 
 
@@ -160,8 +160,9 @@ def _winner_sentence(context: ReportContext) -> str:
     if best.test_error is not None:
         wrong = round(best.test_error * best.n_test)
         sentence += (
-            f" It then misreads {wrong:,} of the {best.n_test:,} test rows: "
-            f"**{percent(best.test_error)} % error**, {percent(best.test_accuracy)} % accuracy"
+            f" Refitted on training and validation rows, it misclassifies {wrong:,} of the "
+            f"{best.n_test:,} test rows: **{percent(best.test_error)} % error**, "
+            f"{percent(best.test_accuracy)} % accuracy"
         )
         if best.test_accuracy_low is not None and best.test_accuracy_high is not None:
             sentence += (
@@ -170,7 +171,7 @@ def _winner_sentence(context: ReportContext) -> str:
             )
         sentence += "."
     # A percent sign never starts a line.
-    return f"{sentence} The test rows chose nothing.".replace(" %", "\u00a0%")
+    return f"{sentence} The test rows were not used to choose it.".replace(" %", "\u00a0%")
 
 
 def _count(n: int, noun: str) -> str:
@@ -193,7 +194,7 @@ def _legend(context: ReportContext) -> str:
         )
     if any(len(row.results) > 1 for row in context.rows):
         text += " ± is the standard deviation over seeds."
-    return f"{text} What each column means stands under [Method](#method)."
+    return f"{text} [Method](#method) explains the columns."
 
 
 def error_section(context: ReportContext) -> Content | None:
@@ -212,7 +213,9 @@ def error_section(context: ReportContext) -> Content | None:
         + ", ".join(f"{label} {percent(e)} %" for label, e in zip(labels, error, strict=True)),
         lambda: overview_figures.error_figure(labels, error, low, high, winner=_winner_index(rows)),
     )
-    return Content.of("## Test error", "How often are the models wrong?", figure)
+    return Content.of(
+        "## Test error", "What share of the test rows does each model misclassify?", figure
+    )
 
 
 def per_class_section(context: ReportContext) -> Content | None:
@@ -246,8 +249,10 @@ def per_class_section(context: ReportContext) -> Content | None:
             [context.label(row) for row in rows], [classes[tested[i]] for i in shown], f1[:, shown]
         ),
     )
-    sentence = f"The hardest class, averaged over the models, is {_quoted(hardest)}."
-    text = "## F1 score by class\n\nWhich classes are hard? " + " ".join([sentence, *notes])
+    sentence = f"The lowest, averaged over the models, is that of class {_quoted(hardest)}."
+    text = "## F1 score by class\n\nWhich classes have the lowest F1 score? " + " ".join(
+        [sentence, *notes]
+    )
     return Content.of(text, figure)
 
 
@@ -275,10 +280,9 @@ def ablation_section(context: ReportContext) -> Content | None:
             cells.append(f"**{text}**" if error is not None and error == min(known) else text)
         lines.append([escape(model_title(model)), *cells])
     body = table(["model", *map(escape, features)], lines, "l" + "r" * len(features))
-    return Content(
-        "## Feature sets\n\nWhich features suit which model? Test error, %, by feature set; bold: "
-        f"the lowest of each model.\n\n{body}"
-    )
+    question = "Which feature set gives each model the lowest error?"
+    note = f"{question} Test error, %; bold: the lowest of each model."
+    return Content.of("## Feature sets", note, body)
 
 
 def published_section(context: ReportContext) -> Content | None:
@@ -295,13 +299,13 @@ def published_section(context: ReportContext) -> Content | None:
     lines.sort(key=lambda line: -line[0])
     body = table(["method", "test error, %", "source"], [(m, e, s) for _, m, s, e in lines], "lrl")
     note = (
-        "How do these errors compare with those of others? Others' figures are as they gave "
-        "them, on the same test rows but with their own "
-        "machines, training and choices."
+        "How do these errors compare with published ones? Published figures are those of their "
+        "authors, on the same test rows, with their own training data, models and hardware."
+        ""
     )
     if context.run.dataset["n_train"] < 60_000 or context.run.dataset["n_test"] < 10_000:
         note += " This run used only a part of the rows."
-    return Content(f"## Published results\n\n{note}\n\n{body}")
+    return Content.of("## Published results", note, body)
 
 
 def _winner_index(rows: list[Row]) -> int | None:

@@ -52,9 +52,10 @@ def tuning_section(context: ReportContext) -> Content | None:
     headers.append("gain on test, points (95 %)")
     parts = [
         "## Tuning",
-        "What does a search over parameters gain? Candidates are fitted on the training rows and "
-        "chosen on the validation rows, on which the best of many is flattered by chance. The test "
-        "rows chose nothing: where the interval of the gain there holds 0, it is within chance.",
+        "How much does the search over parameters improve the models? Candidates are fitted on "
+        "the training rows and chosen on the validation rows, whose accuracy is optimistic for "
+        "the best of many. The gain on the test rows is unbiased: where its interval contains 0, "
+        "it is not significant.",
         table(headers, lines, "ll" + "r" * 5),
     ]
     parts += [_best(record) for record in context.run.tuning]

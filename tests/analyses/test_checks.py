@@ -143,7 +143,7 @@ def test_labels_that_all_models_contradict(compare, digits):
     assert set(sure) <= set(finding.numbers["rows"])
     known = 0 if before is None else before.numbers["count"]
     assert finding.numbers["count"] == known + 2
-    assert f"row {sure[0]}: {y_test[sure[0]]}, read as {answers[sure[0]]}" in finding.sentence
+    assert f"row {sure[0]}: {y_test[sure[0]]}, predicted {answers[sure[0]]}" in finding.sentence
 
 
 def test_rare_and_missing_classes(clean, digits):

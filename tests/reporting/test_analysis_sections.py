@@ -143,10 +143,10 @@ def test_significance_says_what_the_numbers_mean(analysed):
     markdown = build("significance", analysed).markdown
     found = analysed.run.analyses["significance"]
     assert f"Cochran's Q = {found['cochran']['statistic']:.1f}" in markdown
-    assert "4 models read the same 500 test rows" in markdown
+    assert "4 models predict the same 500 test rows" in markdown
     rows = table_rows(markdown)
     assert len(rows) == 3
-    verdicts = ("too close to tell apart", "the winner is better", "better than the winner")
+    verdicts = ("no significant difference", "the winner is better", "better than the winner")
     assert all(any(verdict in row for verdict in verdicts) for row in rows)
     worse = next(row for row in rows if "Random forest" in row)
     pair = next(
@@ -196,8 +196,8 @@ def test_robustness_ranks_by_mean_error_and_explains_each_kind(analysed):
 
 def test_learning_curves_give_the_growth_in_words(analysed):
     markdown = build("learning_curves", analysed).markdown
-    assert "twice the rows, 2.0 times the fit" in markdown
-    assert "twice the rows, 4.0 times the fit" in markdown
+    assert "2.0 times the fit time" in markdown
+    assert "4.0 times the fit time" in markdown
     assert "−1.00 (−1.00 to −1.00)" in markdown
     assert "stopped after its time limit of 3 s" in markdown
 

@@ -27,7 +27,7 @@ def with_classes(run, names, absent=()):
 
 def test_a_class_without_test_images_is_not_the_hardest(run):
     report = render_report(ReportContext(run=with_classes(run, "abcdef", absent=(0, 3))))
-    assert "is “b”" in report.markdown or "is “c”" in report.markdown
+    assert "class “b”" in report.markdown or "class “c”" in report.markdown
     assert "Without test rows, and so without a score: a and d." in report.markdown
     figure = next(figure for figure in report.figures if figure.name == "f1_by_class").draw()
     labels = [label.get_text() for label in figure.axes[0].get_xticklabels()]

@@ -148,7 +148,7 @@ def _facts(context: AnalysisContext) -> Any:
 ANALYSIS = Analysis(
     name="checks",
     title="Checks",
-    question="What would a careful reviewer ask?",
+    question="Does anything put these results in doubt?",
     order=30,
     run=run,
     frame=frame,

@@ -103,7 +103,7 @@ def duplicates(context: AnalysisContext) -> Finding | None:
         f"{len(same) + len(near):,} of {len(X_test):,} test rows repeat a training row "
         f"({' and '.join(parts)}"
         + (f"; {n_other_label:,} with another label" if n_other_label else "")
-        + "): there a model that stores its training rows looks better than it is."
+        + "): on these rows, models that memorise training rows look better than they are."
     )
     names = [str(name) for name in dataset.label_names]
     pictures = []
@@ -129,7 +129,7 @@ MIN_MODELS = 2
 _SHOWN = 16
 
 
-@check("note", "Labels that all models contradict with confidence")
+@check("note", "Labels that all models contradict with high confidence")
 def contradicted_labels(context: AnalysisContext) -> Finding | None:
     """Look for test rows to which every model gives the same other label, surely."""
     truth = np.asarray(context.dataset.y_test)
@@ -149,7 +149,7 @@ def contradicted_labels(context: AnalysisContext) -> Finding | None:
         return None
     rows = rows[np.argsort(-confidence[rows], kind="stable")]
     names = [str(name) for name in context.dataset.label_names]
-    shown = [f"row {row}: {names[truth[row]]}, read as {names[answer[row]]}" for row in rows]
+    shown = [f"row {row}: {names[truth[row]]}, predicted {names[answer[row]]}" for row in rows]
     pictures = []
     if context.dataset.image_shape is not None:
         pictures = [
@@ -158,13 +158,13 @@ def contradicted_labels(context: AnalysisContext) -> Finding | None:
         ]
     return Finding(
         sentence=(
-            f"All {len(said)} models give another label than the data to {len(rows):,} of "
+            f"All {len(said)} models predict the same other class for {len(rows):,} of "
             f"{len(truth):,} test rows, each with a probability of at least "
             f"{MIN_CONFIDENCE:.0%} where it has one ({listed(shown, 3)})."
         ),
         advice=(
-            "Look at these rows: a wrong label counts against every model that reads it rightly. "
-            "Do not remove rows because models misread them."
+            "Look at these rows: if a label is wrong, every model that predicts the true class is "
+            "counted wrong. Do not remove rows because models misclassify them."
         ),
         numbers={"rows": rows[:100].tolist(), "count": len(rows), "models": len(said)},
         pictures=pictures,
@@ -277,8 +277,8 @@ def test_reuse(context: AnalysisContext) -> Finding | None:
             "them by candidates that are not in this report."
         ),
         advice=(
-            "Say how often the test rows were looked at; what was changed after a look is no "
-            "longer independent of them. Fresh rows answer this, a fresh folder does not."
+            "Report how often the test rows were scored: choices made after seeing their scores "
+            "are not independent of them. Use new test rows; a new folder does not help."
         ),
         numbers={"earlier": earlier, "this_run": now},
     )

@@ -77,15 +77,15 @@ def validation_gap(context: AnalysisContext) -> Finding | None:
     if not numbers:
         return None
     named = [
-        f"{stem} ({100 * found['validation_accuracy']:.2f} and "
-        f"{100 * found['test_accuracy']:.2f} %)"
+        f"{stem} ({100 * found['validation_accuracy']:.2f} and {100 * found['test_accuracy']:.2f} "
+        "%)"
         for stem, found in numbers.items()
     ]
     return Finding(
         sentence=f"Validation and test accuracy differ by more than chance: {listed(named)}.",
         advice=(
-            "Ask whether both come from one source: other writers, scanners or years, copies "
-            "across the split, or a choice that looked at one of them."
+            "Check whether both come from one source: other writers, scanners or years, copies "
+            "across the split, or choices made on one of them."
         ),
         numbers=numbers,
     )
@@ -94,7 +94,7 @@ def validation_gap(context: AnalysisContext) -> Finding | None:
 ALPHA = 0.05
 
 
-@check("note", "Winner's lead within chance")
+@check("note", "Winner's lead not significant")
 def close_lead(context: AnalysisContext) -> Finding | None:
     """Compare the winner with each other model on the validation rows that both were scored on."""
     from digitrec.statistics.paired import mcnemar_test
@@ -124,12 +124,12 @@ def close_lead(context: AnalysisContext) -> Finding | None:
     ]
     return Finding(
         sentence=(
-            f"On {len(right):,} validation rows the lead of {winner.stem} is within chance over "
+            f"On {len(right):,} validation rows the lead of {winner.stem} is not significant over "
             f"{listed(named)}."
         ),
         advice=(
-            "Name these models as equally good, or compare them on more rows (--cv, or more "
-            "seeds) before one is preferred for its accuracy."
+            "Report these models as equally accurate, or compare them on more rows (--cv, or more "
+            "seeds)."
         ),
         numbers=numbers,
     )
@@ -138,7 +138,7 @@ def close_lead(context: AnalysisContext) -> Finding | None:
 MIN_ALIKE = 5  # candidates within chance of the best; their best looks 1.8 errors too good
 
 
-@check("note", "More candidates than the validation rows can tell apart")
+@check("note", "More candidates than the validation rows can distinguish")
 def many_candidates(context: AnalysisContext) -> Finding | None:
     """Compare the spread of the candidates with the standard error of their accuracies."""
     results = [r for r in context.results if r.validation_accuracy is not None]
@@ -205,7 +205,10 @@ def miscalibration(context: AnalysisContext) -> Finding | None:
         return None
     named = [f"{stem} ({100 * found['error']:.1f} points)" for stem, found in numbers.items()]
     return Finding(
-        sentence=f"Confidence and accuracy are far apart: {listed(named)}.",
+        sentence=(
+            f"Confidence and accuracy differ by more than {100 * MAX_ERROR:.0f} points: "
+            f"{listed(named)}."
+        ),
         advice=(
             "Do not read these scores as probabilities; calibrate them on held-out rows "
             "(sklearn.calibration.CalibratedClassifierCV)."
@@ -306,6 +309,6 @@ def iteration_limit(context: AnalysisContext) -> Finding | None:
     ]
     return Finding(
         sentence=f"Stopped at the iteration limit before converging: {listed(named)}.",
-        advice="Raise the limit (max_iter), or say that the result is of a fit cut short.",
+        advice="Raise the limit (max_iter), or report that the fit did not converge.",
         numbers={result.stem: result.iterations for result in stopped},
     )

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 MAX_CORE_WAIT = 0.2
 
 
-@check("note", "Machine busy while times were taken")
+@check("note", "Machine busy while times were measured")
 def busy_machine(context: AnalysisContext) -> Finding | None:
     """Look for jobs whose threads had to wait for a core."""
     waits = {r.stem: r.core_wait for r in context.results if r.core_wait is not None}
@@ -26,15 +26,15 @@ def busy_machine(context: AnalysisContext) -> Finding | None:
     ]
     return Finding(
         sentence=(
-            "The machine was busy while times were taken. Seconds that jobs waited for a core per "
-            f"second that they ran: {listed(named)}."
+            "Other processes used the cores while times were measured. Seconds that jobs waited "
+            f"for a core per second of running: {listed(named)}."
         ),
-        advice="Measure again on a quiet machine (--force) before times are compared.",
+        advice="Measure again on an idle machine (--force) before comparing times.",
         numbers=numbers,
     )
 
 
-@check("warning", "Times taken with different numbers of threads or on different machines")
+@check("warning", "Times measured with different numbers of threads or on different machines")
 def thread_counts(context: AnalysisContext) -> Finding | None:
     """Compare the threads and the hardware of all results."""
     threads = sorted({result.n_threads for result in context.results})
@@ -47,7 +47,7 @@ def thread_counts(context: AnalysisContext) -> Finding | None:
     if not told:
         return None
     return Finding(
-        sentence=f"Times were taken {' and '.join(told)}: they cannot be compared.",
+        sentence=f"Times were measured {' and '.join(told)}: they are not comparable.",
         advice="Run all models again with the same --jobs on one machine (--force).",
         numbers={"threads": threads, "machines": len(machines)},
     )

@@ -14,9 +14,9 @@ import click
 import typer
 from click.core import ParameterSource
 
-from digitrec._console import replace_unknown_characters
 from digitrec._environment import describe_hardware, library_versions
 from digitrec._files import write_json, write_text
+from digitrec._platform import replace_unknown_characters
 from digitrec.datasets import Dataset
 from digitrec.errors import DigitrecError
 from digitrec.rendering.style import save_figure

@@ -1,4 +1,4 @@
-"""What differs between systems: locks, process trees, peak memory and signals.
+"""What differs between systems: locks, process trees, peak memory, signals and consoles.
 
 No other module uses a module or a function that only POSIX has.
 """
@@ -6,6 +6,7 @@ No other module uses a module or a function that only POSIX has.
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import signal
 import subprocess
@@ -31,6 +32,7 @@ __all__ = [
     "KILLED_EXIT_CODES",
     "end_process_tree",
     "peak_memory_bytes",
+    "replace_unknown_characters",
     "signal_name",
     "try_lock",
 ]
@@ -123,3 +125,11 @@ def peak_memory_bytes() -> int:
     # The kernel counts in KiB, except on macOS.
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def replace_unknown_characters() -> None:
+    """Print ``?`` for a character that the console's encoding lacks, instead of failing."""
+    for stream in (sys.stdout, sys.stderr):
+        # Notebooks and tests replace the streams by others, which take any character.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from digitrec._console import replace_unknown_characters
+from digitrec._platform import replace_unknown_characters
 from digitrec.commands.compare import compare_models
 from digitrec.errors import DigitrecError
 

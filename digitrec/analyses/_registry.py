@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import json
-from collections.abc import Callable, Iterable, Mapping
+import pkgutil
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -11,7 +13,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from digitrec._code import cache_key, describe_value
 from digitrec._files import write_json
-from digitrec._modules import ModuleRegistry
 from digitrec.errors import DigitrecError, check_choice
 from digitrec.evaluation.result import Result
 from digitrec.rendering.markdown import one_line
@@ -199,10 +200,32 @@ class Analysis:
         return f"## {self.title}\n\n{self.question}"
 
 
-# Every public module of this package is an analysis.
-ANALYSES: Mapping[str, Analysis] = ModuleRegistry(
-    "digitrec.analyses", Path(__file__).parent, "ANALYSIS"
-)
+class _Analyses(Mapping[str, Analysis]):
+    """The record ``ANALYSIS`` of each public module of this package, by the module's name.
+
+    The command line offers the names at each start; a module is imported when its record is asked
+    for.
+    """
+
+    @cached_property
+    def _names(self) -> list[str]:
+        names = (module.name for module in pkgutil.iter_modules([str(Path(__file__).parent)]))
+        return sorted(name for name in names if not name.startswith("_"))
+
+    def __getitem__(self, name: str) -> Analysis:
+        if name not in self._names:
+            raise KeyError(name)
+        record: Analysis = importlib.import_module(f"digitrec.analyses.{name}").ANALYSIS
+        return record
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+
+ANALYSES = _Analyses()
 
 
 # Analyses that every run has, whatever is asked for.

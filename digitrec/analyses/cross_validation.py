@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from digitrec.analyses._pairs import MAX_ANNOTATED, ends, square_axes
+from digitrec.analyses._pairwise import ends, matrix_figure
 from digitrec.analyses._registry import Analysis, AnalysisContext
 from digitrec.errors import ConfigurationError
 from digitrec.rendering.markdown import (
@@ -23,7 +23,6 @@ from digitrec.rendering.markdown import (
     table,
 )
 from digitrec.rendering.section import Content, FigureSpec
-from digitrec.rendering.style import annotate_cells, styled
 from digitrec.statistics.folds import correlated_test
 from digitrec.statistics.paired import holm
 
@@ -303,7 +302,6 @@ def _probabilities(pairs: list[dict[str, Any]], names: list[str]) -> list[list[f
     return cells
 
 
-@styled
 def probability_figure(labels: Sequence[str], cells: Sequence[Sequence[float | None]]) -> Figure:
     """Draw the probability that the model of the row is better than that of the column.
 
@@ -315,14 +313,17 @@ def probability_figure(labels: Sequence[str], cells: Sequence[Sequence[float | N
         Probabilities, 0–1.
     """
     values = np.array([[np.nan if cell is None else cell for cell in row] for row in cells])
-    figure, axes = square_axes(labels)
-    axes.imshow(values, cmap="Blues", vmin=0, vmax=1)
-    if len(labels) <= MAX_ANNOTATED:
-        texts = [["" if cell is None else f"{cell:.2f}" for cell in row] for row in cells]
-        annotate_cells(axes, texts, values > 0.6)
-    axes.set_xlabel("that the row is better than the column by more than the equivalence region")
-    axes.set_title("Probability")
-    return figure
+    return matrix_figure(
+        labels,
+        values,
+        [["" if cell is None else f"{cell:.2f}" for cell in row] for row in cells],
+        values > 0.6,
+        title="Probability",
+        axis_label="that the row is better than the column by more than the equivalence region",
+        cmap="Blues",
+        vmin=0,
+        vmax=1,
+    )
 
 
 ANALYSIS = Analysis(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from digitrec.analyses._pairs import MAX_ANNOTATED, ends, square_axes
+from digitrec.analyses._pairwise import ends, matrix_figure
 from digitrec.analyses._registry import Analysis, AnalysisContext
 from digitrec.errors import ConfigurationError
 from digitrec.rendering.markdown import (
@@ -23,7 +23,7 @@ from digitrec.rendering.markdown import (
     table,
 )
 from digitrec.rendering.section import Content, FigureSpec
-from digitrec.rendering.style import BLUE, ORANGE, annotate_cells, styled
+from digitrec.rendering.style import BLUE, ORANGE
 from digitrec.statistics.paired import cochran_test, holm, mcnemar_test
 
 if TYPE_CHECKING:
@@ -224,7 +224,6 @@ def _matrix(pairs: list[dict[str, Any]], names: list[str]) -> list[list[tuple[fl
     return cells
 
 
-@styled
 def difference_figure(
     labels: Sequence[str], cells: Sequence[Sequence[tuple[float, bool] | None]]
 ) -> Figure:
@@ -244,15 +243,17 @@ def difference_figure(
     significant = np.array([[bool(cell and cell[1]) for cell in row] for row in cells])
     largest = max(float(np.abs(values).max()), 0.1)
     colors = LinearSegmentedColormap.from_list("sides", [ORANGE, "#FFFFFF", BLUE])
-    figure, axes = square_axes(labels)
     norm = SymLogNorm(0.1, vmin=-largest, vmax=largest)
-    axes.imshow(np.where(significant, values, 0.0), cmap=colors, norm=norm)
-    if len(labels) <= MAX_ANNOTATED:
-        texts = [[f"{100 * cell[0]:+.2f}" if cell else "" for cell in row] for row in cells]
-        annotate_cells(axes, texts, significant & (np.abs(norm(values) - 0.5) > 0.33))
-    axes.set_xlabel("points of the row minus those of the column; white: not significant")
-    axes.set_title("Difference in test accuracy")
-    return figure
+    return matrix_figure(
+        labels,
+        np.where(significant, values, 0.0),
+        [[f"{100 * cell[0]:+.2f}" if cell else "" for cell in row] for row in cells],
+        significant & (np.abs(norm(values) - 0.5) > 0.33),
+        title="Difference in test accuracy",
+        axis_label="points of the row minus those of the column; white: not significant",
+        cmap=colors,
+        norm=norm,
+    )
 
 
 ANALYSIS = Analysis(

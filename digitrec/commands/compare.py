@@ -552,7 +552,7 @@ def _command() -> str:
 
 def run_command(app: Callable[..., Any], arguments: list[str] | None = None) -> None:
     """Run a command; errors of the user end with one line and exit code 2."""
-    from digitrec._console import replace_unknown_characters
+    from digitrec._platform import replace_unknown_characters
 
     replace_unknown_characters()
     # A batch system's polite end is an interruption like Ctrl-C.

@@ -21,12 +21,12 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from digitrec._environment import digitrec_version
 from digitrec.serving import schemas
 from digitrec.serving.batching import EnginePool
+from digitrec.serving.counters import Metrics
 from digitrec.serving.limits import BODY_KEY, Gate
 from digitrec.serving.messages import Answer, RequestError, Task
-from digitrec.serving.metrics import Metrics
 from digitrec.serving.mount import Mount
 from digitrec.serving.open_inference_names import HEAD_LENGTH_HEADER, model_metadata
-from digitrec.serving.options import PredictOptions, ReadOptions
+from digitrec.serving.query import PredictOptions, ReadOptions
 from digitrec.serving.recognition import RecognitionRoutes, known_model, recognise
 from digitrec.serving.settings import Settings
 from digitrec.serving.sources import find_models

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from digitrec.errors import DigitrecError
+from digitrec.serving.counters import Metrics
 from digitrec.serving.messages import (
     LENGTH_BYTES,
     Answer,
@@ -23,7 +24,6 @@ from digitrec.serving.messages import (
     pack,
     unpack_length,
 )
-from digitrec.serving.metrics import Metrics
 from digitrec.serving.settings import API_KEY_VARIABLE, Settings
 
 __all__ = ["BusyError", "EngineFailure", "EnginePool"]

@@ -10,8 +10,8 @@ from collections.abc import Callable
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from digitrec.serving.counters import Metrics
 from digitrec.serving.messages import Answer, RequestError, error_answer
-from digitrec.serving.metrics import Metrics
 from digitrec.serving.settings import Settings
 
 __all__ = ["BODY_KEY", "SECURITY_HEADERS", "Gate", "send_answer"]

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from digitrec.serving.batching import BusyError, EngineFailure, EnginePool
+from digitrec.serving.counters import Metrics
 from digitrec.serving.limits import BODY_KEY, busy_error, send_answer
 from digitrec.serving.messages import (
     ROW_PIXELS,
@@ -15,8 +16,7 @@ from digitrec.serving.messages import (
     RequestError,
     Task,
 )
-from digitrec.serving.metrics import Metrics
-from digitrec.serving.options import parse_query
+from digitrec.serving.query import parse_query
 
 __all__ = ["RecognitionRoutes", "known_model", "recognise"]
 

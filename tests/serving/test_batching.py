@@ -10,8 +10,8 @@ from recognisers_for_tests import CRASH, RAISE, SLEEP_FOREVER, WAIT, Misbehaving
 
 from digitrec.errors import DigitrecError
 from digitrec.serving.batching import BusyError, EngineFailure, EnginePool
+from digitrec.serving.counters import Metrics
 from digitrec.serving.messages import Task
-from digitrec.serving.metrics import Metrics
 from digitrec.serving.settings import Settings
 
 

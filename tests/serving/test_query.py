@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from digitrec.serving import create_app
 from digitrec.serving.messages import RequestError
-from digitrec.serving.options import PredictOptions, ReadOptions, parse_query
+from digitrec.serving.query import PredictOptions, ReadOptions, parse_query
 
 ROUTES = {"predict": PredictOptions, "read": ReadOptions}
 

@@ -24,20 +24,6 @@ from digitrec.rendering.style import save_figure
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = [
-    "DatasetName",
-    "Jobs",
-    "MaxTrain",
-    "OutputDir",
-    "Seed",
-    "in_fresh_process",
-    "make_app",
-    "measured_with",
-    "run_app",
-    "run_facts",
-    "write_report",
-]
-
 DatasetName = Annotated[str, typer.Option(help="Name or path of a dataset.")]
 Jobs = Annotated[int | None, typer.Option(min=1, help="Threads; default: all cores.")]
 MaxTrain = Annotated[int | None, typer.Option(min=20, help="Training rows at most.")]

@@ -7,8 +7,6 @@ from typing import Any
 
 from digitrec.preprocessing import Augmentation, ConvolutionFilters, EdgeMaps
 
-__all__ = ["TRIALS", "VIEWS", "Candidate", "Trial", "candidates_for"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Candidate:

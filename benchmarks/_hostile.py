@@ -14,8 +14,6 @@ from collections import Counter
 
 from PIL import Image
 
-__all__ = ["attack"]
-
 _THREADS = 6
 _SLOW_CONNECTIONS = 30
 

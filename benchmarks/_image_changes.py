@@ -14,8 +14,6 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 from scipy import ndimage as ndi
 
-__all__ = ["CHANGES", "apply_change"]
-
 FloatImage = NDArray[np.float32]
 Change = Callable[[FloatImage], FloatImage]
 

@@ -14,8 +14,6 @@ from digitrec.datasets import load_default_dataset
 from digitrec.inference.assessment import LabelledImage
 from digitrec.inference.scenes import make_scene
 
-__all__ = ["DataFolder", "MadeUpImages", "ModelFile"]
-
 DataFolder = Annotated[
     Path | None, typer.Option(help="Folder with labels.csv; default: made-up images.")
 ]

@@ -12,8 +12,6 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import cast
 
-__all__ = ["Load", "build_request", "run_load"]
-
 
 @dataclass
 class Load:

@@ -26,8 +26,6 @@ from benchmarks._common import run_app
 from digitrec._files import atomic_path
 from digitrec.errors import DigitrecError
 
-__all__ = ["main", "record", "write_animation"]
-
 WINDOW = (980, 620)  # CSS pixels
 WIDTH = 720  # pixels of the picture
 STROKE_STEPS = 6  # pictures of each stroke

@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from digitrec.evaluation.compare_runs import ModelChange
     from digitrec.evaluation.result import Run
 
-__all__ = ["main"]
-
 _STYLES = {"better": "green", "recovered": "green", "worse": "bold red", "failed": "bold red"}
 
 

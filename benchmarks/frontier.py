@@ -63,8 +63,6 @@ from digitrec.reporting.published import PUBLISHED
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["Measured", "main", "measure", "measure_shortcut", "run_trials"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Measured:

@@ -32,8 +32,6 @@ from digitrec.inference.recognizer import Recognizer
 from digitrec.rendering.markdown import escape, short_percent, table
 from digitrec.rendering.style import new_figure
 
-__all__ = ["main", "measure", "render_report"]
-
 LARGEST = 1200
 """Longer side to which larger images are reduced, so that changes of pixels mean the same."""
 

@@ -40,8 +40,6 @@ from digitrec.rendering.style import BLUE, GREY, ORANGE, new_figure, plain_log_t
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["Speed", "main", "measure", "render", "saved_models"]
-
 LATENCY_CALLS = 500
 WARM_CALLS = 20
 BATCH_ROWS = 2000

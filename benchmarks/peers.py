@@ -43,8 +43,6 @@ from digitrec.models import DEFAULT_MODELS, MODELS
 from digitrec.preprocessing import DEFAULT_FEATURES, FEATURES
 from digitrec.rendering.markdown import percent, table
 
-__all__ = ["Timing", "compare", "main", "render_report"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Timing:

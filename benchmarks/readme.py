@@ -27,15 +27,6 @@ from digitrec.preprocessing import DEFAULT_FEATURES, FEATURES
 from digitrec.rendering.markdown import code, escape, percent, seconds, table
 from digitrec.reporting import write_index
 
-__all__ = [
-    "insert_part",
-    "main",
-    "render_block",
-    "render_findings",
-    "render_registries",
-    "render_results",
-]
-
 
 def render_block(report_dir: Path) -> str:
     """Return the README's part on results: a run, then what the experiments beside it found."""

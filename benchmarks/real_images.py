@@ -37,8 +37,6 @@ from digitrec.inference.recognizer import Recognizer
 from digitrec.inference.synthesis import make_non_digits
 from digitrec.rendering.markdown import escape, short_percent, table
 
-__all__ = ["main", "measure", "render_report"]
-
 THRESHOLDS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
 MOST_FAILURES = 60
 

@@ -9,8 +9,6 @@ import typer
 
 from digitrec.commands.compare import compare_models, run_command
 
-__all__ = ["app", "main"]
-
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 app.command(name="run_all")(compare_models)
 

@@ -42,8 +42,6 @@ from digitrec.preprocessing import DEFAULT_FEATURES, FEATURES, FeatureStore
 from digitrec.preprocessing.augmentation import augment
 from digitrec.rendering.markdown import table
 
-__all__ = ["growth", "main", "measure", "render", "training_images"]
-
 _SIZES = (10_000, 60_000, 240_000)
 
 

@@ -40,8 +40,6 @@ from digitrec.datasets.bundled import load_bundled_digits
 from digitrec.errors import DigitrecError
 from digitrec.rendering.markdown import table
 
-__all__ = ["Cell", "main", "measure", "render_report"]
-
 CONNECTIONS = (1, 4, 16, 64)
 TARGETS = {"raw": 1500.0, "png": 400.0, "jpeg": 60.0}
 TITLES = {"raw": "784 raw bytes", "png": "28x28 PNG", "jpeg": "700-px JPEG"}

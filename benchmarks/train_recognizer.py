@@ -17,8 +17,6 @@ from digitrec._files import write_text
 from digitrec.inference.network import BUNDLED_WEIGHTS
 from digitrec.inference.training import find_fonts, train_recognizer
 
-__all__ = ["main", "render_model_card"]
-
 
 def main(
     output: Annotated[Path, typer.Option(help="Weights to write, .npz.")] = BUNDLED_WEIGHTS,

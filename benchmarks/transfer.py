@@ -33,8 +33,6 @@ from digitrec.models import MODELS
 from digitrec.preprocessing import DEFAULT_FEATURES, FEATURES
 from digitrec.rendering.markdown import escape, table
 
-__all__ = ["OTHER_HANDWRITING", "main", "render_report", "transfer_models"]
-
 OTHER_HANDWRITING = ("usps", "optdigits", "digits", "semeion", "emnist_digits", "qmnist")
 
 Rows = tuple[NDArray[np.uint8], NDArray[np.int64]]

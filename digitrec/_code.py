@@ -23,8 +23,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-__all__ = ["cache_key", "code_facts", "describe_value"]
-
 # Distributions whose name is not that of the package to import.
 _DISTRIBUTIONS = {
     "sklearn": ("scikit-learn",),

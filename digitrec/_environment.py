@@ -10,14 +10,6 @@ from pathlib import Path
 
 import psutil
 
-__all__ = [
-    "available_cores",
-    "core_seconds",
-    "describe_hardware",
-    "digitrec_version",
-    "library_versions",
-]
-
 _LIBRARIES = ("scikit-learn", "numpy", "scipy", "joblib")
 
 

@@ -18,17 +18,6 @@ from typing import Any
 
 import platformdirs
 
-__all__ = [
-    "CACHE_VARIABLE",
-    "atomic_path",
-    "cache_dir",
-    "file_safe",
-    "sha256_file",
-    "writable_cache_dir",
-    "write_json",
-    "write_text",
-]
-
 CACHE_VARIABLE = "DIGITREC_DATA"
 """Environment variable that names the root of the cache."""
 

@@ -12,8 +12,6 @@ from dataclasses import dataclass
 
 from digitrec.errors import ConfigurationError
 
-__all__ = ["IMAGE_FORMATS", "ImageLimits", "current_limits", "image_limits"]
-
 IMAGE_FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "DIB", "TIFF")
 """Pillow's names of the formats that are decoded; JPEG includes MPO, the JPEG of many phones."""
 

@@ -6,8 +6,6 @@ import contextlib
 import warnings
 from collections.abc import Iterator
 
-__all__ = ["interruptible"]
-
 _SWALLOWED = "Training interrupted by user"
 
 

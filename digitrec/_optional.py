@@ -8,8 +8,6 @@ from types import ModuleType
 
 from digitrec.errors import MissingExtraError
 
-__all__ = ["import_optional", "is_installed"]
-
 
 def is_installed(package: str) -> bool:
     """Tell whether a top-level package can be imported, without importing it."""

@@ -28,15 +28,6 @@ try:
 except ImportError:  # Windows
     resource = None  # type: ignore[assignment]
 
-__all__ = [
-    "KILLED_EXIT_CODES",
-    "end_process_tree",
-    "peak_memory_bytes",
-    "replace_unknown_characters",
-    "signal_name",
-    "try_lock",
-]
-
 KILLED_EXIT_CODES = tuple(
     -int(getattr(signal, name))
     for name in ("SIGKILL", "SIGTERM", "SIGINT")

@@ -8,8 +8,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-__all__ = ["check_rows"]
-
 
 def check_rows(
     estimator: Any, X: ArrayLike, *, dtype: Any = "numeric", fitted: str = "n_features_in_"

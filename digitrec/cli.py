@@ -18,8 +18,6 @@ from digitrec.errors import DigitrecError
 if TYPE_CHECKING:
     from digitrec.datasets import Dataset
 
-__all__ = ["app", "main"]
-
 app = typer.Typer(
     name="digitrec",
     help="Compare classical models on handwritten digits and use the winner on real images.",

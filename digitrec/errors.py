@@ -4,20 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-__all__ = [
-    "ConfigurationError",
-    "DatasetError",
-    "DigitrecError",
-    "ImageError",
-    "ImageTooLargeError",
-    "MissingExtraError",
-    "ModelFileError",
-    "ModelFileWarning",
-    "PixelError",
-    "PixelWarning",
-    "check_choice",
-]
-
 
 class DigitrecError(Exception):
     """Base of every error that digitrec raises on purpose; the command line exits with 2."""

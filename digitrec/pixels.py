@@ -18,18 +18,6 @@ from digitrec.errors import PixelError
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = [
-    "bring_to_8_bits",
-    "decode_grey",
-    "decode_image",
-    "find_orientation",
-    "flatten",
-    "scale_dataset",
-    "to_ink_on_black",
-    "to_rows",
-    "to_uint8",
-]
-
 UNIT_TOLERANCE = 1.1e-3
 """How far values of a 0–1 or -1–1 scale may lie outside of it: rounding, resampling."""
 BYTE_TOLERANCE = 0.5

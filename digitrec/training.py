@@ -29,20 +29,6 @@ from digitrec.models import MODELS, listen_to_fit
 from digitrec.persistence import save_model
 from digitrec.preprocessing import DEFAULT_FEATURES, FEATURES, join_pipelines
 
-__all__ = [
-    "Evaluation",
-    "Training",
-    "check_input",
-    "choose_part",
-    "evaluate_model",
-    "save_training",
-    "seen_rows",
-    "train_model",
-    "was_seen",
-    "with_all_rows",
-    "write_submission",
-]
-
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Training:

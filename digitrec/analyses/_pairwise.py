@@ -13,8 +13,6 @@ from digitrec.rendering.style import WIDTH, annotate_cells, name_cells, new_figu
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["ends", "matrix_figure"]
-
 # With more models the numbers in the cells are unreadable.
 _MAX_ANNOTATED = 12
 

@@ -29,16 +29,6 @@ if TYPE_CHECKING:
     from digitrec.evaluation.store import JobPredictions, JobStore
     from digitrec.rendering.section import Content
 
-__all__ = [
-    "ANALYSES",
-    "EVERY_RUN",
-    "Analysis",
-    "AnalysisContext",
-    "AnalysisOutcome",
-    "run_analyses",
-    "selected_analyses",
-]
-
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class AnalysisContext:

@@ -20,15 +20,6 @@ from digitrec.rendering.style import short_names
 if TYPE_CHECKING:
     from digitrec.datasets import Dataset
 
-__all__ = [
-    "Predictions",
-    "ReportContext",
-    "Row",
-    "dataset_title",
-    "model_title",
-    "read_predictions",
-]
-
 
 def model_title(name: str) -> str:
     """Return the title of a model of the registry; another name as it is."""

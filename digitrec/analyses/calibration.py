@@ -37,16 +37,6 @@ if TYPE_CHECKING:
     from digitrec.analyses._report_context import ReportContext
     from digitrec.evaluation.store import JobPredictions
 
-__all__ = [
-    "ANALYSIS",
-    "calibration_metrics",
-    "describe_calibration",
-    "fit_temperature",
-    "reliability_figure",
-    "risk_coverage",
-    "risk_figure",
-]
-
 N_BINS = 15
 COVERAGES = (1.0, 0.99, 0.98, 0.95, 0.9, 0.8)
 _MIN_PROBABILITY = 1e-12

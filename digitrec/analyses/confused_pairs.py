@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     from digitrec.analyses._report_context import ReportContext
 
-__all__ = ["ANALYSIS", "confused_pairs", "count_confused_pairs"]
-
 _MAX_COLUMNS = 8
 _PAIRS_SHOWN = 3
 _PER_ROW = 10

@@ -34,8 +34,6 @@ if TYPE_CHECKING:
     from digitrec.analyses._report_context import ReportContext
     from digitrec.datasets import Dataset
 
-__all__ = ["ANALYSIS", "DEFAULT_FOLDS", "compare_folds", "known_writers", "probability_figure"]
-
 DEFAULT_FOLDS = 5
 
 

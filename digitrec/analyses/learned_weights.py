@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from digitrec.analyses._report_context import ReportContext
     from digitrec.datasets import Dataset
 
-__all__ = ["ANALYSIS", "learned_maps", "pack_maps", "unpack_maps"]
-
 SAMPLE_ROWS = 10_000
 _N_FILTERS = 45
 _MAX_CLASSES_SHOWN_FULLY = 12

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from digitrec.analyses._report_context import ReportContext
     from digitrec.evaluation.result import Result
 
-__all__ = ["ANALYSIS", "curve_sizes", "growth_exponent", "growth_figure"]
-
 # Shorter fits are measured too coarsely to say how they grow.
 _MIN_FIT_SECONDS = 0.005
 

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
     from digitrec.analyses._report_context import ReportContext
 
-__all__ = ["ANALYSIS", "Mistake", "describe_neighbours", "mistakes_per_row", "neighbours_figure"]
-
 N_NEIGHBOURS = 5
 _MAX_MISTAKES = 500
 _MISTAKE_ROWS = 20

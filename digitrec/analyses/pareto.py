@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 
     from digitrec.analyses._report_context import ReportContext, Row
 
-__all__ = ["ANALYSIS", "COSTS", "cost_figure", "pareto_front"]
-
 # What a model costs, by field of Result: stem of the figure, name, label of the axis, and by what
 # the value is divided.
 COSTS: dict[str, tuple[str, str, str, float]] = {

@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     # Name, feature set and saved Pipeline of a model.
     FittedModel = tuple[str, str, Pipeline]
 
-__all__ = ["ANALYSIS", "load_mnist_c", "robustness_figure", "score_robustness"]
-
 _CHUNK = 2500
 
 

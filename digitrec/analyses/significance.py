@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 
     from digitrec.analyses._report_context import ReportContext
 
-__all__ = ["ANALYSIS", "compare_predictions", "difference_figure"]
-
 
 def run(context: AnalysisContext) -> dict[str, Any]:
     """Compare all models on the test rows."""

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from digitrec.analyses._report_context import ReportContext
     from digitrec.datasets import Dataset
 
-__all__ = ["ANALYSIS", "MNIST_LABEL_ERRORS", "has_mnist_test_set", "score_subsets"]
-
 # Test images whose label people rejected: Northcutt, Athalye and Mueller (2021), "Pervasive label
 # errors in test sets destabilize machine learning benchmarks", arXiv:2103.14749.
 MNIST_LABEL_ERRORS = (

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     from digitrec.analyses._report_context import ReportContext
 
-__all__ = ["ANALYSIS", "describe_support_vectors"]
-
 _KEPT_PER_CLASS = 10
 _SHOWN_PER_CLASS = 3
 _MAX_CLASSES_SHOWN_FULLY = 12

@@ -19,8 +19,6 @@ from digitrec.datasets.bounds import check_memory
 from digitrec.datasets.columns import shorten, square_shape
 from digitrec.errors import DatasetError
 
-__all__ = ["ARRAY_SUFFIXES", "load_array_file"]
-
 ARRAY_SUFFIXES = (".npz", ".npy", ".mat")
 IMAGE_KEYS = ("x", "images", "image", "data", "features", "pixels", "inputs", "arr0")
 LABEL_KEYS = ("y", "labels", "label", "targets", "target", "classes", "class", "digits", "arr1")

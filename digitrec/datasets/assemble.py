@@ -17,8 +17,6 @@ from digitrec.datasets.splits import split_rows
 from digitrec.errors import DatasetError, DigitrecError
 from digitrec.pixels import scale_dataset, to_ink_on_black
 
-__all__ = ["RawPart", "assemble_dataset", "natural_order", "prepare_images"]
-
 
 @dataclass(frozen=True, eq=False)
 class RawPart:

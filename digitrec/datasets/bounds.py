@@ -6,8 +6,6 @@ import psutil
 
 from digitrec.errors import DatasetError
 
-__all__ = ["check_memory"]
-
 MEMORY_SHARE = 0.8
 """Share of the free memory that the pixels of a dataset may take; features need the rest."""
 

@@ -21,8 +21,6 @@ from digitrec.datasets.mirrors import HttpMirror, LocalFolder, Source, ZipArchiv
 from digitrec.datasets.splits import split_rows
 from digitrec.errors import DatasetError
 
-__all__ = ["DATASETS", "DatasetSpec"]
-
 Arrays = dict[str, Any]
 """Arrays by name."""
 

@@ -13,8 +13,6 @@ from digitrec._files import sha256_file, write_text
 from digitrec.datasets.mirrors import LocalFolder, Source, SourceError, find_unreachable
 from digitrec.errors import DatasetError
 
-__all__ = ["Report", "ensure_files"]
-
 #: Takes one line for the user.
 Report = Callable[[str], None]
 

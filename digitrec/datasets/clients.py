@@ -20,8 +20,6 @@ from digitrec._platform import end_process_tree
 from digitrec.datasets.idx import IDX_FILES, idx_bytes
 from digitrec.datasets.mirrors import READ_TIMEOUT, SourceError
 
-__all__ = ["NpmPackage", "OpenML", "write_idx_files"]
-
 #: Seconds after which a client is ended.
 CLIENT_TIMEOUT = 180.0
 

@@ -9,8 +9,6 @@ from dataclasses import dataclass
 
 from digitrec.errors import DatasetError
 
-__all__ = ["LABEL_NAMES", "Columns", "arrange_columns", "shorten", "square_shape"]
-
 LABEL_NAMES = (
     "label",
     "labels",

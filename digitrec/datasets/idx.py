@@ -20,8 +20,6 @@ from numpy.typing import NDArray
 from digitrec.datasets.bounds import check_memory
 from digitrec.errors import DatasetError
 
-__all__ = ["IDX_FILES", "idx_bytes", "parse_idx", "read_idx"]
-
 #: The four files of the MNIST family, in the order train images, train labels, test images,
 #: test labels.
 IDX_FILES = (

@@ -14,8 +14,6 @@ from digitrec.datasets.columns import shorten
 from digitrec.datasets.idx import IDX_FILES, read_idx
 from digitrec.errors import DatasetError
 
-__all__ = ["find_idx_files", "has_idx_files", "load_idx_folder"]
-
 _NAME = re.compile(
     r"^(?P<set>.*?)(?P<part>train|t10k|test)[-_. ]?(?P<what>images?|labels?)[-_. ]?"
     r"idx(?P<dimensions>[1-4])[-_.](?:u?byte|int)(?:\.gz)?$",

@@ -21,15 +21,6 @@ from digitrec.datasets.labels import digit_of_name, digits_of_names
 from digitrec.errors import DatasetError
 from digitrec.pixels import decode_grey
 
-__all__ = [
-    "count_images",
-    "image_files",
-    "is_system_name",
-    "load_image_folder",
-    "split_folders",
-    "visible_folders",
-]
-
 SPLITS = {
     "train": "train",
     "training": "train",

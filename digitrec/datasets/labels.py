@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-__all__ = ["DIGIT_NAMES", "digit_of_name", "digits_of_names"]
-
 #: Names of the ten digit classes.
 DIGIT_NAMES = tuple(str(digit) for digit in range(10))
 

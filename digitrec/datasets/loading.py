@@ -14,8 +14,6 @@ from digitrec.datasets.paths import load_path
 from digitrec.datasets.splits import subsample_training_rows
 from digitrec.errors import ConfigurationError, DatasetError
 
-__all__ = ["load_dataset", "load_default_dataset"]
-
 
 def load_dataset(
     name_or_path: str | os.PathLike[str],

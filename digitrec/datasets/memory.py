@@ -17,8 +17,6 @@ from digitrec.datasets.columns import arrange_columns
 from digitrec.datasets.splits import split_rows
 from digitrec.errors import ConfigurationError, DatasetError, PixelError
 
-__all__ = ["dataset_from_memory"]
-
 # Columns that hold the labels of a table where the caller does not name one.
 _LABEL_NAMES = ("label", "labels", "target", "class", "y", "digit")
 _PIXEL_COLUMN = re.compile(r"(pixel|px|p)?[ _]?\d+([_x]\d+)?", re.IGNORECASE)

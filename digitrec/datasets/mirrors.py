@@ -20,15 +20,6 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
 
-__all__ = [
-    "HttpMirror",
-    "LocalFolder",
-    "Source",
-    "SourceError",
-    "ZipArchive",
-    "find_unreachable",
-]
-
 #: Seconds to resolve a name and connect; all hosts are tried at the same time.
 CONNECT_TIMEOUT = 3.0
 #: Seconds without a byte after which a download is given up.

@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 
 from digitrec.datasets.bundled import load_bundled_digits
 
-__all__ = ["is_transposed"]
-
 CELLS = 8
 """Cells a side of the coarse mean images that are compared."""
 MIN_IMAGES, MAX_IMAGES = 20, 5000

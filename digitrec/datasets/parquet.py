@@ -19,8 +19,6 @@ from digitrec.datasets.columns import LABEL_NAMES, arrange_columns, shorten
 from digitrec.errors import DatasetError
 from digitrec.pixels import decode_grey
 
-__all__ = ["load_parquet"]
-
 
 def load_parquet(train: Sequence[Path], test: Sequence[Path] = (), name: str = "") -> Dataset:
     """Load images and labels from parquet files.

@@ -22,8 +22,6 @@ from digitrec.datasets.parquet import load_parquet
 from digitrec.datasets.tables import has_label, load_table, load_tables
 from digitrec.errors import DatasetError
 
-__all__ = ["load_path"]
-
 MAX_DEPTH = 3
 """Levels that are searched for a dataset below the folder that was given."""
 TABLE_SUFFIXES = (".csv", ".tsv", ".tab")

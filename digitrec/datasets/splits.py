@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 from digitrec.datasets._dataset import Dataset
 from digitrec.errors import ConfigurationError, DatasetError
 
-__all__ = ["TEST_FRACTION", "split_rows", "subsample_training_rows"]
-
 #: Part of the rows that is held out where a source has no test set of its own.
 TEST_FRACTION = 0.2
 

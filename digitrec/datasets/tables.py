@@ -25,16 +25,6 @@ from digitrec.pixels import scale_dataset, to_ink_on_black, to_uint8
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = [
-    "KaggleTable",
-    "RawTable",
-    "has_label",
-    "load_table",
-    "load_tables",
-    "read_kaggle_csv",
-    "read_table",
-]
-
 CHUNK_VALUES = 4_000_000
 """Values that pandas reads at a time, 32 MB; kept are one or four bytes of each."""
 LINE_LIMIT = 10_000_000

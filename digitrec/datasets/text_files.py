@@ -18,8 +18,6 @@ from typing import IO, Any, cast
 from digitrec._optional import is_installed
 from digitrec.errors import DatasetError
 
-__all__ = ["READ_ERRORS", "is_compressed", "open_text"]
-
 #: What reading a damaged compressed file may raise.
 READ_ERRORS = (
     OSError,

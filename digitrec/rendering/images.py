@@ -14,15 +14,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = [
-    "draw_image",
-    "grid_columns",
-    "images_figure",
-    "ink_colors",
-    "map_colors",
-    "maps_figure",
-]
-
 _FRAME = "#D0D7DE"
 
 

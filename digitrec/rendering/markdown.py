@@ -7,24 +7,6 @@ from collections.abc import Sequence
 
 from tabulate import tabulate
 
-__all__ = [
-    "MISSING",
-    "anchor",
-    "code",
-    "code_block",
-    "escape",
-    "interval",
-    "join_words",
-    "number",
-    "one_line",
-    "p_value",
-    "percent",
-    "points",
-    "seconds",
-    "short_percent",
-    "table",
-]
-
 MISSING = "–"
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|~#$&!])")
 

@@ -11,8 +11,6 @@ from digitrec.rendering.markdown import escape
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["Content", "FigureSpec", "Section"]
-
 
 @dataclass(frozen=True)
 class FigureSpec:

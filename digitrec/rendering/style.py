@@ -21,26 +21,6 @@ if TYPE_CHECKING:
     from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
-__all__ = [
-    "BLUE",
-    "GREY",
-    "INK",
-    "MAX_CLASSES_SHOWN",
-    "ORANGE",
-    "PALETTE",
-    "WIDTH",
-    "annotate_cells",
-    "label_points",
-    "log_percent_axis",
-    "name_cells",
-    "new_figure",
-    "plain_log_ticks",
-    "render_png",
-    "save_figure",
-    "short_names",
-    "styled",
-]
-
 # Okabe and Ito's palette, distinguishable with every common colour vision deficiency.
 BLUE, ORANGE = "#0072B2", "#D55E00"
 PALETTE = (BLUE, ORANGE, "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6BB1", "#7F7F7F")

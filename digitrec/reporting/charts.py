@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
-__all__ = ["Mark", "chart_html", "figure_marks"]
-
 POINTS_PER_INCH = 72  # the unit of matplotlib's SVG files
 TARGET_RADIUS = 7.0  # points; a mark reacts a little outside of what is drawn
 MAX_TABLE_ROWS = 400

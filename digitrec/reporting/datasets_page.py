@@ -18,8 +18,6 @@ from digitrec.statistics.ranks import compare_over_datasets
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["critical_difference_figure", "render_datasets_page", "write_datasets_page"]
-
 _FIGURE = "figures/critical_difference.png"
 
 

@@ -13,8 +13,6 @@ from digitrec._files import write_json, write_text
 from digitrec.rendering.markdown import MISSING, escape, number, percent, table
 from digitrec.rendering.style import MAX_CLASSES_SHOWN
 
-__all__ = ["render_evaluation", "write_evaluation"]
-
 
 def render_evaluation(
     title: str, metrics: Mapping[str, Any], label_names: Sequence[str], *, note: str = ""

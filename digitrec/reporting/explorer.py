@@ -17,8 +17,6 @@ from numpy.typing import NDArray
 from digitrec.analyses import Predictions, ReportContext, Row
 from digitrec.rendering.markdown import MISSING, anchor, percent
 
-__all__ = ["Explorer", "build_explorer", "explorer_data", "make_sprite"]
-
 # Images that every model reads rightly: enough to see what a class looks like. The misread ones
 # are all in the file.
 MAX_RIGHT_IMAGES = 1000

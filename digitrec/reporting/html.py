@@ -12,8 +12,6 @@ from typing import Any
 
 from digitrec.rendering.markdown import anchor
 
-__all__ = ["read_asset", "render_html"]
-
 
 def render_html(
     markdown: str,

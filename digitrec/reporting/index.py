@@ -15,8 +15,6 @@ from digitrec.evaluation.result import Run, read_run
 from digitrec.rendering.markdown import MISSING, code, escape, percent, seconds, table
 from digitrec.reporting.html import read_asset
 
-__all__ = ["Page", "find_pages", "find_runs", "render_cards", "render_index", "write_index"]
-
 MARKDOWN_MARK = "<!-- list of reports, written by digitrec -->"
 HTML_MARK = '<meta name="generator" content="digitrec">'
 # First line of the pages that were written before they carried a mark.

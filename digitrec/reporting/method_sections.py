@@ -9,8 +9,6 @@ from digitrec.evaluation.result import render_config
 from digitrec.rendering.markdown import code, code_block, escape, seconds, table
 from digitrec.rendering.section import Content, Section
 
-__all__ = ["SECTIONS", "configuration_section", "loading_section", "method_section"]
-
 _COLUMNS = (
     (
         "validation accuracy",

@@ -20,8 +20,6 @@ from digitrec.rendering.style import (
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["confusion_figure", "curves_figure"]
-
 _MOST_ANNOTATED = 20
 
 

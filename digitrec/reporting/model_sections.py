@@ -14,8 +14,6 @@ from digitrec.rendering.section import Content, FigureSpec, Section
 from digitrec.rendering.style import MAX_CLASSES_SHOWN
 from digitrec.reporting import model_figures
 
-__all__ = ["SECTIONS", "models_section", "samples_section"]
-
 _ROWS_OF_MISTAKES = 3
 _N_SAMPLES_PER_CLASS = 2
 

@@ -21,8 +21,6 @@ from digitrec.rendering.style import (
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["error_figure", "per_class_figure"]
-
 
 @styled
 def error_figure(

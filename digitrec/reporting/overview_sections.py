@@ -23,16 +23,6 @@ from digitrec.rendering.style import MAX_CLASSES_SHOWN
 from digitrec.reporting import overview_figures
 from digitrec.reporting.published import PUBLISHED
 
-__all__ = [
-    "SECTIONS",
-    "ablation_section",
-    "accuracy_table",
-    "error_section",
-    "per_class_section",
-    "published_section",
-    "summary_section",
-]
-
 
 def summary_section(context: ReportContext) -> Content:
     """Title, warnings, the winner in words, and the accuracy table."""

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-__all__ = ["PUBLISHED", "PublishedRow"]
-
 
 class PublishedRow(NamedTuple):
     """One published result; `error` is a fraction of the dataset's own test images."""

@@ -29,8 +29,6 @@ from digitrec.reporting.html import render_html
 if TYPE_CHECKING:
     from digitrec.datasets import Dataset
 
-__all__ = ["Report", "render_csv", "render_report", "report_sections", "write_report"]
-
 
 @dataclass(frozen=True)
 class Report:

@@ -13,8 +13,6 @@ from digitrec.evaluation.tuning import tuning_rows
 from digitrec.rendering.markdown import MISSING, code, escape, percent, seconds, table
 from digitrec.rendering.section import Content, Section
 
-__all__ = ["SECTIONS", "tuning_section"]
-
 _N_SHOWN = 10
 
 

@@ -31,9 +31,6 @@ from digitrec.serving.recognition import RecognitionRoutes, known_model, recogni
 from digitrec.serving.settings import Settings
 from digitrec.serving.sources import find_models
 
-__all__ = ["create_app"]
-
-
 _STATIC = Path(__file__).parent / "static"
 _COUNTED = ("/predict", "/read", "/models", "/health", "/metrics", "/docs", "/openapi.json", "/")
 _OPEN_PATHS = frozenset(

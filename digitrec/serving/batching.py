@@ -26,8 +26,6 @@ from digitrec.serving.messages import (
 )
 from digitrec.serving.settings import API_KEY_VARIABLE, Settings
 
-__all__ = ["BusyError", "EngineFailure", "EnginePool"]
-
 _log = logging.getLogger("digitrec.serving")
 
 _START_SECONDS = 120.0  # a large model, from a slow disk

@@ -25,16 +25,6 @@ from digitrec.pixels import to_rows, to_uint8
 from digitrec.serving.messages import IMAGE_SIGNATURES, ROW_PIXELS, RequestError
 from digitrec.serving.settings import Settings
 
-__all__ = [
-    "Images",
-    "Rows",
-    "as_rows",
-    "check_image",
-    "check_rows",
-    "parse_body",
-]
-
-
 # What `curl --data-binary` and browsers send when nobody names the type: look at the bytes.
 _UNNAMED_TYPES = {"", "application/octet-stream", "application/x-www-form-urlencoded", "image/*"}
 

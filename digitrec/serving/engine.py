@@ -41,8 +41,6 @@ from digitrec.serving.messages import (
 )
 from digitrec.serving.settings import Settings
 
-__all__ = ["Engine", "main"]
-
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 _log = logging.getLogger("digitrec.serving")

@@ -14,8 +14,6 @@ from digitrec.serving.counters import Metrics
 from digitrec.serving.messages import Answer, RequestError, error_answer
 from digitrec.serving.settings import Settings
 
-__all__ = ["BODY_KEY", "SECURITY_HEADERS", "Gate", "send_answer"]
-
 _log = logging.getLogger("digitrec.serving")
 
 BODY_KEY = "digitrec.body"

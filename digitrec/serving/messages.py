@@ -14,21 +14,6 @@ from typing import Any, BinaryIO, Literal
 
 from digitrec.serving.settings import Settings
 
-__all__ = [
-    "IMAGE_SIGNATURES",
-    "LENGTH_BYTES",
-    "ROW_PIXELS",
-    "Answer",
-    "Ready",
-    "RequestError",
-    "Start",
-    "Task",
-    "error_answer",
-    "pack",
-    "read_message",
-    "unpack_length",
-]
-
 ROW_PIXELS = 784
 IMAGE_SIGNATURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF8", b"RIFF", b"II*\0", b"MM\0*")
 """How image files begin; BMP's two letters could be the first pixels of raw rows."""

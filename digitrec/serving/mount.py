@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-__all__ = ["Mount"]
-
 
 class Mount:
     """ASGI middleware that brings the paths of requests to those of the routes.

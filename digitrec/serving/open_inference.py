@@ -21,8 +21,6 @@ from digitrec.serving.settings import Settings
 if TYPE_CHECKING:
     from digitrec.inference import Recognizer
 
-__all__ = ["infer"]
-
 _DATATYPES = {
     "UINT8": "u1",
     "UINT16": "<u2",

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["HEAD_LENGTH_HEADER", "INPUT_NAME", "OUTPUTS", "model_metadata"]
-
 HEAD_LENGTH_HEADER = "inference-header-content-length"
 INPUT_NAME = "pixels"
 OUTPUTS: dict[str, tuple[str, list[int]]] = {

@@ -9,8 +9,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from digitrec.serving.messages import RequestError
 
-__all__ = ["PredictOptions", "ReadOptions", "parse_query"]
-
 
 class _Options(BaseModel):
     model_config = ConfigDict(extra="forbid", protected_namespaces=())

@@ -18,8 +18,6 @@ from digitrec.serving.messages import (
 )
 from digitrec.serving.query import parse_query
 
-__all__ = ["RecognitionRoutes", "known_model", "recognise"]
-
 
 async def recognise(pool: EnginePool, metrics: Metrics, task: Task) -> Answer:
     """Return the answer to a task.

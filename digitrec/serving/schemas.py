@@ -8,18 +8,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from digitrec.serving.open_inference_names import INPUT_NAME
 
-__all__ = [
-    "BatchPrediction",
-    "BatchReading",
-    "Health",
-    "ModelList",
-    "Prediction",
-    "Problem",
-    "ReadingAnswer",
-    "image_request",
-    "infer_request",
-]
-
 
 class Digit(BaseModel):
     """One recognised image."""

@@ -21,8 +21,6 @@ from digitrec.serving.app import create_app
 from digitrec.serving.settings import Settings
 from digitrec.serving.sources import find_models
 
-__all__ = ["app_from_environment", "serve", "server_config"]
-
 _OPTIONS_VARIABLE = "DIGITREC_SERVE_OPTIONS"
 # uvicorn's choice for several workers on Windows can start no engine processes.
 _LOOP = "asyncio:ProactorEventLoop" if sys.platform == "win32" else "auto"
@@ -116,7 +114,7 @@ def _server_options(settings: Settings, host: str, port: int) -> dict[str, Any]:
         "host": host,
         "port": port,
         "loop": _LOOP,
-        "http": GuardedProtocol,
+        "http": _GuardedProtocol,
         "ws": "none",
         "lifespan": "on",
         "log_level": "info",
@@ -130,7 +128,7 @@ def _server_options(settings: Settings, host: str, port: int) -> dict[str, Any]:
     }
 
 
-class GuardedProtocol(HttpToolsProtocol):
+class _GuardedProtocol(HttpToolsProtocol):
     """uvicorn's protocol with a time limit and a size limit for the head of a request.
 
     uvicorn lets a client take forever, and as many bytes as it likes, to send its headers.

@@ -10,8 +10,6 @@ from digitrec._environment import available_cores
 from digitrec._image_limits import IMAGE_FORMATS, ImageLimits
 from digitrec.errors import ConfigurationError
 
-__all__ = ["API_KEY_VARIABLE", "Settings"]
-
 API_KEY_VARIABLE = "DIGITREC_API_KEY"
 
 _MIB = 2**20

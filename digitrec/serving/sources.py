@@ -9,8 +9,6 @@ from pathlib import Path
 
 from digitrec.errors import ConfigurationError
 
-__all__ = ["DEFAULT_MODEL", "MODEL_SUFFIXES", "find_models"]
-
 DEFAULT_MODEL = "default"
 MODEL_SUFFIXES = (".joblib", ".onnx", ".skops")
 _WINNER = "best_model"

@@ -27,8 +27,6 @@ from scipy.special import stdtr, stdtrit
 
 from digitrec.errors import ConfigurationError
 
-__all__ = ["CorrelatedTest", "correlated_test"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class CorrelatedTest:

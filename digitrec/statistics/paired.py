@@ -17,15 +17,6 @@ from scipy.stats import binomtest, chi2, norm
 
 from digitrec.errors import ConfigurationError
 
-__all__ = [
-    "CochranTest",
-    "PairedTest",
-    "cochran_test",
-    "holm",
-    "mcnemar_test",
-    "paired_difference_interval",
-]
-
 
 @dataclass(frozen=True, kw_only=True)
 class PairedTest:

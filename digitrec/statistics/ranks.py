@@ -16,8 +16,6 @@ from scipy.stats import chi2, f, rankdata, studentized_range
 
 from digitrec.errors import ConfigurationError
 
-__all__ = ["compare_over_datasets", "nemenyi_critical_difference"]
-
 
 def nemenyi_critical_difference(n_models: int, n_datasets: int, alpha: float = 0.05) -> float:
     """Return by how much two mean ranks must differ to be significant by Nemenyi's test.

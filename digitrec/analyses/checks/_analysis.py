@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
     from digitrec.analyses._report_context import ReportContext
 
-__all__ = ["ANALYSIS", "found_warnings"]
-
 _COLUMNS = 8  # pictures in a line
 
 

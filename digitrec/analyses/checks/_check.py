@@ -11,8 +11,6 @@ if TYPE_CHECKING:
 
     _Run = Callable[[AnalysisContext], "Finding | None"]
 
-__all__ = ["CHECKS", "Check", "Finding", "check", "listed", "proportion_gap"]
-
 Severity = Literal["warning", "note"]
 
 

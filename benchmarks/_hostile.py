@@ -1,4 +1,4 @@
-"""Clients that mean harm: bombs, damaged files, wrong types, slow and endless requests."""
+"""Hostile clients: decompression bombs, damaged files, wrong types, slow and endless requests."""
 
 from __future__ import annotations
 

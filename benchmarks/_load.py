@@ -1,7 +1,7 @@
-"""A small HTTP client that loads a server harder than general clients can.
+"""A small HTTP client for load tests.
 
-One process drives many keep-alive connections, each with one request under way. It reads no
-more of an answer than its status and its length, so that it does not become the bottleneck.
+One process drives many keep-alive connections, each with one request in flight. It parses only
+the status and the length of an answer, so that the client is not the bottleneck.
 """
 
 from __future__ import annotations

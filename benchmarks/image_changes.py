@@ -1,4 +1,4 @@
-"""How far reading an image bears changes that leave its digits what they are.
+"""How robust reading is to changes of the image that keep its digits.
 
 Run: ``python -m benchmarks.image_changes --data DIR``, where DIR is a folder as
 ``benchmarks.real_images`` takes it. Without ``--data`` the images are made up from digits of
@@ -146,7 +146,7 @@ def render_report(facts: dict[str, Any]) -> str:
                 f"{counts['single']} single digits, {counts['page']} strings and sheets and "
                 f"{counts['negative']} negatives ({facts['images']}), read by "
                 f"{escape(facts['model'])} (trained from {', '.join(facts['model_datasets'])}), as "
-                "they are and under changes that leave their digits what they are. Naive: the same "
+                "they are and under changes that keep their digits. Naive: the same "
                 "classifier on single digits squeezed into 28x28 grey pixels, inverted where the "
                 f"mean is bright. digitrec {facts['digitrec']}.",
                 table(

@@ -1,8 +1,8 @@
 """Load the HTTP service: a real server on loopback, a real client in its own process.
 
 Measures requests per second and latency for raw rows, 28x28 PNG and 700-px JPEG over 1 to 64
-connections, memory over many requests, what micro-batching brings, and whether hostile clients
-harm honest ones. Bounded in time: about two and a half minutes at the default.
+connections, memory over many requests, what micro-batching brings, and whether malformed
+and slow requests slow down valid ones. Takes about two and a half minutes with the defaults.
 
 Run: ``python -m benchmarks.serving``.
 """
@@ -149,7 +149,7 @@ def running_server(models: list[Path], **settings: Any) -> Iterator[Server]:
                 urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5).close()
                 break
             if process.poll() is not None or time.monotonic() > deadline:
-                raise DigitrecError("the server did not start; its messages stand above")
+                raise DigitrecError("the server did not start; see its messages above")
             time.sleep(0.2)
         time.sleep(3)  # the other engines
         yield Server(process, port)
@@ -351,9 +351,9 @@ Right answers in a first pass over 40 digits: {right}.
 "Server CPU" is the processor time of the server and its engines for one request; a busy machine
 changes it less than it changes the rate.
 
-Against the aims at {_TARGET_CONNECTIONS} connections:
+Targets at {_TARGET_CONNECTIONS} connections:
 
-{_table(targets, ["body", "aim", "measured", "met", "p99", f"under {_TARGET_P99_MS:.0f} ms"])}
+{_table(targets, ["body", "target", "measured", "met", "p99", f"under {_TARGET_P99_MS:.0f} ms"])}
 
 With {_TARGET_CONNECTIONS} connections always busy the mean latency is {_TARGET_CONNECTIONS} divided
 by the rate: under {_TARGET_P99_MS:.0f} ms takes more than {slowest:.0f} requests a second.
@@ -369,11 +369,11 @@ Single raw rows that wait at the same time are recognised together. Without that
 together held {soak["memory_before_mib"]:.0f} MiB before and {soak["memory_after_mib"]:.0f} MiB
 after.
 
-## Hostile clients at the same time
+## Malformed and slow requests at the same time
 
-While honest clients sent over 4 connections, others sent: {attacks}.
+While valid requests came over 4 connections, other clients sent: {attacks}.
 
-{_table(honest, ["honest body", "requests", "requests/s", "p99 ms", "failures"])}
+{_table(honest, ["valid body", "requests", "requests/s", "p99 ms", "failures"])}
 
 Memory afterwards: {hostile["memory_after_mib"]:.0f} MiB.
 """

@@ -1,4 +1,4 @@
-"""What a result was measured on: the machine and the versions of the libraries."""
+"""The machine and the versions of the libraries that a result depends on."""
 
 from __future__ import annotations
 

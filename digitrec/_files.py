@@ -1,4 +1,4 @@
-"""Files written whole or not at all, their checksums, and where caches live."""
+"""Atomic writes, checksums, and the cache folder."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def cache_dir(*parts: str) -> Path:
 def writable_cache_dir(*parts: str) -> Path:
     """Return a folder under digitrec's cache, or a temporary one where the cache is read-only.
 
-    What is computed can then be used, but is not kept for the next time: a warning of the logger
-    ``digitrec`` says so, once, before the work. The temporary folder goes with the process.
+    Results are then not kept for the next run: a warning of the logger
+    ``digitrec`` is logged once. The temporary folder is removed when the process ends.
     """
     return _writable_root(cache_dir()).joinpath(*parts)
 

@@ -1,4 +1,4 @@
-"""Ctrl-C in the middle of a fit."""
+"""Ctrl-C during a fit."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ _SWALLOWED = "Training interrupted by user"
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[None]:
-    """Let Ctrl-C end this block also where scikit-learn takes it as the end of training.
+    """Let Ctrl-C end this block even where scikit-learn catches it.
 
-    `sklearn.neural_network.MLPClassifier` catches the interruption, warns, and goes on with what
-    it has learned so far; a half-trained model would then be scored and saved as if it were whole.
+    `sklearn.neural_network.MLPClassifier` catches the interruption, warns and returns, so that a
+    partly trained model would be scored and saved.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The check of rows that a fitted estimator is given, quick for plain arrays."""
+"""Input validation of fitted estimators, fast for plain arrays."""
 
 from __future__ import annotations
 

@@ -153,9 +153,9 @@ def calibrate(
         Path, typer.Argument(help="Labelled images: folders 0 to 9, or a labels.csv beside them.")
     ],
     error: Annotated[
-        float, typer.Option(help="Greatest share of wrong digits among those accepted.")
+        float, typer.Option(help="Largest share of wrong digits among those accepted.")
     ] = 0.01,
-    confidence: Annotated[float, typer.Option(help="Confidence of the promise.")] = 0.95,
+    confidence: Annotated[float, typer.Option(help="Confidence of the bound.")] = 0.95,
     output: Annotated[Path, typer.Option(help="Threshold file to write.")] = Path("threshold.json"),
     figure: Annotated[
         Path | None, typer.Option(help="PNG of the curve; default: beside the output.")
@@ -164,7 +164,8 @@ def calibrate(
         Path | None, typer.Option(help="Saved model; default: the default recogniser.")
     ] = None,
     unlabelled: Annotated[
-        Path | None, typer.Option(help="Folder of images from which to name some to label next.")
+        Path | None,
+        typer.Option(help="Folder of images, from which some are suggested to be labelled next."),
     ] = None,
     crop: Annotated[
         bool, typer.Option("--crop", help="Recognise as digitrec predict --crop does.")
@@ -172,7 +173,7 @@ def calibrate(
 ) -> None:
     """Choose a threshold whose error is bounded, on labelled images of your own.
 
-    The exit code is 1 where there are too few images, or too many mistakes, to promise anything.
+    The exit code is 1 where there are too few images, or too many mistakes, to guarantee a bound.
     """
     from digitrec.inference.calibrate import calibrate_command
 
@@ -450,7 +451,7 @@ def _fail(message: str, code: int) -> NoReturn:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line; errors that the user can mend end with one line and exit code 2."""
+    """Run the command line; errors of the user end with one line and exit code 2."""
     replace_unknown_characters()
     try:
         app(arguments, standalone_mode=True)

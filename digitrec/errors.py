@@ -30,7 +30,7 @@ class ImageTooLargeError(ImageError):
 
 
 class ModelFileError(DigitrecError):
-    """A model file is missing, damaged, altered, foreign or of an unsupported version."""
+    """A model file is missing, damaged, altered, unknown or of an unsupported version."""
 
 
 class MissingExtraError(DigitrecError, ImportError):

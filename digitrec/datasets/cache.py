@@ -1,7 +1,4 @@
-"""The cache of downloaded files: what is missing, which source is asked, what is kept.
-
-Nothing gets its final name before its sha256 is right.
-"""
+"""The cache of downloaded files, which get their final names after their sha256 was checked."""
 
 from __future__ import annotations
 
@@ -27,11 +24,11 @@ def ensure_files(
     sources: Sequence[Source],
     report: Report,
 ) -> str:
-    """Have verified files in `folder`, from the first source that delivers them.
+    """Make sure that verified files are in `folder`, from the first source that has them.
 
-    Files already there are checked; a damaged one is named, removed and fetched again. Files
-    with ``.gz`` or ``.Z`` added to their name in `folder` are the first source. A source is
-    given up at its first failure, and files it delivered until then are kept.
+    Files already there are checked; damaged ones are reported, removed and fetched again. Files
+    with ``.gz`` or ``.Z`` added to their name in `folder` are the first source. After its first
+    failure a source is not tried further; files fetched before are kept.
 
     Parameters
     ----------
@@ -44,7 +41,7 @@ def ensure_files(
     sources : sequence of Source
         Where to look, in this order.
     report : callable
-        Told in one line of each damaged file, each failure and the success.
+        Called with one line for each damaged file, each failure and the success.
 
     Returns
     -------
@@ -54,8 +51,8 @@ def ensure_files(
     Raises
     ------
     DatasetError
-        If no source delivers; the message lists each with its reason and says how to supply
-        the files by hand.
+        If no source has the files; the message lists each source with the reason and says how
+        to supply the files manually.
     """
     try:
         missing = [name for name in checksums if not _is_intact(folder / name, checksums, report)]
@@ -105,7 +102,7 @@ def _fetch_missing(
     is_idx = all("-idx" in name for name in checksums)
     raise DatasetError(
         f"could not find or download the dataset {dataset!r}. Tried:{lines}\n"
-        f"Supply it by hand: put {', '.join(checksums)} into {folder}, as they are or packed "
+        f"Supply it manually: put {', '.join(checksums)} into {folder}, as they are or packed "
         "with .gz added to the name"
         + ("; or give a folder of these files as the dataset" if is_idx else "")
     )
@@ -116,7 +113,7 @@ def _fetch(
 ) -> None:
     """Move verified files from a source into `folder`, until one fails."""
     folder.mkdir(parents=True, exist_ok=True)
-    # Beside the target, so that the last step is a rename within one file system.
+    # In the target folder: the last step is a rename within one file system.
     with tempfile.TemporaryDirectory(dir=folder, prefix=".fetch-") as scratch:
         for name, path in zip(names, source.fetch(names, Path(scratch)), strict=True):
             digest = sha256_file(path)
@@ -129,7 +126,7 @@ def _fetch(
 
 
 def _is_intact(path: Path, checksums: Mapping[str, str], report: Report) -> bool:
-    """Tell whether a cached file is there and right; name and remove a damaged one."""
+    """Return whether a cached file exists and is correct; report and remove a damaged one."""
     if not path.exists():
         return False
     if sha256_file(path) == checksums[path.name]:

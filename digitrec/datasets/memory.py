@@ -57,7 +57,7 @@ def dataset_from_memory(
     Raises
     ------
     DatasetError
-        If rows and labels do not go together, values or labels are missing or no numbers, there
+        If rows and labels differ in number, values or labels are missing or not numbers, there
         is one class only, or a class has too few rows to be split.
     ConfigurationError
         If the data are of a kind that is not known, or the column of labels is not.
@@ -76,12 +76,14 @@ def dataset_from_memory(
     if len({array.shape[1:] for array in arrays}) > 1:
         raise DatasetError(
             f"training rows have the shape {arrays[0].shape[1:]} and test rows "
-            f"{arrays[1].shape[1:]}; they must be alike"
+            f"{arrays[1].shape[1:]}; they must be equal"
         )
     labels = [_label_list(y) for y in y_parts]
     for X, y in zip(arrays, labels, strict=True):
         if len(X) != len(y):
-            raise DatasetError(f"there are {len(X):,} rows and {len(y):,} labels; one each is due")
+            raise DatasetError(
+                f"there are {len(X):,} rows and {len(y):,} labels; the numbers must be equal"
+            )
         if not len(y):
             raise DatasetError("there are no rows")
     values, codes = _encode(labels)
@@ -132,7 +134,9 @@ def _take_apart(data: Any, label: Hashable | None) -> tuple[list[Any], list[Any]
         column = _label_column(data, label)
         return [data.drop(columns=column)], [data[column]]
     if label is not None:
-        raise ConfigurationError("label= names a column of a DataFrame; these data are none")
+        raise ConfigurationError(
+            "label= names a column of a DataFrame; these data are not a DataFrame"
+        )
     if isinstance(data, Mapping) and "data" in data and "target" in data:
         images = data.get("images")
         return [data["data"] if images is None else images], [data["target"]]
@@ -157,7 +161,7 @@ def _label_column(table: pd.DataFrame, label: Hashable | None) -> Hashable:
     if len(found) != 1:
         what = f"has the columns {found}" if found else f"has none of: {', '.join(_LABEL_NAMES)}"
         raise ConfigurationError(
-            f"the column of labels is not clear: the table {what}; pass label='column'"
+            f"cannot tell which column holds the labels: the table {what}; pass label='column'"
         )
     return found[0]
 
@@ -186,12 +190,12 @@ def _numbers(X: Any, what: str) -> NDArray[Any]:
         try:
             array = np.asarray(X)
         except ValueError as error:
-            raise DatasetError(f"the {what} are no array: {error}") from error
+            raise DatasetError(f"the {what} are not an array: {error}") from error
     if array.dtype == object:
         try:
             array = array.astype(np.float64)
         except (ValueError, TypeError) as error:
-            raise DatasetError(f"the {what} hold values that are no numbers: {error}") from error
+            raise DatasetError(f"the {what} hold values that are not numbers: {error}") from error
     if array.dtype.kind not in "buif":
         raise DatasetError(f"the {what} hold {array.dtype}, not numbers")
     sides = list(array.shape[1:])
@@ -201,7 +205,7 @@ def _numbers(X: Any, what: str) -> NDArray[Any]:
     if array.ndim not in (2, 3) or (len(array) and 0 in array.shape[1:]):
         raise DatasetError(
             f"the {what} have the shape {array.shape}; (n, columns) or grey images "
-            "(n, height, width) are due"
+            "(n, height, width) are needed"
         )
     return array
 
@@ -217,7 +221,7 @@ def _label_list(y: Any) -> list[Any]:
         if array.ndim == 2 and array.shape[1] == 1:
             array = array[:, 0]
         if array.ndim != 1:
-            raise DatasetError(f"labels have the shape {array.shape}; one label a row is due")
+            raise DatasetError(f"labels have the shape {array.shape}; one label a row is needed")
         y = array.tolist()
     values = [_plain(value) for value in y]
     for place, value in enumerate(values):
@@ -272,7 +276,7 @@ def _split(y: NDArray[np.int64], names: Sequence[str]) -> tuple[NDArray[np.intp]
         listed = ", ".join(repr(names[code]) for code in few[:5])
         more = f" and {len(few) - 5} more" if len(few) > 5 else ""
         raise DatasetError(
-            f"one row only is of class {listed}{more}: at least two are needed, for training and "
+            f"only one row is of class {listed}{more}: at least two are needed, for training and "
             "test; drop such classes, or give (X_train, X_test, y_train, y_test)"
         )
     return split_rows(y, names)
@@ -286,7 +290,7 @@ def _image_shape(
         height, width = (int(side) for side in given)
         if height * width != math.prod(shape) or (len(shape) == 2 and shape != (height, width)):
             raise ConfigurationError(
-                f"image_shape={tuple(given)} does not go with rows of the shape {shape}"
+                f"image_shape={tuple(given)} does not fit rows of the shape {shape}"
             )
         return height, width
     if len(shape) > 1:

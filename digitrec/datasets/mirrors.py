@@ -1,7 +1,7 @@
 """Sources of files: folders on disk, web servers, archives on web servers.
 
-A source puts files into a scratch folder and checks nothing; `digitrec.datasets.cache` decides
-which source is asked and what is kept.
+A source puts files into a temporary folder; `digitrec.datasets.cache` chooses the source and checks
+the files.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ READ_TIMEOUT = 8.0
 
 
 class SourceError(Exception):
-    """A source cannot deliver; the text is the reason, in one line."""
+    """A source does not provide a file; the message is the reason, in one line."""
 
 
 class Source(Protocol):
@@ -47,7 +47,7 @@ class Source(Protocol):
         Raises
         ------
         SourceError
-            As soon as one of them cannot be delivered.
+            If one of them is not available.
         """
 
 
@@ -124,8 +124,8 @@ class ZipArchive:
 def find_unreachable(urls: Iterable[str], timeout: float = CONNECT_TIMEOUT) -> dict[str, str]:
     """Return the reason for each of `urls` whose host does not answer within `timeout` seconds.
 
-    All hosts are tried at the same time, each in a thread that is left behind when it takes too
-    long: a dead name server blocks for much longer than any time-out of a connection.
+    All hosts are tried at the same time, each in a daemon thread that is not
+    waited for: a name server that does not answer blocks longer than any connection time-out.
     """
     reasons = dict.fromkeys(urls, f"no connection within {timeout:g} s")
 
@@ -157,7 +157,7 @@ def _endpoint(url: str) -> tuple[str, int]:
 
 def _download(url: str, path: Path) -> Path:
     """Download `url` to `path`; a failure is a `SourceError` that names the file."""
-    # Takes long to import, and most runs find everything in the cache.
+    # Slow to import, and most runs find everything in the cache.
     import requests
     import urllib3
 
@@ -171,10 +171,12 @@ def _download(url: str, path: Path) -> Path:
     except requests.HTTPError as error:
         raise SourceError(f"{name}: {error}") from error
     except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-        # A time-out within the body comes as a ConnectionError; only its text tells.
+        # A time-out within the body is a ConnectionError that only its text identifies.
         if "timed out" in str(error).lower():
             raise SourceError(f"{name}: no data within {READ_TIMEOUT:g} s") from error
-        raise SourceError(f"{name}: the download broke off ({type(error).__name__})") from error
+        raise SourceError(
+            f"{name}: the download was interrupted ({type(error).__name__})"
+        ) from error
     return path
 
 

@@ -1,4 +1,4 @@
-"""Whether images of digits lie row by row or column by column."""
+"""Whether images of digits are stored row by row or column by column."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ for scikit-learn's digits, 0.00 for Fashion-MNIST."""
 
 
 def is_transposed(images: NDArray[Any], digits: NDArray[np.int64]) -> bool:
-    """Tell whether images of digits lie column by column, as EMNIST's and MATLAB's do.
+    """Return whether images of digits are stored column by column, as EMNIST's and MATLAB's are.
 
     The mean images of the classes are compared with those of MNIST, as they are and transposed.
 
@@ -44,7 +44,7 @@ def is_transposed(images: NDArray[Any], digits: NDArray[np.int64]) -> bool:
         return False
     means = np.stack([_coarse(images[digits == digit].mean(axis=0)) for digit in known])
     reference = _reference()[known]
-    # What all classes share says nothing.
+    # What all classes share is not informative.
     means, reference = means - means.mean(axis=0), reference - reference.mean(axis=0)
     if not means.any():
         return False

@@ -1,4 +1,4 @@
-"""From any path to a dataset: which layout it has, and the way down where that is plain."""
+"""Load a dataset from a path: detect its layout, searching the folders below it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ TEXT_SUFFIXES = (".txt", ".data", ".dat", ".tra", ".tes", ".train", ".test")
 PACKED_SUFFIXES = (".gz", ".bz2", ".xz", ".zip", ".zst", ".tar", ".tgz")
 ARCHIVE_SUFFIXES = (".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".7z", ".rar")
 PLAIN_NAMES = ("raw", "processed", "gzip", "data", "images", "dataset", "matlab")
-"""Names of folders that say nothing about what they hold, in lower case."""
+"""Names of folders that do not name a dataset, in lower case."""
 LAYOUTS = (
     "a folder of class folders with images, a folder of IDX files, a table (.csv, .tsv, .txt, "
     "packed or not), .npz, .mat or .parquet"
@@ -83,7 +83,7 @@ def _load_folder(folder: Path) -> Dataset:
     dataset = load()
     if path == folder:
         return dataset
-    # data/MNIST/raw is called MNIST.
+    # data/MNIST/raw gets the name MNIST.
     inner = path
     while inner != folder and inner.name.lower() in PLAIN_NAMES:
         inner = inner.parent

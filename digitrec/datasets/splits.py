@@ -14,14 +14,14 @@ from digitrec.errors import ConfigurationError, DatasetError
 #: Part of the rows that is held out where a source has no test set of its own.
 TEST_FRACTION = 0.2
 
-# The split is part of what a dataset is: results of different runs must be comparable.
+# Fixed: results of different runs must be comparable.
 _SPLIT_SEED = 0
 
 
 def split_rows(
     y: NDArray[np.int64], label_names: Sequence[str]
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Split rows into training and test rows, stratified, always in the same way.
+    """Split rows into training and test rows, stratified, deterministic.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What a part of a report says: Markdown, and the figures that it shows."""
+"""Parts of a report: Markdown and figures."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class FigureSpec:
 
 @dataclass(frozen=True)
 class Content:
-    """What a section says: Markdown, and the figures that the Markdown shows."""
+    """Markdown of a section, and the figures that it shows."""
 
     markdown: str
     figures: tuple[FigureSpec, ...] = ()

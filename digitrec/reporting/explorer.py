@@ -54,7 +54,7 @@ def build_explorer(context: ReportContext) -> Explorer | None:
     Parameters
     ----------
     context : ReportContext
-        Results, predictions and, where they are at hand, images. Without images the rows are
+        Results, predictions and, where given, images. Without images the rows are
         named by their number.
     """
     found = _models(context)
@@ -184,7 +184,7 @@ def make_sprite(images: NDArray[np.uint8]) -> tuple[bytes, tuple[int, int]]:
 
 
 def _models(context: ReportContext) -> list[tuple[Row, Predictions]]:
-    """Return the rows of the table whose predictions are at hand and about the same test rows."""
+    """Return the rows of the table whose predictions are known and about the same test rows."""
     found = [
         (row, context.predictions[row.shown.key])
         for row in context.ok_rows

@@ -115,7 +115,7 @@ class _Process:
             self._process.kill()
 
     async def stop(self) -> None:
-        """End the process: politely by closing its input, and by force after two seconds."""
+        """Close the input of the process, and kill it if it has not ended after two seconds."""
         self._requests.close()
         try:
             await asyncio.wait_for(self._process.wait(), 2.0)
@@ -130,8 +130,8 @@ class EnginePool:
     An engine takes the oldest waiting task when it becomes free. If that is a single row or a
     small image, it takes others of the same kind and model along: the busier the service, the
     larger the batches, and no request ever waits for a batch to fill. Images of a batch that
-    brought its engine down are tried again one by one, so that only the guilty one fails.
-    While rows and small images arrive, large tasks leave one engine to them, if there are two.
+    brought its engine down are tried again one by one, so that only the one at fault fails.
+    While rows and small images arrive, large tasks leave one of several engines free for them.
 
     Parameters
     ----------

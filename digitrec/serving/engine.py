@@ -60,7 +60,7 @@ class Engine:
         self._sources = start.sources
         self._recognizers: dict[str, Recognizer] = {}
         first = self.recognizer(next(iter(start.sources)))
-        # The first call of NumPy's and SciPy's routines is slow; it should not be a client's.
+        # The first call of NumPy's and SciPy's routines is slow; no client should wait for it.
         first.predict_rows(np.zeros((2, ROW_PIXELS), dtype=np.uint8))
         canvas = np.full((64, 64), 255, dtype=np.uint8)
         canvas[12:52, 29:35] = 0
@@ -143,7 +143,7 @@ class Engine:
                 if len(outcomes) == 1:
                     yield error
                     continue
-                # One image spoils the block, perhaps by damage that shows in its detail only.
+                # One image makes the batch fail: try each alone.
                 for data in files[start : start + step]:
                     yield from self._digits(recognizer, [data], known)
                 continue

@@ -59,7 +59,7 @@ class Gate:
     route_name : callable
         From a path to the name under which it is counted.
     is_open : callable
-        Whether a path may be had without the API key.
+        Whether a path is served without the API key.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Where a proxy puts the service: sub-paths, trailing slashes, and HEAD."""
+"""Root path behind a proxy, trailing slashes, and HEAD."""
 
 from __future__ import annotations
 
@@ -6,17 +6,16 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
 class Mount:
-    """ASGI middleware that brings the paths of requests to those of the routes.
+    """ASGI middleware that maps the paths of requests to those of the routes.
 
-    A root path is taken off where the proxy has left it; ``/predict/`` is ``/predict``; HEAD is
-    GET without the body. All addresses that the service gives are relative, so that nothing has
-    to know the address that the client sees. Pages whose relative addresses need another slash
-    at the end are redirected, relatively.
+    A root path is removed where the proxy has not done so; ``/predict/`` is ``/predict``; HEAD is
+    GET without the body. All addresses that the service returns are relative, so that it works
+    at any address. Pages whose relative addresses need a trailing slash are redirected.
 
     Parameters
     ----------
     app : ASGI application
-        What answers.
+        The service.
     root_path : str
         Such as ``"/digits"``; empty for the root.
     """

@@ -1,4 +1,4 @@
-"""What clients may ask for in the query of a request, declared once: parsed and documented."""
+"""The query parameters of the routes: parsed here and documented in OpenAPI."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a request to an engine and back: the way in for images and rows of pixels."""
+"""The routes that recognise images and rows of pixels."""
 
 from __future__ import annotations
 

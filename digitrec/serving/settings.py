@@ -1,4 +1,4 @@
-"""The limits and options of the service, in one place."""
+"""The limits and options of the service."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _api_key_from_environment() -> str | None:
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What a client may ask for, and how much of it.
+    """Limits and options of the service.
 
     Attributes
     ----------

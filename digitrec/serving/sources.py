@@ -1,4 +1,4 @@
-"""Which models a service offers, and under which names."""
+"""The models that a service offers, by name."""
 
 from __future__ import annotations
 

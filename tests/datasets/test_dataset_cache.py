@@ -18,8 +18,8 @@ PACKED = {f"{name}.gz": gzip.compress(content) for name, content in CONTENTS.ite
 FAULTS = {
     "silent": "images.gz: no data within 0.4 s",
     "stalled": "images.gz: no data within 0.4 s",
-    "truncated": "images.gz: the download broke off",
-    "hang up": "images.gz: the download broke off",
+    "truncated": "images.gz: the download was interrupted",
+    "hang up": "images.gz: the download was interrupted",
     "short": "images is damaged",
     "corrupt": "images is damaged",
     "web page": "images is damaged or another version: 42 bytes",

@@ -113,11 +113,13 @@ def _state(candidate: Candidate) -> str:
 
 
 def _notes(found: Sequence[Candidate], alike: Collection[str]) -> list[str]:
-    notes = ["★ best on the validation rows; the test rows chose nothing."]
+    notes = ["★ best on the validation rows."]
     if not any(c.is_winner for c in found):
         notes = ["No model ended well."]
     if any(c.shown.stem in alike and not c.is_winner for c in found):
-        notes.append("≈ no test tells it from ★ on the test rows (McNemar, Holm, level 0.05).")
+        notes.append(
+            "≈ not significantly different from ★ on the test rows (McNemar, Holm, level 0.05)."
+        )
     limited = [c for c in found if any(result.reached_limit for result in c.ok)]
     for candidate in limited:
         notes.append(limit_remedy(candidate))

@@ -96,7 +96,7 @@ _COLUMNS = (
 
 
 def _alike(context: ReportContext) -> set[str]:
-    """Return the stems of the results that no test tells from the winner."""
+    """Return the stems of the results that do not differ significantly from the winner."""
     return set(context.run.analyses.get("significance", {}).get("group", ()))
 
 

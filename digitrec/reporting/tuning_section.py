@@ -17,7 +17,7 @@ _N_SHOWN = 10
 
 
 def tuning_section(context: ReportContext) -> Content | None:
-    """Show what the searches gained, on rows that chose nothing, and their best candidates."""
+    """Show the gain of the searches on the test rows, and their best candidates."""
     if not context.run.tuning:
         return None
 

@@ -16,7 +16,6 @@ from typing import Annotated, Any
 import typer
 
 from benchmarks._common import run_app
-from benchmarks.frontier import winner_of
 from digitrec._files import write_text
 from digitrec.analyses import ReportContext
 from digitrec.datasets import DATASETS
@@ -101,7 +100,7 @@ def _peers(stored: dict[str, Any]) -> str:
 
 
 def _frontier(stored: dict[str, Any]) -> str:
-    best = winner_of(stored["results"])
+    best = stored["winner"]
     error, low, high = (
         percent(best[field]) for field in ("test_error", "test_error_low", "test_error_high")
     )

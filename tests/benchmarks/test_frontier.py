@@ -1,27 +1,24 @@
-"""The frontier benchmark on small data: every candidate, resuming, report and figure."""
+"""The frontier benchmark on small data: comparing means, resuming, the winner, the report."""
 
 import json
 
 import joblib
 import numpy as np
 import pytest
+from sklearn.metrics import log_loss
+from typer.testing import CliRunner
 
-from benchmarks._common import run_facts
-from benchmarks._frontier_candidates import TRIALS, candidates_for
-from benchmarks.frontier import (
-    frontier_figure,
-    measure,
-    measure_shortcut,
-    render_report,
-    run_trials,
-    winner_of,
-)
+import benchmarks.frontier
+from benchmarks._common import make_app
+from benchmarks._frontier_candidates import candidates_for
+from benchmarks._frontier_report import frontier_figure, render_report
+from benchmarks.frontier import Means, measure, measure_shortcut, score_winner
 from digitrec.datasets import load_dataset
-from digitrec.errors import DigitrecError
+from digitrec.evaluation.splits import validation_split
+from digitrec.models import MODELS
+from digitrec.preprocessing import FEATURES
 
-CANDIDATES = candidates_for("digits")
-# A committee and its members, and one more; the others differ in parameters only.
-NAMES = ["svm", "augmented_mlp", "virtual_svm", "committee"]
+NAMES = ["svm", "equal_width_svm"]
 
 
 @pytest.fixture(scope="module")
@@ -32,50 +29,104 @@ def small():
 @pytest.fixture(scope="module")
 def measured(small, tmp_path_factory):
     folder = tmp_path_factory.mktemp("frontier")
-    return folder, measure(small, NAMES, folder, 1, lambda line: None)
+    stored = measure(small, NAMES, folder, 1, lambda line: None)
+    stored["winner"] = score_winner(small, stored["results"][0]["members"], folder, 1)
+    return folder, stored
 
 
-def test_candidates_are_measured_and_saved(small, measured):
+@pytest.mark.parametrize("dataset", ["mnist", "fashion_mnist"])
+def test_candidates_are_models_with_features_of_the_registries(dataset):
+    for candidate in candidates_for(dataset).values():
+        known = MODELS[candidate.model].build(0).get_params()
+        assert set(dict(candidate.parameters)) <= set(known)
+        assert candidate.features in FEATURES
+
+
+def probabilities(n_rows, names="abc", seed=0):
+    rng = np.random.default_rng(seed)
+    codes = rng.integers(0, 4, n_rows)
+    found = {}
+    for name in names:
+        scores = rng.normal(size=(n_rows, 4)) + 2 * np.eye(4)[codes]
+        found[name] = (np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)).astype("f4")
+    return found, codes
+
+
+def test_every_mean_is_compared_on_the_same_rows():
+    found, codes = probabilities(500)
+    means = Means.of(found, codes, most_members=2)
+    assert means.members == [("a",), ("b",), ("c",), ("a", "b"), ("a", "c"), ("b", "c")]
+    for members, losses, wrong in zip(means.members, means.losses, means.wrong, strict=True):
+        mean = np.mean([found[name] for name in members], axis=0)
+        assert losses.mean() == pytest.approx(log_loss(codes, mean, labels=range(4)), rel=1e-4)
+        assert wrong.mean() == np.mean(mean.argmax(axis=1) != codes)
+    assert means.losses[means.best()].mean() == means.losses.mean(axis=1).min()
+
+
+def test_selection_bias_is_what_choosing_adds():
+    found, codes = probabilities(400, "abcdefgh")
+    assert Means.of(found, codes, most_members=1).selection_bias() > 0.002
+    # One candidate is not chosen: rows drawn and rows not drawn have the same error.
+    alone = Means.of({"a": found["a"]}, codes)
+    assert abs(alone.selection_bias(2000)) < 0.002
+
+
+def test_candidates_are_compared_on_rows_that_they_have_not_seen(small, measured):
     folder, stored = measured
-    assert [row["name"] for row in stored["results"]] == NAMES
-    for row in stored["results"]:
-        path = folder / "models" / f"{row['name']}-final-{row['key']}.joblib"
-        predicted = joblib.load(path).predict(small.X_test)
-        assert np.mean(predicted != small.y_test) == pytest.approx(row["test_error"])
-        assert row["test_error"] < 0.25
-        assert row["test_error_low"] <= row["test_error"] <= row["test_error_high"]
-        assert row["model_bytes"] == path.stat().st_size
+    split = validation_split(small.y_train, fraction=1 / 3)
+    assert (stored["n_fitted"], stored["n_held_out"]) == (len(split.train), len(split.validation))
+    assert stored["n_means"] == 3
+    assert sorted(len(row["members"]) for row in stored["results"]) == [1, 1, 2]
+    losses = [row["log_loss"] for row in stored["results"]]
+    assert losses == sorted(losses)
+    files = sorted(path.name.rpartition("-")[0] for path in (folder / "held_out").iterdir())
+    assert files == sorted(NAMES)
 
 
-def test_a_committee_averages_probabilities_and_adds_times(small, measured):
+def test_the_winner_is_the_mean_of_its_members_on_the_test_rows(small, measured):
     folder, stored = measured
-    keys = {row["name"]: row["key"] for row in stored["results"]}
-    models = {
-        name: joblib.load(folder / "models" / f"{name}-final-{keys[name]}.joblib")
-        for name in ("committee", *CANDIDATES["committee"].members)
-    }
-    probabilities = {n: model.predict_proba(small.X_test) for n, model in models.items()}
-    members = [probabilities[name] for name in CANDIDATES["committee"].members]
-    np.testing.assert_allclose(probabilities["committee"], np.mean(members, axis=0), atol=1e-5)
-    seconds = {row["name"]: row["fit_seconds"] for row in stored["results"]}
-    assert seconds["committee"] > seconds["virtual_svm"] + seconds["augmented_mlp"]
+    winner = stored["winner"]
+    assert winner["members"] == stored["results"][0]["members"]
+    found = [
+        joblib.load(next((folder / "models").glob(f"{name}-*.joblib")))
+        for name in winner["members"]
+    ]
+    mean = np.mean([model.predict_proba(small.X_test) for model, _ in found], axis=0)
+    assert np.mean(mean.argmax(axis=1) != small.y_test) == pytest.approx(winner["test_error"])
+    assert winner["fit_seconds"] == pytest.approx(sum(seconds for _, seconds in found))
+    assert winner["test_error_low"] <= winner["test_error"] <= winner["test_error_high"] < 0.3
 
 
-def test_measured_candidates_are_not_run_again(small, measured):
+def test_measured_candidates_are_not_fitted_again(small, measured):
     folder, stored = measured
     lines: list[str] = []
     again = measure(small, NAMES, folder, 1, lines.append)
-    assert again == stored
-    assert lines == [f"{name}: measured before" for name in NAMES]
+    assert again["results"] == stored["results"]
+    assert [line for line in lines if "before" in line] == [f"{n}: measured before" for n in NAMES]
 
 
-def test_the_winner_is_chosen_on_validation_rows():
-    rows = [
-        {"name": "a", "validation_error": 0.02, "test_error": 0.01, "fit_seconds": 1.0},
-        {"name": "b", "validation_error": 0.01, "test_error": 0.03, "fit_seconds": 9.0},
-        {"name": "c", "validation_error": 0.01, "test_error": 0.04, "fit_seconds": 5.0},
-    ]
-    assert winner_of(rows)["name"] == "c"
+def test_the_winner_is_timed_again_without_the_comparison(small, measured, monkeypatch):
+    folder, stored = measured
+    (folder / "results.json").write_text(json.dumps(stored), encoding="utf-8")
+    monkeypatch.setattr(benchmarks.frontier, "load_dataset", lambda *_, **__: small)
+    run = CliRunner().invoke(
+        make_app(benchmarks.frontier.main), ["--retime", "--output-dir", str(folder)]
+    )
+    assert run.exit_code == 0, run.output
+    again = json.loads((folder / "results.json").read_text(encoding="utf-8"))
+    assert again["results"] == stored["results"]
+    assert again["winner"]["test_error"] == stored["winner"]["test_error"]
+    assert again["winner"]["fit_seconds"] != stored["winner"]["fit_seconds"]
+    assert "stands for" in (folder / "report.md").read_text(encoding="utf-8")
+
+
+def test_times_alone_need_the_results_of_a_run(small, tmp_path, monkeypatch):
+    monkeypatch.setattr(benchmarks.frontier, "load_dataset", lambda *_, **__: small)
+    run = CliRunner().invoke(
+        make_app(benchmarks.frontier.main), ["--retime", "--output-dir", str(tmp_path)]
+    )
+    assert run.exit_code != 0
+    assert "run without it first" in str(run.exception)
 
 
 def test_report_and_figure_show_what_was_measured(small, measured):
@@ -85,62 +136,11 @@ def test_report_and_figure_show_what_was_measured(small, measured):
     stored = {**stored, "dataset": "mnist", "shortcut": shortcut}
     text = render_report(stored)
     for row in stored["results"]:
-        assert CANDIDATES[row["name"]].title in text
-        assert f"{row['test_error']:.2%}" in text
+        assert f"{row['held_out_error']:.3%}" in text
+    assert f"{stored['winner']['test_error']:.2%}" in text
     assert "LeNet-5" in text
     left, right = frontier_figure(stored).axes
-    for axes, field in ((left, "fit_seconds"), (right, "latency_ms")):
-        points = axes.collections[0].get_offsets()
-        expected = [[row[field], row["test_error"] * 100] for row in stored["results"]]
-        np.testing.assert_allclose(points, expected)
-
-
-def test_a_committee_needs_its_members(small, tmp_path):
-    with pytest.raises(DigitrecError, match="measure 'virtual_svm' in the same run"):
-        measure(small, ["committee"], tmp_path, 1, lambda line: None)
-    assert not (tmp_path / "results.json").exists()
-
-
-@pytest.mark.parametrize("facts", [{"fingerprint": "another"}, {}, {"shortcut": {}}])
-def test_results_of_other_data_or_code_are_not_reused(small, tmp_path, facts):
-    row = {"name": "svm", "test_error": 0.0, "key": "of earlier code"}
-    content = {"fingerprint": small.fingerprint, "results": [row], **facts}
-    (tmp_path / "results.json").write_text(json.dumps(content), encoding="utf-8")
-    stored = measure(small, ["svm"], tmp_path, 1, lambda line: None)
-    assert stored["fingerprint"] == small.fingerprint
-    assert stored["results"][0]["fit_seconds"] > 0
-    assert "shortcut" not in stored
-
-
-def test_trials_hold_their_images_out(small):
-    lines: list[str] = []
-    trials = run_trials(small, lines.append)
-    assert trials["n_train"] + trials["n_held_out"] <= len(small.X_train)
-    titles = [row["title"] for row in trials["rows"]]
-    assert titles == [trial.title for trial in TRIALS]
-    assert len(lines) == len(titles)
-    text = render_report({**_any_result(small), "trials": trials})
-    assert "affine jitter only" in text
-
-
-def _any_result(small):
-    row = {
-        "name": "svm",
-        "validation_error": 0.1,
-        "test_error": 0.1,
-        "test_error_low": 0.05,
-        "test_error_high": 0.2,
-        "fit_seconds": 1.0,
-        "predict_seconds": 1.0,
-        "latency_ms": 1.0,
-        "model_bytes": 1,
-        "n_threads": 1,
-    }
-    return {
-        "dataset": "mnist",
-        "n_train": 1,
-        "n_validation": 1,
-        "n_test": 1,
-        "results": [row],
-        **run_facts("frontier"),
-    }
+    points = left.collections[0].get_offsets()
+    expected = [[r["processor_seconds"], r["held_out_error"] * 100] for r in stored["results"]]
+    np.testing.assert_allclose(points, expected)
+    assert stored["winner"]["test_error"] * 100 in right.collections[1].get_offsets()[:, 0]

@@ -4,25 +4,12 @@ import functools
 
 import numpy as np
 import pytest
-from sklearn.base import clone
+from small_models import build_small
 
 from digitrec.datasets import load_dataset
 from digitrec.models import MODELS
 from digitrec.persistence import save_model
 from digitrec.preprocessing import DEFAULT_FEATURES, FEATURES, build_features, join_pipelines
-
-# Few trees and passes: the form of a model does not depend on their number.
-_NETWORK = {"n_epochs": 9, "n_components": 20, "hidden_layer_sizes": (32,)}
-_SMALL = {
-    "random_forest": {"n_estimators": 10},
-    "extra_trees": {"n_estimators": 10},
-    "hist_gradient_boosting": {"max_iter": 5},
-    "nystroem_svm": {"nystroem__n_components": 50},
-    "augmented_mlp": {**_NETWORK, "n_networks": 2},
-    "convolution_mlp": _NETWORK,
-    "virtual_svm": {"n_copies": 1, "n_components": 20},
-    "convolution_svm": {"n_copies": 1, "n_components": 20},
-}
 
 
 @pytest.fixture(scope="session")
@@ -44,9 +31,7 @@ def fitted(small_digits):
         spec = MODELS[name]
         if spec.features and features not in spec.features:
             features = spec.features[0]
-        model = clone(spec.build(0))
-        known = model.get_params()
-        model.set_params(**{k: v for k, v in _SMALL.get(name, {}).items() if k in known})
+        model = build_small(name)
         n_components = 20 if FEATURES[features].n_components else None
         steps = build_features(features, small_digits.image_shape, n_components=n_components)
         return join_pipelines(steps, model=model).fit(X, y)

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from digitrec.datasets import load_dataset, read_kaggle_csv
+from digitrec.datasets import load_dataset, read_kaggle_csv, tables
 from digitrec.errors import DatasetError
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (40, 9), dtype=np.uint8)
@@ -95,6 +95,16 @@ def test_wrong_column_count_is_named(tmp_path, row, n_values):
     lines = to_text().splitlines()
     lines[row] = ",".join(["1"] * n_values)
     with pytest.raises(DatasetError, match=rf"row {row} .*{n_values} values, expected 10"):
+        read_kaggle_csv(write(tmp_path, "\n".join(lines)), labelled=True)
+
+
+def test_rows_are_counted_over_all_parts_of_a_large_file(tmp_path, monkeypatch):
+    monkeypatch.setattr(tables, "CHUNK_VALUES", 70)  # 7 rows of 10 values
+    table = read_kaggle_csv(write(tmp_path, to_text()), labelled=True)
+    np.testing.assert_array_equal(table.X, PIXELS)
+    lines = to_text().splitlines()
+    lines[30] = lines[30].rsplit(",", 1)[0] + ",256"
+    with pytest.raises(DatasetError, match=r"row 30 \(line 31\), column 'pixel8': 256 is not"):
         read_kaggle_csv(write(tmp_path, "\n".join(lines)), labelled=True)
 
 

@@ -75,7 +75,10 @@ def test_rows_given_as_an_image_are_refused_with_the_remedy(recognizer, images):
 def test_pictures_784_pixels_wide_are_pictures(recognizer, images, index, height, inverted):
     image = Image.fromarray(images[0][index]).resize((784, height), Image.Resampling.BICUBIC)
     pixels = np.asarray(image)
-    recognizer.predict_digit(255 - pixels if inverted else pixels)
+    prediction = recognizer.predict_digit(255 - pixels if inverted else pixels)
+    left, top, right, bottom = prediction.box or (0, 0, 1, 1)
+    assert 0 <= left < right <= 784
+    assert 0 <= top < bottom <= height
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ from digitrec.inference.selection import (
 )
 
 ERROR = 0.02
-N_TRIALS = 400
+N_TRIALS = 200
 
 
 def calibrated(rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
@@ -43,11 +43,11 @@ def useless(rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
     return rng.random(n), rng.random(n) > 1.1 * ERROR
 
 
-@pytest.mark.parametrize("n", [200, 1000, 4000])
+@pytest.mark.parametrize("n", [200, 4000])
 @pytest.mark.parametrize("source", [calibrated, overconfident, useless])
 def test_the_promise_is_kept_as_often_as_it_says(source, n):
     rng = np.random.default_rng(n)
-    confidence, right = source(rng, 400_000)
+    confidence, right = source(rng, 100_000)
     broken = 0
     for _ in range(N_TRIALS):
         choice = choose_threshold(*source(rng, n), np.ones(n, bool), error=ERROR)

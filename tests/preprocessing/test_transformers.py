@@ -34,7 +34,6 @@ from digitrec.preprocessing import (
 TRANSFORMERS = [
     PixelScaler(),
     Deskew(),
-    Deskew(n_jobs=2),
     OrientedGradients(),
     EdgeMaps(),
     RemoveBackground(),

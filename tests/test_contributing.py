@@ -14,6 +14,15 @@ PAGE = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 CHANGES = dict(
     re.findall(r"^### (An? [\w ]+)\n.*?^```diff\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 )
+CHECK = """
+
+@check("note", "Few test rows")
+def small_test_set(context):
+    n = len(context.dataset.y_test)
+    if n >= 1000:
+        return None
+    return Finding(sentence=f"There are {n} test rows.", advice="Collect more.", numbers={"n": n})
+"""
 LOOK = """
 import digitrec
 from digitrec.datasets import DATASETS
@@ -28,6 +37,9 @@ assert c.answer_counts().shape == (1, 6)
 text = c.report("report").read_text(encoding="utf-8")
 assert "0 models never give one of the answers." in text, text
 assert "This report shows 1 results." in text
+sentence = c.checks().set_index("check").loc["small_test_set", "sentence"]
+assert sentence == "There are 180 test rows."
+assert sentence in text
 assert "low_digits" in DATASETS and "nearest_mean" in MODELS and "pixel_components" in FEATURES
 """
 
@@ -60,6 +72,8 @@ def test_each_change_works(tmp_path):
     shutil.copytree(ROOT / "digitrec", tmp_path / "digitrec", ignore=ignored)
     for change in CHANGES.values():
         _apply(change, tmp_path)
+    checks = tmp_path / "digitrec" / "analyses" / "checks" / "data.py"
+    checks.write_text(checks.read_text(encoding="utf-8") + CHECK, encoding="utf-8")
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", LOOK],
         cwd=tmp_path,

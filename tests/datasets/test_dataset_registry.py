@@ -1,9 +1,6 @@
 import gzip
 import hashlib
 import io
-import subprocess
-import sys
-import time
 import zipfile
 from dataclasses import replace
 
@@ -84,11 +81,9 @@ def test_mnist_5k_is_the_first_500_of_each_digit(offline):
     np.testing.assert_array_equal(y, mnist.y_train[rows])
 
 
-def test_mnist_is_the_known_set_and_loads_fast(offline):
+def test_mnist_is_the_known_set(offline):
     load_or_skip("mnist")
-    started = time.perf_counter()
     dataset = load_dataset("mnist")
-    assert time.perf_counter() - started < 3  # 0.3 s on a quiet machine
     assert list(dataset.y_train[:5]) == [5, 0, 4, 1, 9]
     assert list(dataset.y_test[:5]) == [7, 2, 1, 0, 4]
     assert dataset.X_train.mean() == pytest.approx(33.318, abs=1e-3)
@@ -220,14 +215,3 @@ def test_name_goes_before_a_folder_of_that_name(tmp_path, monkeypatch):
     assert load_dataset("digits").image_shape == (8, 8)
     with pytest.raises(DatasetError, match="neither the four IDX files"):
         load_dataset("./digits")
-
-
-def test_import_does_no_network_and_no_drawing():
-    code = (
-        "import socket, sys\n"
-        "def refuse(*args): raise AssertionError(args)\n"
-        "socket.getaddrinfo = socket.socket.connect = refuse\n"
-        "import digitrec.datasets\n"
-        "assert not {'matplotlib', 'requests'} & set(sys.modules)\n"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True)

@@ -605,26 +605,6 @@ def decode_grey(image: Image.Image) -> NDArray[Any]:
     return values if orientation is None else _turn(values, orientation)
 
 
-def decode_image(image: Image.Image) -> NDArray[np.uint8]:
-    """Return the upright grey values of an image, 0–255.
-
-    Parameters
-    ----------
-    image : PIL image
-        As `decode_grey` takes it.
-
-    Returns
-    -------
-    ndarray of uint8, shape (height, width)
-
-    Raises
-    ------
-    PixelError
-        If the values of an image of more than 8 bits have a scale that is not clear.
-    """
-    return to_uint8(decode_grey(image), what="the image's values")[0]
-
-
 def _deep_values(image: Image.Image) -> NDArray[Any] | None:
     """Return the values of an image of more than 8 bits a channel, else None."""
     if image.mode == "F":

@@ -12,10 +12,14 @@ from hypothesis.extra import numpy as hnp
 from PIL import Image
 
 from digitrec.errors import DigitrecError, PixelError
-from digitrec.pixels import decode_image, scale_dataset, to_ink_on_black, to_rows, to_uint8
+from digitrec.pixels import decode_grey, scale_dataset, to_ink_on_black, to_rows, to_uint8
 
 REAL = np.dtype("f8")
 FULL_IMAGES = hnp.arrays(np.uint8, (5, 7)).filter(lambda a: a.max() > 16)
+
+
+def decode_image(image):
+    return to_uint8(decode_grey(image), what="the image's values")[0]
 
 
 def ink(n=12, side=12, seed=0):

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from digitrec.analyses._report_context import ReportContext
 
 _MAX_COLUMNS = 8
+_MAX_PAIRS = 10
 _PAIRS_SHOWN = 3
 _PER_ROW = 10
 
@@ -60,7 +61,7 @@ def confused_pairs(
 
 
 def count_confused_pairs(
-    y_true: ArrayLike, predictions: Mapping[str, ArrayLike], n_classes: int, *, n_pairs: int = 10
+    y_true: ArrayLike, predictions: Mapping[str, ArrayLike], n_classes: int
 ) -> dict[str, Any]:
     """Count the errors of every model per pair of classes.
 
@@ -72,14 +73,12 @@ def count_confused_pairs(
         Predicted labels of each model, by its name.
     n_classes : int
         Number of classes.
-    n_pairs : int
-        Pairs to return: those with the most errors over all models.
 
     Returns
     -------
     dict
         JSON-safe. ``pairs``: ``first``, ``second`` (indices of classes) and ``counts`` (errors
-        by model), the most errors first; ``totals``: all errors by model.
+        by model) of ten pairs, the most errors first; ``totals``: all errors by model.
     """
     counts: dict[tuple[int, int], dict[str, int]] = {}
     totals = {}
@@ -88,7 +87,7 @@ def count_confused_pairs(
         totals[name] = sum(len(rows) for _, _, rows in pairs)
         for first, second, rows in pairs:
             counts.setdefault((first, second), dict.fromkeys(predictions, 0))[name] = len(rows)
-    most = sorted(counts, key=lambda pair: (-sum(counts[pair].values()), pair))[:n_pairs]
+    most = sorted(counts, key=lambda pair: (-sum(counts[pair].values()), pair))[:_MAX_PAIRS]
     return {
         "pairs": [{"first": i, "second": j, "counts": counts[i, j]} for i, j in most],
         "totals": totals,

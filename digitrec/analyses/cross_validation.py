@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from digitrec.datasets import Dataset
 
 DEFAULT_FOLDS = 5
+ALPHA = 0.05  # familywise level of the corrected t-tests
 
 
 def run(context: AnalysisContext) -> dict[str, Any]:
@@ -128,7 +129,6 @@ def compare_folds(
     n_folds: int,
     *,
     rope: float = 0.001,
-    alpha: float = 0.05,
 ) -> dict[str, Any]:
     """Compare every pair of models on the folds of a repeated cross-validation.
 
@@ -140,8 +140,6 @@ def compare_folds(
         Folds of one repeat.
     rope : float
         Half-width of the region of practical equivalence.
-    alpha : float
-        Level of the corrected t-tests over all pairs, 0–1.
 
     Returns
     -------
@@ -161,13 +159,13 @@ def compare_folds(
     ]
     for pair, p_adjusted in zip(pairs, holm([pair["p_value"] for pair in pairs]), strict=True):
         pair["p_adjusted"] = float(p_adjusted)
-        pair["significant"] = bool(p_adjusted < alpha)
+        pair["significant"] = bool(p_adjusted < ALPHA)
     n_scores = next((len(values) for values in arrays.values()), 0)
     return {
         "n_folds": n_folds,
         "n_repeats": n_scores // n_folds,
         "rope": rope,
-        "alpha": alpha,
+        "alpha": ALPHA,
         "models": [
             {
                 "name": name,

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from digitrec.analyses._report_context import ReportContext
 
 
+ALPHA = 0.05  # familywise level over all pairs
+
+
 def run(context: AnalysisContext) -> dict[str, Any]:
     """Compare all models on the test rows."""
     labels = context.labels()
@@ -43,11 +46,7 @@ def run(context: AnalysisContext) -> dict[str, Any]:
 
 
 def compare_predictions(
-    y_true: ArrayLike,
-    predictions: Mapping[str, ArrayLike],
-    best: str,
-    *,
-    alpha: float = 0.05,
+    y_true: ArrayLike, predictions: Mapping[str, ArrayLike], best: str
 ) -> dict[str, Any]:
     """Compare all models on the same test rows.
 
@@ -59,8 +58,6 @@ def compare_predictions(
         Predicted labels of each model, by its name.
     best : str
         Name of the model that won on validation data, which the test rows did not choose.
-    alpha : float
-        Chance, 0–1, of calling any pair different where none is.
 
     Returns
     -------
@@ -86,7 +83,7 @@ def compare_predictions(
     ]
     for pair, p_adjusted in zip(pairs, holm([pair["p_value"] for pair in pairs]), strict=True):
         pair["p_adjusted"] = float(p_adjusted)
-        pair["significant"] = bool(p_adjusted < alpha)
+        pair["significant"] = bool(p_adjusted < ALPHA)
     group, better = [best], []
     for pair in pairs:
         if best not in (pair["first"], pair["second"]):
@@ -100,7 +97,7 @@ def compare_predictions(
     cochran = cochran_test(np.column_stack(list(right.values()))) if len(right) > 1 else None
     return {
         "n": len(truth),
-        "alpha": alpha,
+        "alpha": ALPHA,
         "best": best,
         "cochran": None if cochran is None else asdict(cochran),
         "pairs": pairs,

@@ -48,8 +48,6 @@ def assemble_dataset(
     where: str,
     class_names: Sequence[str] | None = None,
     notes: Sequence[str] = (),
-    license: str = "unknown",
-    groups_train: NDArray[np.int64] | None = None,
 ) -> Dataset:
     """Bring images to one scale and polarity, number the classes, and split where no test is given.
 
@@ -57,7 +55,7 @@ def assemble_dataset(
     ----------
     train, test : RawPart
         Without `test`, a stratified fifth of `train` is held out.
-    name, source, license : str
+    name, source : str
         As in `Dataset`.
     where : str
         Path of the data, for messages.
@@ -65,8 +63,6 @@ def assemble_dataset(
         Names of all classes where some may have no image; by default those of the labels.
     notes : sequence of str
         What the loader has to say; put before the notes made here.
-    groups_train : ndarray of int64, optional
-        Writer of each row of `train`; only kept with `test`.
 
     Raises
     ------
@@ -102,9 +98,8 @@ def assemble_dataset(
         image_shape=(X_train.shape[1], X_train.shape[2]),
         label_names=names,
         source=source,
-        license=license,
+        license="unknown",
         has_fixed_test=test is not None,
-        groups_train=groups_train if test is not None else None,
         warnings=tuple(dict.fromkeys(notes)),
     )
 

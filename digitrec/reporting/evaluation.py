@@ -10,8 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from digitrec._files import write_json, write_text
-from digitrec.rendering.markdown import MISSING, escape, number, percent, table
-from digitrec.rendering.style import MAX_CLASSES_SHOWN
+from digitrec.rendering.markdown import escape, number, percent, table
+from digitrec.rendering.style import MAX_CLASSES_SHOWN, save_figure
+from digitrec.reporting.model_figures import confusion_figure
+from digitrec.reporting.model_sections import class_table
 
 
 def render_evaluation(
@@ -44,18 +46,12 @@ def render_evaluation(
     if metrics["log_loss"] is not None:
         lines.append(f"- log loss: {number(metrics['log_loss'], 4)}")
     names = [escape(name) for name in label_names]
-    per_class = [
-        [escape(row["label"]),
-         *(percent(row[k]) if row["support"] else MISSING for k in ("precision", "recall", "f1")),
-         f"{row['support']:,}"]
-        for row in metrics["per_class"]
-    ]  # fmt: skip
     parts = [
         f"# {escape(title)}",
         *([f"> **Warning:** {escape(note)}"] if note else []),
         "\n".join(lines),
         "## Classification report, %",
-        table(["class", "precision", "recall", "F1", "rows"], per_class, "lrrrr"),
+        class_table(metrics["per_class"]),
         *_confusion(names, np.asarray(metrics["confusion"])),
     ]
     return "\n\n".join(parts) + "\n"
@@ -98,9 +94,6 @@ def write_evaluation(
     part : {"test", "train", "all"}
         Rows that were scored: the figures in the JSON file are called after them.
     """
-    from digitrec.rendering.style import save_figure
-    from digitrec.reporting.model_figures import confusion_figure
-
     folder = Path(folder)
     text = render_evaluation(title, metrics, label_names, note=note)
     facts = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -81,7 +82,10 @@ def _model_content(context: ReportContext, row: Row) -> Content:
         which = ""
         if len(result.per_class) > MAX_CLASSES_SHOWN:
             which = f", the {MAX_CLASSES_SHOWN} hardest of {len(result.per_class)} classes"
-        parts += [f"Classification report on the test rows, %{which}:", _class_table(result)]
+        parts += [
+            f"Classification report on the test rows, %{which}:",
+            class_table(result.per_class),
+        ]
     parts += ["Parameters:", _parameter_table(result.parameters)]
     return Content.of(*parts)
 
@@ -176,28 +180,29 @@ def _worst_pairs(context: ReportContext, result: Result) -> str:
     return f"Most frequent errors (true class as predicted class): {', '.join(pairs)}."
 
 
-def _class_table(result: Result) -> str:
-    present = [entry for entry in result.per_class if entry["support"]]
-    # Without test images a class has no scores.
-    shown = result.per_class
+def class_table(per_class: Sequence[Mapping[str, Any]]) -> str:
+    """Return precision, recall and F1 of each class, or of the hardest of very many, and means."""
+    tested = [entry for entry in per_class if entry["support"]]
+    shown = per_class
     if len(shown) > MAX_CLASSES_SHOWN:
-        hardest = sorted(present, key=lambda entry: entry["f1"])[:MAX_CLASSES_SHOWN]
+        hardest = sorted(tested, key=lambda entry: entry["f1"])[:MAX_CLASSES_SHOWN]
         shown = [entry for entry in shown if entry in hardest]
+    fields = ("precision", "recall", "f1")
     rows = [
         [
             escape(entry["label"]),
-            *(percent(entry[k]) if entry["support"] else MISSING
-              for k in ("precision", "recall", "f1")),
+            # Without test rows a class has no scores.
+            *(percent(entry[field]) if entry["support"] else MISSING for field in fields),
             f"{entry['support']:,}",
         ]
         for entry in shown
-    ]  # fmt: skip
-    support = [entry["support"] for entry in present]
+    ]
+    support = [entry["support"] for entry in tested]
     for name, weights in (("macro average", None), ("weighted average", support)):
-        if present:
+        if tested:
             averages = [
-                percent(float(np.average([entry[field] for entry in present], weights=weights)))
-                for field in ("precision", "recall", "f1")
+                percent(float(np.average([entry[field] for entry in tested], weights=weights)))
+                for field in fields
             ]
             rows.append([f"*{name}*", *averages, f"{sum(support):,}"])
     return table(["class", "precision", "recall", "F1", "rows"], rows, "lrrrr")

@@ -64,7 +64,6 @@ def correlated_test(
     n_folds: int,
     *,
     rope: float = 0.001,
-    confidence: float = 0.95,
 ) -> CorrelatedTest:
     """Compare the scores of two models on the folds of a repeated cross-validation.
 
@@ -77,8 +76,6 @@ def correlated_test(
     rope : float
         Half-width of the region of practical equivalence, in units of the score: differences
         smaller than this do not matter. 0.001 is 0.1 percentage points of accuracy.
-    confidence : float
-        Level of the interval, 0–1.
 
     Returns
     -------
@@ -115,7 +112,7 @@ def correlated_test(
     error = deviation * math.sqrt(1 / n + 1 / (n_folds - 1))
     # scipy.stats.t would build a distribution object for each of many pairs.
     below, above = stdtr(n - 1, (np.array([-rope, rope]) - mean) / error)
-    half_width = error * stdtrit(n - 1, 0.5 + confidence / 2)
+    half_width = error * stdtrit(n - 1, 0.975)
     return CorrelatedTest(
         difference=mean,
         low=float(mean - half_width),

@@ -66,17 +66,13 @@ class CochranTest:
     effect_size: float
 
 
-def mcnemar_test(
-    first_right: ArrayLike, second_right: ArrayLike, *, confidence: float = 0.95
-) -> PairedTest:
+def mcnemar_test(first_right: ArrayLike, second_right: ArrayLike) -> PairedTest:
     """Compare two classifiers by the rows that only one of them got right.
 
     Parameters
     ----------
     first_right, second_right : array-like of bool, shape (n_samples,)
         Whether each classifier got each row right.
-    confidence : float
-        Level of the interval of the difference, 0–1.
 
     Returns
     -------
@@ -98,7 +94,7 @@ def mcnemar_test(
     only_first = int(np.count_nonzero(first & ~second))
     only_second = int(np.count_nonzero(second & ~first))
     discordant = only_first + only_second
-    low, high = paired_difference_interval(only_first, only_second, first.size, confidence)
+    low, high = paired_difference_interval(only_first, only_second, first.size)
     return PairedTest(
         n=first.size,
         only_first=only_first,

@@ -16,8 +16,11 @@ from scipy.stats import chi2, f, rankdata, studentized_range
 
 from digitrec.errors import ConfigurationError
 
+ALPHA = 0.05
+"""Level of significance over all pairs."""
 
-def nemenyi_critical_difference(n_models: int, n_datasets: int, alpha: float = 0.05) -> float:
+
+def nemenyi_critical_difference(n_models: int, n_datasets: int, alpha: float = ALPHA) -> float:
     """Return by how much two mean ranks must differ to be significant by Nemenyi's test.
 
     Parameters
@@ -33,7 +36,7 @@ def nemenyi_critical_difference(n_models: int, n_datasets: int, alpha: float = 0
 
 
 def compare_over_datasets(
-    scores: ArrayLike, models: list[str], datasets: list[str], *, alpha: float = 0.05
+    scores: ArrayLike, models: list[str], datasets: list[str]
 ) -> dict[str, Any]:
     """Compare models by their ranks over several datasets.
 
@@ -43,8 +46,6 @@ def compare_over_datasets(
         Higher is better; equal scores share their mean rank.
     models, datasets : list of str
         Names of the columns and rows of `scores`; at least two of each.
-    alpha : float
-        Level, 0–1.
 
     Returns
     -------
@@ -82,7 +83,7 @@ def compare_over_datasets(
         f_statistic = (n_datasets - 1) * chi_square / (largest - chi_square)
         degrees = (n_models - 1, (n_models - 1) * (n_datasets - 1))
         f_p_value = float(f.sf(f_statistic, *degrees))
-    critical = nemenyi_critical_difference(n_models, n_datasets, alpha)
+    critical = nemenyi_critical_difference(n_models, n_datasets)
     pairs = []
     for i, j in itertools.combinations(range(n_models), 2):
         difference = float(mean_ranks[i] - mean_ranks[j])
@@ -102,7 +103,7 @@ def compare_over_datasets(
         "models": models,
         "datasets": datasets,
         "scores": scores.tolist(),
-        "alpha": alpha,
+        "alpha": ALPHA,
         "mean_ranks": mean_ranks.tolist(),
         "chi_square": chi_square,
         "p_value": float(chi2.sf(chi_square, n_models - 1)),

@@ -242,7 +242,7 @@ def difference_figure(
     return matrix_figure(
         labels,
         np.where(significant, values, 0.0),
-        [[f"{100 * cell[0]:+.2f}" if cell else "" for cell in row] for row in cells],
+        [[points(cell[0]) if cell else "" for cell in row] for row in cells],
         significant & (np.abs(norm(values) - 0.5) > 0.33),
         title="Difference in test accuracy",
         axis_label="points of the row minus those of the column; white: not significant",

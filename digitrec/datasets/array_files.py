@@ -14,8 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from digitrec.datasets._dataset import Dataset
-from digitrec.datasets.assemble import RawPart, assemble_dataset
-from digitrec.datasets.bounds import check_memory
+from digitrec.datasets.assemble import RawPart, assemble_dataset, check_memory
 from digitrec.datasets.columns import shorten, square_shape
 from digitrec.errors import DatasetError
 
@@ -75,11 +74,8 @@ def load_array_file(path: Path) -> Dataset:
     elif validation is not None:
         train = _joined(path, train, validation)
         notes.append("The validation images were added to the training images.")
-    if test is not None and test.arrays[0].shape[1:] != train.arrays[0].shape[1:]:
-        raise DatasetError(f"{path}: test images have another size than training images")
     return assemble_dataset(
-        train,
-        test,
+        [train] if test is None else [train, test],
         name=path.stem,
         source=f"file: {path.name}",
         where=str(path),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import psutil
 from numpy.typing import NDArray
 
 from digitrec.datasets._dataset import Dataset
@@ -16,6 +17,9 @@ from digitrec.datasets.orientation import is_transposed
 from digitrec.datasets.splits import split_rows
 from digitrec.errors import DatasetError, DigitrecError
 from digitrec.pixels import scale_dataset, to_ink_on_black
+
+MEMORY_SHARE = 0.8
+"""Share of the free memory that the pixels of a dataset may take; features need the rest."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,9 +43,31 @@ class RawPart:
         return self.images if isinstance(self.images, list) else [self.images]
 
 
+def check_memory(n_bytes: float, what: str) -> None:
+    """Refuse data that are larger than the memory that is free.
+
+    Parameters
+    ----------
+    n_bytes : float
+        What reading the data takes, in bytes.
+    what : str
+        Name of the data for the message.
+
+    Raises
+    ------
+    DatasetError
+        If it is more than `MEMORY_SHARE` of the free memory.
+    """
+    free = psutil.virtual_memory().available
+    if n_bytes > MEMORY_SHARE * free:
+        raise DatasetError(
+            f"{what} is too large: reading it takes about {n_bytes / 1e9:,.1f} GB, "
+            f"{free / 1e9:,.1f} GB of memory are free; give fewer rows"
+        )
+
+
 def assemble_dataset(
-    train: RawPart,
-    test: RawPart | None,
+    parts: Sequence[RawPart],
     *,
     name: str,
     source: str,
@@ -53,8 +79,8 @@ def assemble_dataset(
 
     Parameters
     ----------
-    train, test : RawPart
-        Without `test`, a stratified fifth of `train` is held out.
+    parts : one or two RawPart
+        Training and test images; without test images a stratified fifth is held out.
     name, source : str
         As in `Dataset`.
     where : str
@@ -67,16 +93,20 @@ def assemble_dataset(
     Raises
     ------
     DatasetError
-        If the pixels have no clear scale, all images are alike, or there are too few classes or
-        images.
+        If the images differ in size or have no clear scale, all are equal, or there are too few
+        classes or images.
     """
     notes = list(notes)
-    parts = [train] if test is None else [train, test]
+    sizes = [" x ".join(map(str, part.arrays[0].shape[1:])) for part in parts]
+    if sizes[0] != sizes[-1]:
+        raise DatasetError(
+            f"{where}: test images have another size, {sizes[-1]}, than training images, {sizes[0]}"
+        )
     try:
         names, codes, label_notes = _number_classes([part.labels for part in parts], class_names)
         stacks, image_notes = prepare_images([part.arrays for part in parts], codes, names)
         notes += [*label_notes, *image_notes]
-        if test is None:
+        if len(parts) == 1:
             train_rows, test_rows = split_rows(codes[0], names)
             stacks = [stacks[0][train_rows], stacks[0][test_rows]]
             codes = [codes[0][train_rows], codes[0][test_rows]]
@@ -99,7 +129,7 @@ def assemble_dataset(
         label_names=names,
         source=source,
         license="unknown",
-        has_fixed_test=test is not None,
+        has_fixed_test=len(parts) > 1,
         warnings=tuple(dict.fromkeys(notes)),
     )
 

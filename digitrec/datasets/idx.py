@@ -17,7 +17,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from digitrec.datasets.bounds import check_memory
+from digitrec.datasets.assemble import check_memory
 from digitrec.errors import DatasetError
 
 #: The four files of the MNIST family, in the order train images, train labels, test images,

@@ -46,19 +46,12 @@ def load_idx_folder(folder: Path) -> Dataset:
         notes.append("There are no test files; a fifth of the images was held out for testing.")
     else:
         parts.append(_read_part(found[IDX_FILES[2]], found[IDX_FILES[3]]))
-        shapes = [part.arrays[0].shape[1:] for part in parts]
-        if shapes[0] != shapes[1]:
-            raise DatasetError(
-                f"sizes disagree: images of {found[IDX_FILES[0]]} are {shapes[0]}, "
-                f"of {found[IDX_FILES[2]]} {shapes[1]}"
-            )
     letters = max(int(np.max(np.asarray(part.labels))) for part in parts) > 9
     if letters and found[IDX_FILES[0]].name.lower().startswith("emnist"):
         parts = [RawPart(part.arrays[0].transpose(0, 2, 1), part.labels) for part in parts]
         notes.append("EMNIST stores its images column by column; they were turned upright.")
     return assemble_dataset(
-        parts[0],
-        None if missing else parts[1],
+        parts,
         name=folder.resolve().name,
         source=f"folder: {folder.resolve().name}",
         where=str(folder),

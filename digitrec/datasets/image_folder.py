@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from digitrec.datasets._dataset import Dataset
-from digitrec.datasets.assemble import RawPart, assemble_dataset, natural_order
-from digitrec.datasets.bounds import check_memory
+from digitrec.datasets.assemble import RawPart, assemble_dataset, check_memory, natural_order
 from digitrec.datasets.columns import shorten
 from digitrec.datasets.labels import digit_of_name, digits_of_names
 from digitrec.errors import DatasetError
@@ -94,22 +93,8 @@ def load_image_folder(folder: Path) -> Dataset:
     if test and set(test.classes) != set(part.classes):
         notes += _agree_on_digits(part, test)
     names = _class_order({*part.classes, *(test.classes if test else ())})
-    train_raw = _decode(part, names)
-    test_raw = _decode(test, names) if test else None
-    shapes = {
-        raw.arrays[0].shape[1:]: files
-        for raw, files in ((train_raw, part), (test_raw, test))
-        if raw and files
-    }
-    if len(shapes) > 1:
-        (first, a), (second, b) = shapes.items()
-        raise DatasetError(
-            f"{b.roots[0]} has images of another size, {second[1]}x{second[0]}, than "
-            f"{a.roots[0]}, {first[1]}x{first[0]}"
-        )
     return assemble_dataset(
-        train_raw,
-        test_raw,
+        [_decode(files, names) for files in (part, test) if files],
         name=folder.resolve().name,
         source=f"image folder: {folder.resolve().name}",
         where=str(folder),

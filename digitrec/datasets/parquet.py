@@ -13,8 +13,7 @@ from PIL import Image
 
 from digitrec._optional import import_optional
 from digitrec.datasets._dataset import Dataset
-from digitrec.datasets.assemble import RawPart, assemble_dataset
-from digitrec.datasets.bounds import check_memory
+from digitrec.datasets.assemble import RawPart, assemble_dataset, check_memory
 from digitrec.datasets.columns import LABEL_NAMES, arrange_columns, shorten
 from digitrec.errors import DatasetError
 from digitrec.pixels import decode_grey
@@ -41,12 +40,8 @@ def load_parquet(train: Sequence[Path], test: Sequence[Path] = (), name: str = "
     """
     notes: list[str] = []
     parts = [_read_files(files, notes) for files in (train, test) if files]
-    shapes = [part.arrays[0].shape[1:] for part in parts]
-    if shapes[0] != shapes[-1]:
-        raise DatasetError(f"{test[0]} has images of another size than {train[0]}")
     return assemble_dataset(
-        parts[0],
-        parts[1] if len(parts) > 1 else None,
+        parts,
         name=name or train[0].name.split(".")[0],
         source=f"file: {train[0].name}",
         where=str(train[0]),

@@ -19,7 +19,7 @@ from digitrec.datasets.image_folder import (
 )
 from digitrec.datasets.labels import digit_of_name
 from digitrec.datasets.parquet import load_parquet
-from digitrec.datasets.tables import has_label, load_table, load_tables
+from digitrec.datasets.tables import has_label, load_tables
 from digitrec.errors import DatasetError
 
 MAX_DEPTH = 3
@@ -59,7 +59,7 @@ def load_path(path: Path) -> Dataset:
     if path.suffix.lower() == ".parquet":
         return load_parquet([path])
     if _is_table(path):
-        return load_table(path)
+        return load_tables(path)
     if path.suffix.lower() in (".pkl", ".pickle", ".joblib") or ".pkl" in path.suffixes:
         raise DatasetError(
             f"{path} is a pickle, which can run any program when it is opened; save the arrays "
@@ -162,7 +162,7 @@ def _load_table_folder(folder: Path, tables: list[Path]) -> Dataset:
     table = train[0] if train else tables[0]
     if test and test[0] != table and has_label(test[0]):
         return load_tables(table, test[0], name=_name(folder))
-    dataset = load_tables(table, None, name=_name(folder))
+    dataset = load_tables(table, name=_name(folder))
     if test and test[0] != table:
         # Kaggle's test.csv.
         note = f"{test[0].name} has no labels; a fifth of {table.name} was held out for testing."

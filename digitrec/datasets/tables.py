@@ -15,8 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from digitrec.datasets._dataset import Dataset
-from digitrec.datasets.assemble import RawPart, assemble_dataset
-from digitrec.datasets.bounds import check_memory
+from digitrec.datasets.assemble import RawPart, assemble_dataset, check_memory
 from digitrec.datasets.columns import LABEL_NAMES, Columns, arrange_columns, shorten, square_shape
 from digitrec.datasets.text_files import READ_ERRORS, is_compressed, open_text
 from digitrec.errors import DatasetError, DigitrecError
@@ -131,27 +130,17 @@ def read_kaggle_csv(path: str | os.PathLike[str], labelled: bool) -> KaggleTable
     )
 
 
-def load_table(path: Path) -> Dataset:
-    """Load a labelled table as a dataset, with a stratified fifth held out for testing.
+def load_tables(train: Path, test: Path | None = None, name: str = "") -> Dataset:
+    """Load a table for training and one for testing, or hold out a stratified fifth.
 
     Raises
     ------
     DatasetError
         As `read_table` does, or if the rows are no dataset.
     """
-    return load_tables(path, None)
-
-
-def load_tables(train: Path, test: Path | None, name: str = "") -> Dataset:
-    """Load a table for training and, where given, one for testing."""
     parts = [read_table(path, True) for path in (train, test) if path is not None]
-    shapes = [part.images.shape[1:] for part in parts]
-    if shapes[0] != shapes[-1]:
-        raise DatasetError(f"{test} has images of another size than {train}")
-    raw = [RawPart(part.images, _labels(part)) for part in parts]
     return assemble_dataset(
-        raw[0],
-        raw[1] if len(raw) > 1 else None,
+        [RawPart(part.images, _labels(part)) for part in parts],
         name=name or re.split(r"\.(?:csv|tsv|txt|tab|data)\b", train.name.lower())[0] or "table",
         source=f"file: {train.name}" + (f" and {test.name}" if test is not None else ""),
         where=str(train),

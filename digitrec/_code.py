@@ -1,4 +1,4 @@
-"""What code a result depends on: one rule of invalidation for everything that is cached.
+"""The code that a result depends on: one rule of invalidation for all caches.
 
 A result depends on the source of the classes and functions that made it, on every module that
 those import, and on the versions of the libraries that these import. Modules of digitrec and of
@@ -30,8 +30,8 @@ _DISTRIBUTIONS = {
     "PIL": ("pillow",),
     "tensorflow": ("tensorflow", "tensorflow-cpu"),
 }
-# What computes for a library without being imported by name where the library is used.
-_BELOW = {"keras": ("tensorflow", "jax", "torch"), "sklearn": ("numpy", "scipy")}
+# Libraries that another one uses without being imported by the code that uses it.
+_INDIRECT = {"keras": ("tensorflow", "jax", "torch"), "sklearn": ("numpy", "scipy")}
 _PACKAGE = __name__.partition(".")[0]
 
 
@@ -51,8 +51,8 @@ def cache_key(facts: Mapping[str, Any], *roots: Any, length: int = 16) -> str:
     Returns
     -------
     str
-        Another one whenever a fact, a line of source that a root depends on, or the version of a
-        library that it imports is another.
+        Changes whenever a fact, a line of source that a root depends on, or the version of a
+        library that it imports changes.
 
     Examples
     --------
@@ -66,7 +66,7 @@ def cache_key(facts: Mapping[str, Any], *roots: Any, length: int = 16) -> str:
 
 
 def code_facts(*roots: Any) -> dict[str, dict[str, str]]:
-    """Return what roots depend on.
+    """Return the modules, values and libraries that roots depend on.
 
     Returns
     -------
@@ -87,7 +87,7 @@ def code_facts(*roots: Any) -> dict[str, dict[str, str]]:
                 values[f"{part.__module__}.{part.__qualname__}"] = _digest_by_value(part)
     modules, libraries = _closure(start)
     for library in list(libraries):
-        libraries.update(_BELOW.get(library, ()))
+        libraries.update(_INDIRECT.get(library, ()))
     versions = {name: version for name in sorted(libraries) if (version := _version(name))}
     return {"modules": modules, "values": values, "libraries": versions}
 
@@ -95,8 +95,8 @@ def code_facts(*roots: Any) -> dict[str, dict[str, str]]:
 def describe_value(value: Any) -> Any:
     """Return a parameter's value as JSON-safe data that is the same in every process.
 
-    Arrays are hashed, functions and classes named (their code counts by `cache_key`), and no
-    memory address is shown.
+    Arrays are hashed; functions and classes are named (`cache_key` covers their code); no memory
+    addresses occur.
     """
     if value is None or isinstance(value, (bool, int, str)):
         return value
@@ -176,7 +176,7 @@ def _closure(start: Iterable[str]) -> tuple[dict[str, str], set[str]]:
 
 @functools.lru_cache(maxsize=1024)
 def _imports(source: bytes, name: str, is_package: bool) -> tuple[str, ...]:
-    """Return the modules that a module imports, wherever in it, those for type checkers aside."""
+    """Return the modules that a module imports anywhere, except for type checkers."""
     found: set[str] = set()
     waiting: list[ast.AST] = [ast.parse(source)]
     while waiting:
@@ -188,7 +188,7 @@ def _imports(source: bytes, name: str, is_package: bool) -> tuple[str, ...]:
             found.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             base = _absolute(node, name, is_package)
-            found.update(_home(base, alias.name) for alias in node.names)
+            found.update(_defining_module(base, alias.name) for alias in node.names)
         elif isinstance(node, ast.Call):
             found.update(_imported_by_call(node))
         waiting += ast.iter_child_nodes(node)
@@ -214,25 +214,24 @@ def _absolute(node: ast.ImportFrom, name: str, is_package: bool) -> str:
     return ".".join([*parts, *([node.module] if node.module else [])])
 
 
-def _home(module: str, name: str, depth: int = 0) -> str:
-    """Return the module that a name imported from a module or package stands in.
+def _defining_module(module: str, name: str, depth: int = 0) -> str:
+    """Return the module that defines a name which is imported from a module or package.
 
-    A package hands on names of its modules: only the module that a name comes from counts, not
-    all others of the package.
+    Of a package that re-exports names only the defining module counts.
     """
     path = _own_file(module)
     if path is None or path.name != "__init__.py" or depth > 8:
         return module
     if _own_file(f"{module}.{name}") is not None:
         return f"{module}.{name}"
-    handed_on = _handed_on(path.read_bytes(), module)
-    if name in handed_on:
-        return _home(*handed_on[name], depth + 1)
+    reexported = _reexported(path.read_bytes(), module)
+    if name in reexported:
+        return _defining_module(*reexported[name], depth + 1)
     return module
 
 
 @functools.lru_cache(maxsize=256)
-def _handed_on(source: bytes, package: str) -> dict[str, tuple[str, str]]:
+def _reexported(source: bytes, package: str) -> dict[str, tuple[str, str]]:
     """Return the module and the name there of each name that a package's ``__init__`` imports."""
     found = {}
     for node in ast.walk(ast.parse(source)):
@@ -287,7 +286,7 @@ def _has_source(module: str) -> bool:
     if _own_file(module) is not None:
         return True
     found = sys.modules.get(module)
-    # A library has a file, or is compiled; what was typed into an interpreter has neither.
+    # A library has a file, or is compiled; code typed into an interpreter has neither.
     return found is not None and (
         getattr(found, "__file__", None) is not None or getattr(found, "__spec__", None) is not None
     )
@@ -304,7 +303,7 @@ def _version(package: str) -> str | None:
 
 
 def _digest_by_value(part: Any) -> str:
-    """Hash a class or function by what it does: its code, and what it takes from its module."""
+    """Hash the code of a class or function, and of what it uses of its module."""
     digest = hashlib.sha256()
     seen: set[int] = set()
 

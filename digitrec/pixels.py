@@ -442,7 +442,7 @@ def _dataset_scale(array: NDArray[Any], what: str) -> _Scale:
         image = int(np.argmax(largest > 255))
         raise PixelError(
             f"{what} of image {image} reach {largest[image]:g}, those of most others are not "
-            "above 255; mend or leave out such images"
+            "above 255; correct or leave out such images"
         )
     return _Scale("deep", low, high)
 

@@ -39,7 +39,7 @@ class AnalysisContext:
     dataset : Dataset
         The data of the run.
     results : tuple of Result
-        Results of the jobs that ended well.
+        Results of the jobs that succeeded.
     winner : str or None
         `Result.key` of the winner.
     store : JobStore
@@ -60,7 +60,7 @@ class AnalysisContext:
         The job of each result by `Result.key`: its `model_spec` and `feature_spec` build the model
         and the features anew, those of the caller included.
     failed : tuple of Result
-        Results of the jobs that did not end well.
+        Results of the jobs that failed.
     tuning : tuple of dict
         Records of the searches over parameters; see `digitrec.evaluation.tuning.Tuning`.
     """
@@ -262,7 +262,7 @@ class AnalysisOutcome(NamedTuple):
     Attributes
     ----------
     outputs : dict
-        Output of each that ended well, by name.
+        Output of each that succeeded, by name.
     failures : dict of str to str
         Why another has none, in one line, by name.
     """

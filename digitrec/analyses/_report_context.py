@@ -89,7 +89,7 @@ class Row:
     features, model : str
         Registry keys.
     results : tuple of Result
-        Results that ended well, by seed.
+        Results that succeeded, by seed.
     failures : tuple of Result
         Results that did not.
     is_winner : bool

@@ -219,7 +219,7 @@ def section(context: ReportContext) -> Content | None:
                 f"{', '.join(scores)}.",
                 "Weights of logistic regression: ink on orange speaks for the class, ink on blue "
                 "against it; one scale for all classes. Forest: mean decrease of impurity in "
-                "trees that tell the class from all others, and in those that tell all apart.",
+                "one-vs-rest trees and in trees for all classes.",
                 classes.markdown,
                 "First layer of the MLP: ink on orange excites a hidden unit, ink on blue "
                 "silences it; each unit on its own scale.",

@@ -382,10 +382,10 @@ def _compare_on(
         )
     _publish(found.run, folder, data, view, anew=bool(arguments["force"]))
     if found.interrupted:
-        view.warning("stopped; the same command goes on where it stopped")
+        view.warning("stopped; the same command continues the run")
         raise typer.Exit(INTERRUPTED)
     if found.run.winner is None:
-        raise DigitrecError(f"no model ended well; the reasons are in {folder / 'report.md'}")
+        raise DigitrecError(f"no model succeeded; the reasons are in {folder / 'report.md'}")
     return found
 
 
@@ -522,7 +522,7 @@ def _rebuild(folder: Path, view: ProgressView) -> Run:
 
 
 def _find_data(run: Run, view: ProgressView) -> Dataset | None:
-    """Return the data that a saved run was made on, or None where they are not at hand."""
+    """Return the data that a saved run was made on, or None where they cannot be loaded."""
     from digitrec._files import cache_dir
     from digitrec.datasets import load_dataset
     from digitrec.evaluation.shared import SharedData
@@ -555,7 +555,7 @@ def run_command(app: Callable[..., Any], arguments: list[str] | None = None) -> 
     from digitrec._platform import replace_unknown_characters
 
     replace_unknown_characters()
-    # A batch system's polite end is an interruption like Ctrl-C.
+    # SIGTERM, as batch systems send it, interrupts like Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         app(arguments, standalone_mode=True)

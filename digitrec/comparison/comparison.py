@@ -46,7 +46,7 @@ class Comparison:
     folder : pathlib.Path
         Where its files lie.
     dataset : Dataset or None
-        The data, where they are at hand.
+        The data, where they are loaded.
     plot : Plots
         The figures.
     experiment : Experiment or None
@@ -81,14 +81,14 @@ class Comparison:
 
     @property
     def best_name(self) -> str | None:
-        """Name of the winner, chosen on the validation rows; None where no model ended well."""
+        """Name of the winner, chosen on the validation rows; None where no model succeeded."""
         return next((c.name for c in self._candidates if c.is_winner), None)
 
     @property
     def best_estimator(self) -> Pipeline:
         """The winner as a fitted Pipeline from raw rows to labels; see `estimator`."""
         if self.best_name is None:
-            raise DigitrecError(f"no model ended well: {self._why_none()}")
+            raise DigitrecError(f"no model succeeded: {self._why_none()}")
         return self.estimator(self.best_name)
 
     @property
@@ -103,8 +103,9 @@ class Comparison:
         -------
         DataFrame
             Indexed by name; the columns are `digitrec.evaluation.frames.LEADERBOARD_COLUMNS`,
-            means over seeds. ``indistinguishable`` tells of which models no test tells from the
-            winner (McNemar's exact test on the test rows with Holm's correction, level 0.05).
+            means over seeds. ``indistinguishable`` marks the models that do not differ
+            significantly from the winner (McNemar's exact test on the test rows with Holm's
+            correction, level 0.05).
         """
         frame = leaderboard_frame(self.run.results, self.run.winner)
         alike = [candidate.shown.stem in self._alike for candidate in self._candidates]
@@ -205,10 +206,10 @@ class Comparison:
         DataFrame
             ``model``, ``features``, ``tuned`` (name of the chosen, or None where no candidate
             beat the default), ``n_candidates``, ``seconds``, ``default`` and ``best``
-            (validation accuracy; the best of many flatters), ``parameters`` of the best,
+            (validation accuracy, optimistic for the best of many), ``parameters`` of the best,
             ``test_gain`` with ``test_low`` and ``test_high``: the difference in test accuracy
-            and its 95 % interval (Tango, paired). The test rows chose nothing: where that
-            interval holds 0, the gain is within chance.
+            and its 95 % interval (Tango, paired); where that contains 0,
+            the gain is not significant.
         """
         import pandas as pd
 
@@ -288,7 +289,7 @@ class Comparison:
 
         best = self.run.winning_result
         if best is None:
-            raise DigitrecError(f"no model ended well: {self._why_none()}")
+            raise DigitrecError(f"no model succeeded: {self._why_none()}")
         path = Path(path)
         save_winner(self.run, self._store.pipeline_path(best), path)
         return path
@@ -324,7 +325,7 @@ class Comparison:
 
     @functools.cached_property
     def _alike(self) -> frozenset[str]:
-        """Stems of the results that no test tells from the winner."""
+        """Stems of the results that do not differ significantly from the winner."""
         if self.run.winner is None or sum(bool(c.ok) for c in self._candidates) < 2:
             return frozenset()
         try:
@@ -357,7 +358,7 @@ class Comparison:
         return label_array(values)[codes.astype(np.int64)]
 
     def _labels(self) -> tuple[np.ndarray, np.ndarray | None]:
-        """Return the test labels and, where the data are at hand, the training labels."""
+        """Return the test labels and, where the data are loaded, the training labels."""
         if self.dataset is not None:
             return np.asarray(self.dataset.y_test), np.asarray(self.dataset.y_train)
         for found in self._report_context().predictions.values():
@@ -417,7 +418,7 @@ class Comparison:
         if self.dataset is None:
             name = self.run.dataset["name"]
             raise DigitrecError(
-                f"the data of this comparison ({name}) are not at hand; give them to compare again"
+                f"the data of this comparison ({name}) are not loaded; pass them to compare again"
             )
         experiment = self.experiment or make_experiment(self.folder)
         experiment = dataclasses.replace(experiment, options={**experiment.options, **options})

@@ -115,7 +115,7 @@ def _state(candidate: Candidate) -> str:
 def _notes(found: Sequence[Candidate], alike: Collection[str]) -> list[str]:
     notes = ["★ best on the validation rows."]
     if not any(c.is_winner for c in found):
-        notes = ["No model ended well."]
+        notes = ["No model succeeded."]
     if any(c.shown.stem in alike and not c.is_winner for c in found):
         notes.append(
             "≈ not significantly different from ★ on the test rows (McNemar, Holm, level 0.05)."

@@ -73,7 +73,7 @@ def compare(
 ) -> Comparison:
     """Fit models on the same rows, rank them on held-out rows, and score each on the test rows.
 
-    Each model is fitted twice in a process of its own: on the training rows without those held
+    Each model is fitted twice in a separate process: on the training rows without those held
     out, by which models are ranked, and on all of them, for the one score on the test rows. What
     was computed before is read from disk.
 
@@ -83,7 +83,7 @@ def compare(
         A name of `digitrec.datasets.DATASETS`; a path that `load_dataset` takes; a `Dataset`;
         ``(X, y)``, ``(X_train, X_test, y_train, y_test)`` or a DataFrame with a column of labels,
         see `digitrec.datasets.memory.dataset_from_memory`. None means MNIST, or the 5,000 images
-        that need no download where MNIST is not to be had.
+        that need no download where MNIST cannot be loaded.
     models : object, optional
         Registry names, scikit-learn estimators, Pipelines or classes: one, a list, or a mapping
         from name to one. None means logistic regression, SVM, random forest and MLP; ``"all"``
@@ -291,7 +291,7 @@ def run_comparison(
 
 
 def _in_cache(experiment: Experiment, dataset: Dataset, source: str) -> Experiment:
-    """Give a comparison a folder of its own in the cache; jobs are shared by all on these data."""
+    """Return the folder of a comparison in the cache; jobs are shared by all on these data."""
     jobs = make_jobs(experiment, dataset, source)
     facts = {"jobs": [job.key for job in jobs], "metric": metric_name(experiment.metric)}
     return dataclasses.replace(

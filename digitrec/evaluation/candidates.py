@@ -233,7 +233,7 @@ def _why_not_portable(estimator: Any) -> str:
     """Return why an estimator cannot be cloned, pickled and seeded; empty where it can."""
     try:
         copy = clone(estimator)
-    except Exception as error:  # Whatever a foreign constructor raises.
+    except Exception as error:  # A user's constructor may raise anything.
         return f"cannot be cloned by sklearn.base.clone: {_first_line(error)}"
     try:
         cloudpickle.dumps(copy)

@@ -81,7 +81,7 @@ def compare_runs(
     Raises
     ------
     DigitrecError
-        If predictions of a model that ended well are missing.
+        If predictions of a model that succeeded are missing.
     """
     before = {result.stem: result for result in first.results}
     after = {result.stem: result for result in second.results}

@@ -44,7 +44,7 @@ _STOP = ".stop"
 _STARTING = threading.Lock()
 _POLL_SECONDS = 0.5
 
-# Compiled code that fits a model does not listen to a polite signal; jobs lose nothing by a kill.
+# Compiled code ignores SIGTERM until it returns; a killed job loses nothing.
 CONSTS.term_timeout = 0.2
 
 
@@ -53,7 +53,7 @@ class _Pool(ProcessPool):
 
     def _stop_pool(self) -> None:
         # Pebble does it the other way round: a worker that is just starting then finds its locks
-        # gone, and says so with a traceback.
+        # gone, and logs a traceback.
         if self._pool_manager_loop is not None:
             self._pool_manager_loop.join()
             self._pool_manager.worker_manager.force_stop_workers()
@@ -61,7 +61,7 @@ class _Pool(ProcessPool):
 
 
 class KillablePool(Executor):
-    """Runs each job in a process of its own, which is killed when the job's time is up.
+    """Runs each job in a separate process, which is killed when the job's time is up.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ class KillablePool(Executor):
 
 
 class DaskExecutor(Executor):
-    """Runs jobs on the workers of a Dask cluster, each in a process of its own there.
+    """Runs jobs on the workers of a Dask cluster, each in a separate process there.
 
     A worker that dies costs the jobs it was running, which the scheduler gives to others. Jobs
     travel as names and paths: the folder of results must be one that all machines share, and
@@ -292,7 +292,7 @@ def _expired(job: Job, error: ProcessExpired) -> Result:
 
 
 def _execute_isolated(function: Callable[..., Any], job: Job, n_threads: int) -> Result:
-    """Run a job in a process of its own from inside a worker of a cluster."""
+    """Run a job in a separate process from inside a worker of a cluster."""
     from digitrec.evaluation.worker import failed_result
 
     # Dask's workers are daemons, which may have no children. These children end by themselves

@@ -109,7 +109,7 @@ class Candidate:
 
     @property
     def ok(self) -> tuple[Result, ...]:
-        """Results that ended well."""
+        """Results that succeeded."""
         return tuple(result for result in self.results if result.ok)
 
     @property

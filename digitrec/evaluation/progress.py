@@ -63,7 +63,7 @@ class ProgressView:
         text = render_event(event)
         elapsed = event.snapshot.elapsed
         if self._live is None and text is None and event.snapshot.running:
-            # A run starts its clock anew.
+            # A run restarts the clock.
             self._last_line = min(self._last_line, elapsed)
             if elapsed - self._last_line >= _SILENCE_SECONDS:
                 text = render_running(event.snapshot)

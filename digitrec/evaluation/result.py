@@ -31,7 +31,7 @@ Status = Literal["ok", "timeout", "out_of_memory", "error", "interrupted", "not_
 class Result:
     """What one job (dataset, features, model and parameters, seed) gave.
 
-    Everything is JSON-safe. A measurement is None where the job did not end well or the model
+    Everything is JSON-safe. A measurement is None where the job failed or the model
     has no such thing (the log loss of a model without probabilities). Accuracies, errors and
     scores are fractions in 0–1; times are seconds unless the name says otherwise.
 
@@ -143,7 +143,7 @@ class Result:
 
     @property
     def ok(self) -> bool:
-        """Whether the job ended well."""
+        """Whether the job succeeded."""
         return self.status == "ok"
 
     @property
@@ -201,7 +201,7 @@ class Run:
 
     @property
     def winning_result(self) -> Result | None:
-        """The winner's result, or None where no job ended well."""
+        """The winner's result, or None where no job succeeded."""
         return next((result for result in self.results if result.key == self.winner), None)
 
 

@@ -123,7 +123,7 @@ def split_stored(
     force : bool
         Run everything again.
     only_failed : bool
-        Run again what did not end well.
+        Run again what failed.
 
     Returns
     -------
@@ -198,7 +198,7 @@ def run_jobs(
     jobs : sequence of Job
         What to run.
     store : JobStore
-        Where failures are stored; jobs that end well store their own files.
+        Where failures are stored; jobs that succeed store their own files.
     executor : concurrent.futures.Executor
         Where the jobs run. It is shut down at the end.
     n_workers : int

@@ -49,7 +49,7 @@ def select_winner(results: Iterable[Result]) -> str | None:
     Returns
     -------
     str or None
-        `Result.key`; None where no job ended well.
+        `Result.key`; None where no job succeeded.
     """
     groups: dict[tuple[str, str], list[Result]] = {}
     for result in results:

@@ -2,7 +2,7 @@
 
 Each candidate is fitted on the training rows and scored on the validation rows, in a process like
 any other job; the test rows see only the chosen one, once. Its validation score is the best of
-many and flatters it: what the search gained is told by the test rows, which chose nothing.
+many, whose validation accuracy is optimistic: the gain is measured on the test rows.
 """
 
 from __future__ import annotations

@@ -208,7 +208,7 @@ def _run_part(job: Job, store: JobStore, stage: Callable[[str], None]) -> Result
 
 
 def failed_result(job: Job, status: Status, reason: str) -> Result:
-    """Return the result of a job that did not end well.
+    """Return the result of a job that failed.
 
     Parameters
     ----------

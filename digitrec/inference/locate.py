@@ -183,7 +183,7 @@ def crop_views(found: Located) -> NDArray[np.float32]:
 def load_look(source: ImageSource) -> LoadedImage:
     """Read an image without its border, at the size at which one digit is looked for.
 
-    More detail is to be had on demand.
+    More detail is decoded on demand.
     """
     image = load_image(source, MIN_DETAIL_SIDE, look_side=MAX_LOOK_SIDE)
     image = _with_single_pixels(image)

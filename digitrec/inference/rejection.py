@@ -86,7 +86,7 @@ def refuse_by_probability(
         Whether the model knows the class "not a digit". Others are asked for a lead too.
     """
     if confidence < threshold:
-        # As many decimals as tell the two apart.
+        # As many decimals as distinguish the two.
         decimals = next((k for k in (2, 3, 4) if round(confidence, k) < round(threshold, k)), 6)
         return f"{UNSURE} {confidence:.{decimals}f} is below the threshold {threshold:.{decimals}f}"
     if not trained:

@@ -66,7 +66,7 @@ def read_threshold(path: str | os.PathLike[str], model: DigitModel) -> float:
 
 
 def _probe(model: DigitModel) -> list[list[float]]:
-    """Return what a model says of some fixed bars, which tells it from others."""
+    """Return the outputs of a model on fixed images of bars, which identify it."""
     rows: NDArray[np.uint8] = np.zeros((6, 28, 28), np.uint8)
     for index in range(6):
         rows[index, 4 : 14 + 2 * index, 12 + index % 3 : 15 + index % 3] = 255

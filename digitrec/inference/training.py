@@ -37,7 +37,7 @@ __all__ = ["NetworkDesign", "TrainingPlan", "find_fonts", "train_recognizer"]
 
 
 OTHER_HANDWRITING = ("usps", "semeion", "optdigits")
-"""Sets that are added where they can be had; scikit-learn's digits stand in for optdigits."""
+"""Sets that are added where they can be loaded; scikit-learn's digits replace optdigits."""
 LABEL_NAMES = [*(str(digit) for digit in range(10)), "not a digit"]
 _FONT_SUFFIXES = (".ttf", ".otf", ".woff", ".woff2")
 _BLOCK = 2000
@@ -135,8 +135,8 @@ def train_recognizer(
 ) -> dict[str, Any]:
     """Train the recogniser's networks and save their weights.
 
-    They learn from MNIST's training rows (or the 5,000 rows that stand in for it), the training
-    rows of other handwriting that can be had, varied copies of all of them, digits drawn from
+    They learn from MNIST's training rows (or 5,000 of its rows), the training
+    rows of other handwriting that can be loaded, varied copies of all of them, digits drawn from
     strokes and fonts, and non-digits as an eleventh class; the second network from crops that
     are composed of the same pictures. One temperature for each network, fitted on images that
     were held out, makes its probabilities calibrated on images like these.
@@ -146,7 +146,7 @@ def train_recognizer(
     path : path
         Weights to write, ``.npz``; facts go to a JSON beside it.
     sets : sequence of Dataset, optional
-        What to train from, a set of 28x28 images first; by default what can be had.
+        What to train from, a set of 28x28 images first; by default what can be loaded.
     fonts : sequence of Path
         Files of fonts, handwriting say, for more letters and digits.
     plan : TrainingPlan, optional

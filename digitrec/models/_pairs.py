@@ -1,4 +1,4 @@
-"""What machines that each tell two classes apart say about all classes."""
+"""Combine one-vs-one scores into per-class scores."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ class ConvolutionalNetwork(ClassifierMixin, BaseEstimator):
     learning_rate : float, default=0.002
         Of the first step.
     augment : bool, default=False
-        Distort the training images anew in each epoch but the last sixth of them, by
+        Distort the training images again in each epoch except the last sixth, by
         `digitrec.models.virtual_svm.JITTER`.
     dropout : tuple of float, optional
         Shares of the inputs of the dense layers that are left out in each step, in [0, 1); None

@@ -44,7 +44,7 @@ class DiscriminantForest(ClassifierMixin, BaseEstimator):
     A tree splits along one column at a time, and no single principal component tells two digits
     apart. Linear discriminants do: those of all classes together (at most ``n_classes - 1``),
     and one for each pair of classes. They are the columns of the trees; where they are fewer
-    than 50, the single features that tell the classes apart best fill up. Rounding them
+    than 50, the most discriminative single features fill up. Rounding them
     to `n_levels` levels makes the trees small and quick to grow.
 
     Parameters

@@ -139,7 +139,7 @@ class KernelSVC(ClassifierMixin, BaseEstimator):
         ConfigurationError
             If a parameter is out of range.
         ValueError
-            If fewer than two classes are left to tell apart.
+            If fewer than two classes are left.
         """
         if not self.C > 0:
             raise ConfigurationError(f"C must be positive, not {self.C!r}")

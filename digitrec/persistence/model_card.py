@@ -72,7 +72,7 @@ def write_model_card(
 ) -> Path:
     """Write ``MODEL_CARD.md`` beside a model file.
 
-    A card of that name which is not of this model stays as it is; then the card is named after
+    A card of that name which is not of this model is kept; then the card is named after
     the model file: ``model.joblib.md``.
 
     Parameters

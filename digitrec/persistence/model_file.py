@@ -125,7 +125,7 @@ def load_model(path: str | os.PathLike[str]) -> Any:
     Raises
     ------
     ModelFileError
-        If the file is missing, damaged, altered, foreign or of a newer format.
+        If the file is missing, damaged, altered, not written by digitrec, or of a newer format.
     MissingExtraError
         If the packages that read the format are not installed.
 

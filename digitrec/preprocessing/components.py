@@ -16,7 +16,7 @@ __all__ = ["PrincipalComponents"]
 
 _ROWS = 8192
 
-# So many directions are kept where half of the rows would be too few to tell classes apart: one
+# So many directions are kept where half of the rows would be too few to separate classes: one
 # row of each of three digits gives an SVM 95 % right with two directions, 59 % with one.
 _FEW = 8
 

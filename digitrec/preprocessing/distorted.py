@@ -23,7 +23,7 @@ class DistortedFeatures(TransformerMixin, BaseEstimator):
     """Features for models that make their own training images.
 
     Images, best deskewed ones, become a descriptor, principal components and one scale; the
-    same can be had of randomly distorted copies. Distorting after the deskew matters: a
+    same can be computed for randomly distorted copies. Distorting after the deskew matters: a
     distortion before it is mostly undone by it.
 
     Parameters

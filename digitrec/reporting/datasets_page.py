@@ -47,7 +47,7 @@ def render_datasets_page(runs: Sequence[Run]) -> str:
     Parameters
     ----------
     runs : sequence of Run
-        One per dataset. Models take part that ended well on every one of them; their score is
+        One per dataset. Models take part that succeeded on every one of them; their score is
         the mean test accuracy over seeds. Empty where there are fewer than two.
     """
     outcome = _compare(runs)

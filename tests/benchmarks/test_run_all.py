@@ -211,7 +211,7 @@ def test_ctrl_c_writes_the_report_of_what_is_there(environment, tmp_path):
     output, errors = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Traceback" not in errors
-    assert "the same command goes on where it stopped" in output
+    assert "the same command continues the run" in output
     assert "interrupted" in (tmp_path / "digits" / "report.md").read_text()
 
 

@@ -4,8 +4,6 @@ from digitrec.preprocessing.augmentation import (
     Augmentation,
     affine_jitter,
     augment,
-    augment_rows,
-    augmentation_seconds,
     elastic_distortion,
     stroke_thickness,
 )
@@ -44,8 +42,6 @@ __all__ = [
     "RemoveBackground",
     "affine_jitter",
     "augment",
-    "augment_rows",
-    "augmentation_seconds",
     "build_features",
     "elastic_distortion",
     "join_pipelines",

@@ -8,7 +8,6 @@ however they are streamed.
 from __future__ import annotations
 
 import dataclasses
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -25,8 +24,6 @@ __all__ = [
     "Augmentation",
     "affine_jitter",
     "augment",
-    "augment_rows",
-    "augmentation_seconds",
     "elastic_distortion",
     "stroke_thickness",
 ]
@@ -249,73 +246,6 @@ def augment(
         for start in range(0, len(images), step):
             chunk = images[start : start + step]
             yield _distort(chunk, shape, amount, (seed, copy, start // _BLOCK), n_jobs)
-
-
-def augment_rows(
-    X: ArrayLike,
-    y: ArrayLike,
-    image_shape: tuple[int, int] | None = None,
-    n_copies: int = 1,
-    random_state: Seed = None,
-    *,
-    include_originals: bool = True,
-    augmentation: Augmentation | None = None,
-    chunk_rows: int = 8192,
-    n_jobs: int | None = None,
-) -> Iterator[tuple[NDArray, NDArray]]:
-    """Stream images and labels: the originals, then their distorted copies.
-
-    Parameters
-    ----------
-    X : array-like, shape (n_samples, height * width)
-        Training images; the background is 0.
-    y : array-like, shape (n_samples,)
-        Their labels.
-    image_shape, n_copies, random_state, augmentation, chunk_rows, n_jobs
-        See `augment`.
-    include_originals : bool, default=True
-        Whether the originals come first.
-
-    Yields
-    ------
-    X_chunk, y_chunk : ndarray
-        Rows and their labels.
-    """
-    images: NDArray = check_array(X, dtype="numeric")
-    labels = np.asarray(y)
-    if len(images) != len(labels):
-        raise ConfigurationError(f"{len(images)} images have {len(labels)} labels")
-    if include_originals:
-        for start in range(0, len(images), chunk_rows):
-            yield images[start : start + chunk_rows], labels[start : start + chunk_rows]
-    position = 0
-    for chunk in augment(
-        images,
-        image_shape,
-        n_copies,
-        random_state,
-        augmentation=augmentation,
-        chunk_rows=chunk_rows,
-        n_jobs=n_jobs,
-    ):
-        yield chunk, labels[position : position + len(chunk)]
-        position = (position + len(chunk)) % len(images)
-
-
-def augmentation_seconds(
-    n_rows: int,
-    image_shape: tuple[int, int],
-    n_copies: int = 1,
-    *,
-    augmentation: Augmentation | None = None,
-) -> float:
-    """Estimate the seconds that `augment` takes on one thread, from a short trial here."""
-    amount = augmentation or Augmentation()
-    trial = np.zeros((4 * _BLOCK, image_shape[0] * image_shape[1]), dtype=np.float32)
-    _distort(trial[:_BLOCK], image_shape, amount, (0, 0, 0), None)
-    started = time.perf_counter()
-    _distort(trial, image_shape, amount, (0, 0, 0), None)
-    return (time.perf_counter() - started) / len(trial) * n_rows * n_copies
 
 
 def _one_copy(

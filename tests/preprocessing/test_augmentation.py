@@ -13,8 +13,6 @@ from digitrec.preprocessing import (
     Augmentation,
     affine_jitter,
     augment,
-    augment_rows,
-    augmentation_seconds,
     elastic_distortion,
     stroke_thickness,
 )
@@ -107,19 +105,6 @@ def test_copies_differ():
     assert (first != second).any(axis=1).all()
 
 
-def test_rows_keep_their_labels():
-    # Images of one constant each tell which row a copy came from, whatever moved.
-    X = np.repeat(np.arange(1, 251, dtype=np.uint8)[:, None], 64, axis=1)
-    y = np.arange(1, 251) % 10
-    chunks = list(augment_rows(X, y, (8, 8), 2, 0, chunk_rows=100))
-    rows, labels = (np.concatenate(parts) for parts in zip(*chunks, strict=True))
-    assert len(rows) == 750
-    np.testing.assert_array_equal(rows[:250], X)
-    np.testing.assert_array_equal(rows.max(axis=1) % 10, labels)
-    copies = list(augment_rows(X, y, (8, 8), 1, 0, include_originals=False))
-    assert sum(len(rows) for rows, _ in copies) == 250
-
-
 def test_affine_jitter_moves_pixels_as_its_parameters_say():
     shape = (40, 40)
     image = np.zeros(shape, dtype=np.float32)
@@ -200,11 +185,4 @@ def test_impossible_amounts_are_refused(amount):
 def test_wrong_arguments_are_refused():
     with pytest.raises(ConfigurationError, match="n_copies"):
         list(augment(blobs(2), None, -1))
-    with pytest.raises(ConfigurationError, match="2 images have 3 labels"):
-        list(augment_rows(blobs(2), [1, 2, 3]))
     assert list(augment(blobs(2), None, 0)) == []
-
-
-def test_cost_grows_with_rows_and_copies():
-    seconds = augmentation_seconds(100_000, (28, 28), 10)
-    assert 0 < seconds < 1000

@@ -54,7 +54,7 @@ class LiveServer:
     ) -> Reply:
         request = urllib.request.Request(self.url + path, data=body, headers=headers or {})
         try:
-            with urllib.request.urlopen(request, timeout=60) as answer:
+            with urllib.request.urlopen(request, timeout=300) as answer:
                 return Reply(answer.status, answer.read(), dict(answer.headers))
         except urllib.error.HTTPError as error:
             return Reply(error.code, error.read(), dict(error.headers))
@@ -63,7 +63,7 @@ class LiveServer:
         return self.request(path, body, {"Content-Type": content_type})
 
     def connect(self) -> socket.socket:
-        return socket.create_connection(("127.0.0.1", self.port), timeout=30)
+        return socket.create_connection(("127.0.0.1", self.port), timeout=300)
 
 
 def free_port() -> int:
@@ -108,7 +108,7 @@ def running_server(
                 process.wait()
 
 
-def wait_until_ready(server: LiveServer, seconds: float = 90) -> None:
+def wait_until_ready(server: LiveServer, seconds: float = 300) -> None:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if server.process.poll() is not None:
@@ -118,3 +118,22 @@ def wait_until_ready(server: LiveServer, seconds: float = 90) -> None:
                 return
         time.sleep(0.1)
     pytest.fail(f"the server did not start:\n{server.log.read_text()}")
+
+
+@contextlib.contextmanager
+def proxy_before(server: LiveServer, prefix: str, how: str) -> Iterator[LiveServer]:
+    """A reverse proxy that serves a server under a path, which it keeps or strips."""
+    port = free_port()
+    script = Path(__file__).with_name("reverse_proxy.py")
+    process = subprocess.Popen([sys.executable, script, str(port), str(server.port), prefix, how])
+    proxied = LiveServer(process, port, server.log)
+    try:
+        for _ in range(200):
+            with contextlib.suppress(OSError):
+                proxied.connect().close()
+                break
+            time.sleep(0.05)
+        yield proxied
+    finally:
+        process.kill()
+        process.wait()

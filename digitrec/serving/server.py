@@ -24,6 +24,9 @@ from digitrec.serving.sources import find_models
 _OPTIONS_VARIABLE = "DIGITREC_SERVE_OPTIONS"
 # uvicorn's choice for several workers on Windows can start no engine processes.
 _LOOP = "asyncio:ProactorEventLoop" if sys.platform == "win32" else "auto"
+# A worker answers nothing while it imports; after uvicorn's 5 s a busy machine would start it again
+# and again.
+_START_SECONDS = 60
 
 
 def serve(
@@ -125,6 +128,7 @@ def _server_options(settings: Settings, host: str, port: int) -> dict[str, Any]:
         "limit_concurrency": settings.max_connections,
         "timeout_keep_alive": settings.keep_alive_seconds,
         "timeout_graceful_shutdown": settings.shutdown_seconds,
+        "timeout_worker_healthcheck": _START_SECONDS,
     }
 
 

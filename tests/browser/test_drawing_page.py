@@ -22,7 +22,7 @@ PHONE = {
     "is_mobile": True,
     "device_scale_factor": 2,
 }
-WAIT = 20_000  # milliseconds; a busy machine may be slow
+WAIT = 120_000  # milliseconds; a busy machine may be slow
 
 
 @pytest.fixture
@@ -367,25 +367,6 @@ def test_a_phone_draws_with_a_finger_and_does_not_scroll(open_page: Any, strokes
     assert page.locator("#camera").get_attribute("capture") == "environment"
 
 
-@pytest.mark.slow
-def test_the_page_asks_for_a_key_where_the_service_does(
-    browser: Any, guarded_url: str, strokes: Any
-) -> None:
-    page = browser.new_page()
-    try:
-        page.set_default_timeout(WAIT)
-        page.goto(guarded_url)
-        for key in ("wrong", "open sesame"):
-            page.get_by_label("This service asks for a key").fill(key)
-            page.get_by_role("button", name="Use key").click()
-        page.locator("#key-form").wait_for(state="hidden")
-        board = Board(page, strokes)
-        board.draw(5)
-        board.shows("5")
-    finally:
-        page.close()
-
-
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_text_stands_out_in_both_schemes(open_page: Any, scheme: str) -> None:
     page = open_page(color_scheme=scheme)
@@ -424,8 +405,8 @@ def test_the_documentation_works_without_internet(open_page: Any) -> None:
     page.get_by_text("Open Inference Protocol v2").first.wait_for()
 
 
-def test_page_and_documentation_work_under_a_path_of_a_proxy(
-    browser: Any, proxied_url: str, strokes: Any
+def test_page_and_documentation_work_under_a_path_of_a_proxy_with_a_key(
+    browser: Any, guarded_url: str, strokes: Any
 ) -> None:
     page = browser.new_page(**DESKTOP)
     troubles: list[str] = []
@@ -436,13 +417,17 @@ def test_page_and_documentation_work_under_a_path_of_a_proxy(
         "request",
         lambda request: (
             None
-            if request.url.startswith((f"{proxied_url}/", "blob:", "data:"))
+            if request.url.startswith((f"{guarded_url}/", "blob:", "data:"))
             else outside.append(request.url)
         ),
     )
     try:
         page.set_default_timeout(WAIT)
-        page.goto(f"{proxied_url}/")
+        page.goto(f"{guarded_url}/")
+        for key in ("wrong", "open sesame"):
+            page.get_by_label("This service asks for a key").fill(key)
+            page.get_by_role("button", name="Use key").click()
+        page.locator("#key-form").wait_for(state="hidden")
         page.locator("#model option").first.wait_for(state="attached")
         board = Board(page, strokes)
         board.draw(3)
@@ -454,5 +439,6 @@ def test_page_and_documentation_work_under_a_path_of_a_proxy(
         page.locator(".live-responses-table").get_by_text("200").first.wait_for()
     finally:
         page.close()
-    assert troubles == []
+    # Without the key the browser itself tells of a refusal.
+    assert [trouble for trouble in troubles if "401" not in trouble] == []
     assert outside == []

@@ -49,6 +49,16 @@ def server(start_server: Any) -> Iterator[LiveServer]:
 
 
 @pytest.fixture(scope="session")
+def guarded(start_server: Any) -> Iterator[LiveServer]:
+    """A server with the key "sécret", which pages of two origins may use."""
+    with start_server(
+        environment={"DIGITREC_API_KEY": "sécret"},
+        cors_origins=["https://example.org", "http://localhost:3000"],
+    ) as live:
+        yield live
+
+
+@pytest.fixture(scope="session")
 def digits(bundled_digits: Any) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """Rows (40, 784) and labels: four real digits of each class."""
     X, y = bundled_digits

@@ -41,7 +41,7 @@ def rows(kind: int) -> Task:
 
 
 async def ready(pool: EnginePool) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(300):
         while not pool.ready:
             await asyncio.sleep(0.05)
 
@@ -128,7 +128,7 @@ def test_a_batch_that_crashes_costs_only_the_guilty() -> None:
 
 def test_two_engines_work_side_by_side() -> None:
     async def use(pool: EnginePool, metrics: Metrics) -> None:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(300):
             while pool._n_alive < 2:
                 await asyncio.sleep(0.05)
         stuck = pool.submit(rows(SLEEP_FOREVER))
@@ -143,7 +143,7 @@ def test_large_tasks_leave_an_engine_to_small_ones() -> None:
     large = Task("predict", "m", (bytes([WAIT]) + bytes(783)) * 30, "application/octet-stream")
 
     async def use(pool: EnginePool, metrics: Metrics) -> None:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(300):
             while pool._n_alive < 2:
                 await asyncio.sleep(0.05)
         await pool.submit(row())

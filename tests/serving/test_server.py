@@ -33,7 +33,7 @@ def serve_and_fail(models: list[str], tmp_path: Path) -> str:
         [sys.executable, "-c", code, *models],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         cwd=tmp_path,
     )
     assert "Uvicorn running" not in done.stderr
@@ -50,10 +50,6 @@ def test_a_tampered_model_is_not_served(digit_model_file: Path, tmp_path: Path) 
     message = serve_and_fail([str(copy)], tmp_path)
     assert "cannot start the recogniser" in message
     assert "sha256" in message
-
-
-def test_a_missing_model_is_named(tmp_path: Path) -> None:
-    assert "absent.joblib" in serve_and_fail(["absent.joblib"], tmp_path)
 
 
 def test_shutdown_finishes_requests_in_flight(start_server: Any) -> None:
@@ -74,8 +70,8 @@ def test_shutdown_finishes_requests_in_flight(start_server: Any) -> None:
         for process in [*parent.children(recursive=True), parent]:
             process.send_signal(signal.SIGTERM)
         for thread in waiting:
-            thread.join(60)
-        live.process.wait(30)
+            thread.join(300)
+        live.process.wait(300)
         assert replies == [200, 200, 200]
         with pytest.raises(OSError):
             live.connect()
@@ -87,7 +83,7 @@ def test_engines_are_replaced_and_end_with_their_server(start_server: Any) -> No
         parent = psutil.Process(live.process.pid)
         for engine in parent.children(recursive=True):
             engine.kill()
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 300
         while time.monotonic() < deadline:
             if live.post("/predict", bytes(784), ROWS).status == 200:
                 break
@@ -98,11 +94,11 @@ def test_engines_are_replaced_and_end_with_their_server(start_server: Any) -> No
         engines = parent.children(recursive=True)
         assert engines
         live.process.send_signal(signal.SIGKILL)
-        _, alive = psutil.wait_procs(engines, timeout=30)
+        _, alive = psutil.wait_procs(engines, timeout=300)
         assert not alive
 
 
-def test_several_models_are_offered(
+def test_several_workers_offer_several_models_and_share_the_metrics(
     start_server: Any, digit_model_file: Path, tmp_path: Path, digits: Any
 ) -> None:
     (tmp_path / "jobs").mkdir()
@@ -111,28 +107,20 @@ def test_several_models_are_offered(
         shutil.copy(source, tmp_path / f"best_model{suffix}")
         shutil.copy(source, tmp_path / "jobs" / f"mlp-0123456789ab{suffix}")
     X, y = digits
-    with start_server([tmp_path]) as live:
+    with start_server([tmp_path], workers=2) as live:
         assert live.request("/models").json()["models"] == ["best_model", "mlp"]
-        for model in ("best_model", "mlp"):
+        assert live.request("/v2/models/mlp").status == 200
+        # One connection per request spreads them over the workers.
+        for model in ("best_model", "mlp") * 10:
             answer = live.post(f"/predict?model={model}", X[0].tobytes(), ROWS).json()
             assert answer["model"] == model
             assert answer["digit"] == y[0]
-        assert live.request("/v2/models/mlp").status == 200
-
-
-@pytest.mark.slow
-def test_several_workers_share_the_port_and_the_metrics(start_server: Any, digits: Any) -> None:
-    row = digits[0][0].tobytes()
-    with start_server(workers=2) as live:
-        # One connection per request spreads them over the workers.
-        for _ in range(40):
-            assert live.post("/predict", row, ROWS).status == 200
         counts = set()
         for _ in range(10):
             for line in live.request("/metrics").body.decode().splitlines():
                 if line.startswith("digitrec_requests_total") and '"/predict"' in line:
                     counts.add(float(line.split()[-1]))
-        assert counts == {40.0}
+        assert counts == {20.0}
 
 
 def test_it_listens_on_loopback_only(server: Any) -> None:
@@ -168,7 +156,7 @@ def test_a_port_in_use_is_reported(digit_model_file: Path) -> None:
             [sys.executable, "-c", code, json.dumps(options)],
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=300,
             env=os.environ.copy(),
         )
     assert done.returncode != 0

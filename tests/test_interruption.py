@@ -49,7 +49,7 @@ def test_train_writes_nothing_after_ctrl_c(tmp_path):
     assert any("fitting" in line for line in process.stderr)
     time.sleep(1)
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=300)
     assert process.returncode not in (0, None)
     assert "Traceback" not in errors
     assert not list(tmp_path.iterdir())

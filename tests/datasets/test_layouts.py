@@ -188,14 +188,6 @@ def test_torchvision(tmp_path, given):
     assert bool(dataset.warnings) == (given != "data/MNIST/raw")
 
 
-def test_kaggle_packs_each_file_into_a_folder(tmp_path):
-    write_idx(tmp_path / "plain")
-    for name in IDX_FILES:
-        (tmp_path / "k" / name).mkdir(parents=True)
-        (tmp_path / "plain" / name).rename(tmp_path / "k" / name / name)
-    assert n_rows(load_dataset(tmp_path / "k")) == (16, 16)
-
-
 def test_several_datasets_are_named(tmp_path):
     for name in ("MNIST", "FashionMNIST"):
         write_idx(tmp_path / name / "raw")

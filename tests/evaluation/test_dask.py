@@ -46,7 +46,7 @@ def cluster(tmp_path):
         process.wait()
 
 
-def wait_for(condition, seconds=90.0):
+def wait_for(condition, seconds=300.0):
     limit = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < limit, "waited in vain"
@@ -98,7 +98,7 @@ def test_a_worker_killed_in_mid_run_costs_nothing(cluster, make_experiment, smal
     assert results["svm"].status == "error"
     assert "C must be positive" in results["svm"].reason
     assert results["hist_gradient_boosting"].status == "timeout"
-    wait_for(lambda: not killed[0].is_running(), seconds=20)
+    wait_for(lambda: not killed[0].is_running(), seconds=300)
     again = run_experiment(
         dataclasses.replace(experiment, executor="local"), small_digits, "digits"
     )
@@ -108,8 +108,3 @@ def test_a_worker_killed_in_mid_run_costs_nothing(cluster, make_experiment, smal
 def test_a_scheduler_that_does_not_answer():
     with pytest.raises(ConfigurationError, match=r"no Dask scheduler answers at 'tcp://"):
         make_executor("dask", max_workers=1, scheduler=f"tcp://127.0.0.1:{free_port()}")
-
-
-def test_a_scheduler_is_needed():
-    with pytest.raises(ConfigurationError, match="--scheduler tcp://"):
-        make_executor("dask", max_workers=1)

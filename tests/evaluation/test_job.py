@@ -1,4 +1,3 @@
-import dataclasses
 import json
 import pickle
 
@@ -61,8 +60,3 @@ def test_threads_are_no_parameter_and_nested_parameters_are():
     assert "a__n_jobs" not in parameters
     assert parameters["a__C"] == 3.0
     assert parameters["a"] == "LogisticRegression"
-
-
-def test_jobs_are_frozen(make_small_job):
-    assert dataclasses.fields(make_small_job())
-    assert make_small_job().__dataclass_params__.frozen

@@ -85,7 +85,7 @@ def test_plain_lines_off_a_terminal_and_none_when_quiet(failed):
 
 
 def wait_for_text(console, text):
-    limit = time.monotonic() + 20
+    limit = time.monotonic() + 300
     while text not in console.file.getvalue():
         assert time.monotonic() < limit, console.file.getvalue()
         time.sleep(0.05)

@@ -56,8 +56,8 @@ def test_images_of_any_scale_and_shape(recognizer, images, scale, shape):
     pixels, _ = images
     convert = SCALES.get(scale) or BINARY[scale]
     plain = pixels if scale in SCALES else (pixels > 127).astype(np.uint8) * np.uint8(255)
-    expected = [recognizer.predict_digit(image).digit for image in plain[:8]]
-    found = [recognizer.predict_digit(SHAPES[shape](convert(image))).digit for image in pixels[:8]]
+    expected = [recognizer.predict_digit(image).digit for image in plain[:3]]
+    found = [recognizer.predict_digit(SHAPES[shape](convert(image))).digit for image in pixels[:3]]
     assert found == expected
 
 

@@ -103,7 +103,7 @@ def test_truncated_files(recognizer, format):
 
 @given(st.binary(max_size=300))
 @settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_random_bytes(recognizer, content):
     check(recognizer, content)
@@ -115,7 +115,7 @@ def test_random_bytes(recognizer, content):
         array_shapes(min_dims=1, max_dims=4, max_side=40),
     )
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_random_arrays(recognizer, array):
     check(recognizer, array)
 

@@ -135,7 +135,7 @@ def test_a_click_on_a_head_sorts_the_table(page, tmp_path):
         [browser, *options, f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom", path.as_uri()],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=True,
     )
     up, down = re.search(r"<title>(.*?)</title>", done.stdout).group(1).split(";")

@@ -25,16 +25,6 @@ def test_posterior_equals_baycomps():
     assert sum(ours) == pytest.approx(1)
 
 
-def test_posterior_equals_the_installed_baycomps():
-    baycomp = pytest.importorskip("baycomp")
-    for rope in (0.0005, 0.002, 0.01):
-        test = correlated_test(FIRST, SECOND, 10, rope=rope)
-        second, same, first = baycomp.CorrelatedTTest.probs(SECOND, FIRST, rope=rope, runs=3)
-        assert test.probability_first == pytest.approx(first)
-        assert test.probability_same == pytest.approx(same)
-        assert test.probability_second == pytest.approx(second)
-
-
 def test_corrected_t_by_hand():
     # Nadeau and Bengio (2003), equation 9: with test rows a ninth of the training rows, the
     # variance of the mean of n = 10 differences is (1/10 + 1/9) times theirs.

@@ -36,7 +36,7 @@ thread.join()
 @pytest.mark.skipif(os.name != "posix", reason="permissions of POSIX")
 @pytest.mark.parametrize("umask", [0o022, 0o077])
 def test_files_have_the_permissions_of_new_files_of_all_threads(umask, tmp_path):
-    subprocess.run([sys.executable, "-c", CREATE, tmp_path, oct(umask)], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", CREATE, tmp_path, oct(umask)], check=True, timeout=300)
     modes = {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
     assert modes == {0o666 & ~umask}
     assert len(list(tmp_path.iterdir())) > 1
@@ -116,8 +116,10 @@ assert found.best_name == "lda"
 }
 
 
-@pytest.mark.parametrize("call", CALLS)
-@pytest.mark.parametrize("temporary", ["tmp", "longer than the path of a socket may be " * 3])
+@pytest.mark.parametrize(
+    ("call", "temporary"),
+    [("features", "tmp"), ("comparison", "longer than the path of a socket may be " * 3)],
+)
 def test_an_answer_is_had_without_a_cache_that_can_be_written(call, temporary, tmp_path):
     (tmp_path / "file").touch()
     (tmp_path / temporary).mkdir()

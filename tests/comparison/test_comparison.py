@@ -223,22 +223,12 @@ def test_mistakes_are_told_before_anything_runs(iris, arguments, message):
 
 
 def test_a_budget_leaves_rows_that_were_not_run(iris):
-    import time
-
-    started = time.monotonic()
-    slow = {"max_iter": 1_000_000, "max_bins": 255}
-    c = digitrec.compare(
-        iris,
-        ["lda", "hist_gradient_boosting"],
-        parameters={"hist_gradient_boosting": slow},
-        budget=12,
-        n_jobs=1,
-    )
+    digitrec.compare(iris, "lda")  # what is stored needs no time
+    c = digitrec.compare(iris, {"lda": "lda", "endless": Endless()}, budget=3)
     board = c.leaderboard()
     assert board.loc["lda", "status"] == "ok"
-    assert board.loc["hist_gradient_boosting", "status"] == "not_run"
-    assert "budget" in board.loc["hist_gradient_boosting", "reason"]
-    assert time.monotonic() - started < 60
+    assert board.loc["endless", "status"] == "not_run"
+    assert "budget" in board.loc["endless", "reason"]
 
 
 def test_models_that_reach_their_limit_are_marked_with_a_remedy():
@@ -271,25 +261,28 @@ def helper(model, X):
     return np.full(len(X), model.classes_[ANSWER])
 
 print("once")
-c = digitrec.compare(load_iris(return_X_y=True), Mine())
-print(c.result("mine").key, c.leaderboard()["test_accuracy"].to_list())
+c = digitrec.compare(load_iris(return_X_y=True), [Mine(), "lda"], name="twice")
+print(c.result("mine").key, c.result("mine").finished_at, c.result("lda").finished_at)
 """
 
 
-def test_classes_of_a_script_run_and_an_edit_fits_them_anew(tmp_path):
-    keys = []
-    for answer in ("0", "0", "1"):
-        script = tmp_path / "script.py"
-        script.write_text(SCRIPT.replace("ANSWER", answer))
-        done = subprocess.run(
-            [sys.executable, str(script)], capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, done.stderr
-        lines = done.stdout.splitlines()
-        assert lines[0] == "once"
-        assert len(lines) == 2
-        keys.append(lines[1].split()[0])
-    assert keys[0] == keys[1] != keys[2]
+def test_scripts_at_once_share_what_they_compute_and_an_edit_fits_anew(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT.replace("ANSWER", "0"))
+    command = [sys.executable, str(script)]
+    calls = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    outputs = [call.communicate()[0].splitlines() for call in calls]
+    assert [call.returncode for call in calls] == [0, 0]
+    assert outputs[0] == outputs[1]
+    assert outputs[0][0] == "once"
+    assert len(outputs[0]) == 2
+    script.write_text(SCRIPT.replace("ANSWER", "1"))
+    edited = subprocess.run(command, capture_output=True, text=True, check=True)
+    key, finished_at, of_lda = outputs[0][1].split()
+    found = edited.stdout.splitlines()[1].split()
+    assert key != found[0]
+    assert finished_at != found[1]
+    assert of_lda == found[2]
 
 
 def test_without_a_folder_nothing_is_written_outside_the_cache(iris, tmp_path, monkeypatch, cache):
@@ -369,23 +362,3 @@ def test_own_models_are_killed_at_their_time_and_memory(iris):
         "endless": "timeout",
         "greedy": "out_of_memory",
     }
-
-
-TWICE = """
-import sys
-import numpy as np
-from sklearn.datasets import load_iris
-import digitrec
-c = digitrec.compare(load_iris(return_X_y=True), ["lda", "mlp"], name="twice")
-print(*c.to_frame()["finished_at"])
-"""
-
-
-def test_two_calls_at_once_share_what_they_compute():
-    calls = [
-        subprocess.Popen([sys.executable, "-c", TWICE], stdout=subprocess.PIPE, text=True)
-        for _ in range(2)
-    ]
-    outputs = [call.communicate()[0] for call in calls]
-    assert [call.returncode for call in calls] == [0, 0]
-    assert outputs[0] == outputs[1] != ""

@@ -35,18 +35,8 @@ def matrix_figure(
 ) -> Figure:
     """Draw a value for each pair of models, one row and one column a model.
 
-    Parameters
-    ----------
-    labels : sequence of str, length n
-        Names of the models.
-    values : ndarray of float, shape (n, n)
-        Colours of the cells, as ``Axes.imshow`` maps them with the options `colors`.
-    texts : n sequences of n str
-        Numbers in the cells.
-    on_dark : ndarray of bool, shape (n, n)
-        Cells whose number is white.
-    title, axis_label : str
-        Heading, and text below the columns.
+    `values`, shape (n, n), are coloured as ``Axes.imshow`` does with the options `colors`; `texts`
+    are the numbers in the cells, white where `on_dark` is true.
     """
     figure = new_figure(min(1.6 + 0.5 * len(labels), WIDTH))
     axes = figure.add_subplot()

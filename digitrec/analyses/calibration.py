@@ -336,12 +336,8 @@ def reliability_figure(
 ) -> Figure:
     """Draw accuracy against confidence for each model, before and after calibration.
 
-    Parameters
-    ----------
-    labels : sequence of str, length n
-        Names of the models.
-    before, after : sequences, length n
-        Bins of each model: ``confidence``, ``accuracy``, ``count``; None where not calibrated.
+    `before` and `after` hold the bins of each model (``confidence``, ``accuracy``, ``count``), None
+    where it is not calibrated.
     """
     columns = min(4, len(labels))
     rows = -(-len(labels) // columns)
@@ -386,14 +382,7 @@ def risk_figure(
 ) -> Figure:
     """Draw the error among the rows kept against the share rejected.
 
-    Parameters
-    ----------
-    labels : sequence of str, length n
-        Names of the models.
-    curves : sequence of mappings, length n
-        ``coverage`` and ``error``, fractions.
-    winner : int or None
-        Model drawn thicker.
+    `curves` hold ``coverage`` and ``error`` of each model, fractions; `winner` is drawn thicker.
     """
     figure = new_figure(3.6)
     axes = figure.add_subplot()

@@ -299,14 +299,9 @@ def _probabilities(pairs: list[dict[str, Any]], names: list[str]) -> list[list[f
 
 
 def probability_figure(labels: Sequence[str], cells: Sequence[Sequence[float | None]]) -> Figure:
-    """Draw the probability that the model of the row is better than that of the column.
+    """Draw the probability, 0–1, that the model of the row is better than that of the column.
 
-    Parameters
-    ----------
-    labels : sequence of str, length n
-        Names of the models.
-    cells : n sequences of n floats or None
-        Probabilities, 0–1.
+    `cells` are n sequences of n probabilities, None on the diagonal.
     """
     values = np.array([[np.nan if cell is None else cell for cell in row] for row in cells])
     return matrix_figure(

@@ -215,12 +215,7 @@ def _growth_words(cost: dict[str, float] | None) -> str:
 def growth_figure(labels: Sequence[str], points: Sequence[Sequence[Mapping[str, float]]]) -> Figure:
     """Draw error and fit time against the number of training rows, on log axes.
 
-    Parameters
-    ----------
-    labels : sequence of str, length n
-        Names of the models.
-    points : sequences of mappings, length n
-        ``n``, ``error`` (fraction) and ``fit_seconds`` of each size.
+    `points` hold ``n``, ``error`` (fraction) and ``fit_seconds`` of each size, for each model.
     """
     figure = new_figure(3.7 + 0.1 * len(labels))
     panels = (("error", "test error, %", 100.0), ("fit_seconds", "fit time, s", 1.0))

@@ -227,16 +227,7 @@ def mistakes_per_row(classes: Sequence[str]) -> int:
 def neighbours_figure(mistakes: Sequence[Mistake], classes: Sequence[str], *, title: str) -> Figure:
     """Draw misread images, each with its nearest training images.
 
-    Neighbours of the true class have a blue frame, of the class read an orange one.
-
-    Parameters
-    ----------
-    mistakes : sequence of Mistake
-        What to draw.
-    classes : sequence of str
-        Names of the classes.
-    title : str
-        Heading.
+    Neighbours of the true class have a blue frame, of the predicted class an orange one.
     """
     blocks = mistakes_per_row(classes)
     short = blocks == 3

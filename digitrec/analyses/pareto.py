@@ -155,22 +155,10 @@ def cost_figure(
     title: str,
     winner: int | None = None,
 ) -> Figure:
-    """Draw the test error of each model against what it costs, both on log axes.
+    """Draw the test error of each model against its cost, both on log axes.
 
-    The models that no other beats in both are joined by a line.
-
-    Parameters
-    ----------
-    labels : sequence of str, length n
-        Names of the models.
-    cost : sequence of float, length n
-        Cost, above zero; log axis.
-    error : sequence of float, length n
-        Test error as fraction.
-    axis_label, title : str
-        What the cost is, and the heading.
-    winner : int, optional
-        Which model was chosen on validation data.
+    The models that no other beats in both are joined by a line. `error` are fractions; `winner` is
+    the index of the model that was chosen on validation data.
     """
     y = 100 * np.asarray(error, dtype=float)
     x = np.maximum(np.asarray(cost, dtype=float), 1e-4)

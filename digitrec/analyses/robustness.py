@@ -283,16 +283,7 @@ def robustness_figure(
 ) -> Figure:
     """Draw the error of every model on every kind of corruption as a coloured table.
 
-    Parameters
-    ----------
-    labels : sequence of str, length n_models
-        Names of the models.
-    kinds : sequence of str, length n_kinds
-        Names of the corruptions.
-    errors : ndarray of float, shape (n_models, n_kinds)
-        Errors, 0–1.
-    clean : sequence of float, length n_models
-        Errors on the uncorrupted images.
+    `errors`, shape (n_models, n_kinds), and `clean`, length n_models, are fractions.
     """
     from matplotlib.colors import PowerNorm
 

@@ -224,13 +224,8 @@ def difference_figure(
 ) -> Figure:
     """Draw the difference in accuracy of every pair of models.
 
-    Parameters
-    ----------
-    labels : sequence of str, length n
-        Names of the models.
-    cells : n sequences of n pairs or None
-        Accuracy of the row minus that of the column, -1 to 1, and whether it is significant.
-        Differences that are not stay white.
+    `cells` hold, for each row and column, the accuracy of the row minus that of the column, -1 to
+    1, and whether it is significant; None on the diagonal. Other differences stay white.
     """
     from matplotlib.colors import LinearSegmentedColormap, SymLogNorm
 

@@ -146,14 +146,8 @@ def critical_difference_figure(
 ) -> Figure:
     """Draw models on a line of mean ranks, joined where the difference is not significant.
 
-    Parameters
-    ----------
-    labels : sequence of str, length n
-        Names of the models.
-    mean_ranks : sequence of float, length n
-        Mean rank of each, 1 is best.
-    critical_difference : float
-        Smallest significant difference of mean ranks (Demšar 2006).
+    `mean_ranks`, length n, 1 is best; `critical_difference` is the smallest significant difference
+    of mean ranks (Demšar 2006).
     """
     n = len(labels)
     order = np.argsort(mean_ranks, kind="stable")

@@ -25,19 +25,10 @@ _MOST_ANNOTATED = 20
 
 @styled
 def confusion_figure(confusion: ArrayLike, classes: Sequence[str], *, title: str) -> Figure:
-    """Draw a confusion matrix with counts and row percentages.
+    """Draw a confusion matrix, shape (n_classes, n_classes), with counts and row percentages.
 
-    Hits and misses have colours of their own. The colour of a miss follows the square root of
-    its share of the row, so that it is seen at 99 % accuracy too.
-
-    Parameters
-    ----------
-    confusion : array of int, shape (n_classes, n_classes)
-        Counts; rows are true classes.
-    classes : sequence of str
-        Names of the classes.
-    title : str
-        Heading.
+    Rows are true classes. Hits and errors have separate colours; that of an error follows the
+    square root of its share of the row, so that it is visible at 99 % accuracy too.
     """
     from matplotlib.colors import LinearSegmentedColormap, PowerNorm
 
@@ -81,15 +72,9 @@ def confusion_figure(confusion: ArrayLike, classes: Sequence[str], *, title: str
 
 @styled
 def curves_figure(curves: Mapping[str, Sequence[float]], *, title: str) -> Figure:
-    """Draw per-iteration values: losses on a log axis beside accuracies as error.
+    """Draw per-iteration values by name: losses on a log axis, and accuracies as errors.
 
-    Parameters
-    ----------
-    curves : mapping of str to sequence of float
-        Values by name, such as ``training_loss`` and ``validation_accuracy``. A name that ends
-        in ``accuracy`` or ``score`` is a fraction and is drawn as error in per cent.
-    title : str
-        Heading.
+    A name that ends in ``accuracy`` or ``score`` is a fraction and is drawn as error in per cent.
     """
     curves = {name: values for name, values in curves.items() if len(values)}
     rates = {name: values for name, values in curves.items() if _is_rate(name)}

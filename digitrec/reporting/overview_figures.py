@@ -33,14 +33,8 @@ def error_figure(
 ) -> Figure:
     """Draw the test error of each model with its 95 % interval, best first.
 
-    Parameters
-    ----------
-    labels : sequence of str, length n
-        Names of the models.
-    error, low, high : sequence of float, length n
-        Test error and the ends of its interval, as fractions.
-    winner : int, optional
-        Which model was chosen on validation data.
+    `error`, `low` and `high`, of length n, are fractions; `winner` is the index of the model that
+    was chosen on validation data.
     """
     order = np.argsort(error, kind="stable")
     values, starts, ends = (100 * np.asarray(side)[order] for side in (error, low, high))
@@ -80,17 +74,7 @@ def error_figure(
 def per_class_figure(
     labels: Sequence[str], classes: Sequence[str], f1: NDArray[np.floating]
 ) -> Figure:
-    """Draw the F1 score of each model on each class as a coloured table.
-
-    Parameters
-    ----------
-    labels : sequence of str, length n_models
-        Names of the models.
-    classes : sequence of str, length n_classes
-        Names of the classes.
-    f1 : ndarray of float, shape (n_models, n_classes)
-        F1 scores, 0–1.
-    """
+    """Draw F1 scores, shape (n_models, n_classes), 0–1, as a coloured table."""
     from matplotlib.colors import LogNorm
 
     figure = new_figure(1.15 + 0.36 * len(labels) + 0.05 * min(max(map(len, classes)), 24))

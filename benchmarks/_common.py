@@ -85,7 +85,7 @@ def measured_with(facts: dict[str, Any]) -> str:
 
 
 def write_report(folder: Path, report: str, facts: Any, **figures: Figure) -> None:
-    """Write ``report.md``, ``results.json`` and ``figures/<name>.png``; say where the report is."""
+    """Write ``report.md``, ``results.json`` and ``figures/<name>.png``, and print its path."""
     write_json(folder / "results.json", facts)
     for name, figure in figures.items():
         save_figure(figure, folder / "figures" / f"{name}.png")

@@ -34,7 +34,7 @@ class MadeUpImages:
         self.rng = np.random.default_rng(random_state)
 
     def row(self, least: int, most: int | None = None) -> Row:
-        """Return `least` digits, or a number drawn from `least` to `most`, and what they say."""
+        """Return `least` digits, or a number drawn from `least` to `most`, and their labels."""
         n = least if most is None else int(self.rng.integers(least, most + 1))
         chosen = self.rng.integers(len(self.digits), size=n)
         return self.digits[chosen], "".join(str(label) for label in self.labels[chosen])

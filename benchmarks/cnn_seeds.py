@@ -73,7 +73,7 @@ def measure(
     n_jobs : int
         Threads.
     show : callable
-        Told each network's error in a line.
+        Called with each network's error as a line.
 
     Returns
     -------

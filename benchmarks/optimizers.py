@@ -291,7 +291,7 @@ def render(measured: dict[str, Any]) -> str:
             f"{measured['dataset']}: {measured['n_fit']:,} images to fit on, "
             f"{measured['n_validation']:,} to choose by, {measured['n_test']:,} to test on. "
             f"**{best['title']}** does best on the validation images and reads "
-            f"{percent(best['test_accuracy'])} % of the test images rightly; such networks are "
+            f"{percent(best['test_accuracy'])} % of the test images correctly; such networks are "
             f"usually reported at 97–98 % on MNIST. {_spread(outcomes)}",
             table(headers, body, "lrrrrrrr"),
             "![Training loss and validation error of the three optimisers, by passes over the "
@@ -309,7 +309,7 @@ def render(measured: dict[str, Any]) -> str:
             f"- Best validation accuracy of each learning rate: {tried}.\n"
             f"- Training loss: cross-entropy of {measured['n_loss']:,} training images after the "
             "pass, without the penalty on the weights.\n"
-            "- One seed: differences within the 95 % intervals mean nothing.",
+            "- One seed: differences within the 95 % intervals are not significant.",
             measured_with(measured),
         ]
     )

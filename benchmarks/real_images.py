@@ -51,7 +51,7 @@ def main(
     ] = True,
     count: Annotated[int, typer.Option(min=10, help="Made-up single digits.")] = 600,
     crop: Annotated[
-        bool, typer.Option("--crop", help="Tell that single digits are crops with neighbours.")
+        bool, typer.Option("--crop", help="Single digits are crops with neighbours.")
     ] = False,
     random_state: Seed = 0,
 ) -> None:

@@ -90,7 +90,7 @@ def main(
     ):
         rows.append(row)
         facts["models"] = sorted(rows, key=lambda row: -_mean_elsewhere(row))
-        # What is saved and was not asked for now stays: an interrupted run loses nothing.
+        # Saved rows that were not asked for are kept.
         others = [row for name, row in saved.items() if name not in names[: len(rows)]]
         write_json(path, {**facts, "models": facts["models"] + others})
         if not console.is_terminal:

@@ -10,7 +10,7 @@ from digitrec.errors import MissingExtraError
 
 
 def is_installed(package: str) -> bool:
-    """Tell whether a top-level package can be imported, without importing it."""
+    """Return whether a top-level package can be imported, without importing it."""
     return importlib.util.find_spec(package) is not None
 
 

@@ -118,7 +118,7 @@ def predict(
 ) -> None:
     """Recognise the digit of each image, or read all its digits.
 
-    Where something is known of the number, the likeliest that fits is printed with its
+    With the options on the number, the most probable reading that fits is printed with its
     probability and the runner-up.
 
     The exit code is 1 where an image could not be read; the others are still done.
@@ -272,7 +272,7 @@ def evaluate(
     evaluation = evaluate_model(loaded, data, part=part)
     note = ""
     if was_seen(metadata, data, part):
-        note = "The model was trained on these rows: this says nothing about new ones."
+        note = "The model was trained on these rows: this is no estimate for new ones."
         typer.echo(f"warning: {note}", err=True)
     title = f"{metadata.get('title', model.name)} on {data.name}, {part} rows"
     typer.echo(render_evaluation(title, evaluation.metrics, data.label_names, note=note))

@@ -92,7 +92,7 @@ def train_model(
     random_state : int
         Seed of the split and of the model.
     report : callable
-        Told in a line what is going on.
+        Called with each step as a line.
 
     Returns
     -------
@@ -209,7 +209,7 @@ def choose_part(metadata: Mapping[str, Any], dataset: Dataset) -> str:
 
 
 def was_seen(metadata: Mapping[str, Any], dataset: Dataset, part: str) -> bool:
-    """Tell whether a model was fitted on the rows of a part of a dataset.
+    """Return whether a model was fitted on the rows of a part of a dataset.
 
     The parameters are those of `choose_part`, and a part as `evaluate_model` takes it.
     """
@@ -328,7 +328,7 @@ def write_submission(
         digits are written as digits, others as they are; without names the model's own labels
         are written.
     report : callable
-        Told in a line what was understood of the table.
+        Called with lines on how the table was interpreted.
 
     Returns
     -------

@@ -1,7 +1,7 @@
 """Analyses of a run, one module each: what it computes, its figure, its section, its record.
 
 A module whose name has no leading underscore is an analysis: it holds a record `ANALYSIS`, and
-nothing else needs to know of it.
+no other place refers to it.
 """
 
 from digitrec.analyses._registry import (

@@ -101,7 +101,7 @@ class AnalysisContext:
         return next((result for result in self.results if result.key == self.winner), None)
 
     def predictions(self, result: Result) -> JobPredictions:
-        """Return what the model of a result said about the test and validation rows."""
+        """Return the predictions of a result on the test and validation rows."""
         return self.store.read_predictions(result)
 
     def labels(self) -> dict[str, NDArray[np.integer]]:

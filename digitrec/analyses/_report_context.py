@@ -37,7 +37,7 @@ def dataset_title(name: str) -> str:
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """What one model said about the test images.
+    """Predictions of one model on the test images.
 
     Attributes
     ----------

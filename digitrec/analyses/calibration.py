@@ -196,7 +196,7 @@ def describe_calibration(
     y_train : ndarray of int, shape (n_train,)
         Labels of all training rows, which the validation rows are among.
     predictions : JobPredictions
-        What the model said.
+        Predictions of the model.
 
     Returns
     -------
@@ -368,7 +368,7 @@ def _bins(axes: Axes, bins: Sequence[Mapping[str, Any]], color: str, label: str)
     x = [part["confidence"] for part in bins]
     y = [part["accuracy"] for part in bins]
     sizes = 6 + 60 * np.sqrt(counts / counts.sum())
-    # A few rows say little about a bin: they are points beside the line.
+    # Bins of few rows are uncertain: points without a line.
     joined = [place for place, count in enumerate(counts) if count >= _MIN_JOINED]
     axes.plot(
         [x[i] for i in joined], [y[i] for i in joined], color=color, linewidth=1.2, label=label

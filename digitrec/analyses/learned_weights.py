@@ -79,7 +79,7 @@ def learned_maps(
     max_rows : int
         Size of the stratified sample of training images; a sixth of it is held out.
     report : callable
-        Told in a line how long it took.
+        Called with a line on how long it took.
 
     Returns
     -------
@@ -121,7 +121,7 @@ def learned_maps(
     fitted["random_forest"].fit(X, y)
 
     def add(name: str, kind: str, maps: NDArray[np.floating], scored: bool = True) -> None:
-        # A weight on a pixel that never has ink is what it was at the start: it says nothing.
+        # A weight on a pixel that never has ink keeps its initial value.
         images = np.where(X.any(axis=0), maps, 0).reshape(-1, *dataset.image_shape)
         accuracy = float(fitted[name].score(X_held_out, y_held_out)) if scored else None
         packed = pack_maps(images)

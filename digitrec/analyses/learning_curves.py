@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from digitrec.analyses._report_context import ReportContext
     from digitrec.evaluation.result import Result
 
-# Shorter fits are measured too coarsely to say how they grow.
+# Shorter fits are measured too coarsely for an exponent.
 _MIN_FIT_SECONDS = 0.005
 
 

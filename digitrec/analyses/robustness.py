@@ -126,7 +126,7 @@ def score_robustness(
     n_jobs : int, optional
         Threads for computing features; None means one.
     report : callable
-        Told in one line what was scored.
+        Called with a line for each kind that was scored.
 
     Returns
     -------
@@ -140,7 +140,7 @@ def score_robustness(
     from digitrec.preprocessing import FEATURES
 
     models = list(models)
-    # Of a caller's own features nothing is known that could be shared.
+    # Steps of a caller's own features cannot be shared.
     fixed = {
         features: FEATURES[features].build_fixed(dataset.image_shape, n_jobs=n_jobs)
         if features in FEATURES

@@ -31,7 +31,7 @@ _MNIST_TEST = "2b8388dd18e1f298"
 
 
 def has_mnist_test_set(dataset: Dataset) -> bool:
-    """Tell whether a dataset's test rows are the 10,000 of MNIST, in their order."""
+    """Return whether a dataset's test rows are the 10,000 of MNIST, in their order."""
     from digitrec.datasets import fingerprint_arrays
 
     if dataset.image_shape != (28, 28) or len(dataset.y_test) != 10_000:

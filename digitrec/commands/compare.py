@@ -263,7 +263,7 @@ def compare_models(
 
 
 def _is_saved(name: str | None, output_dir: Path) -> bool:
-    """Tell whether a dataset has results, so that perhaps nothing needs to be run."""
+    """Return whether a dataset has results, so that perhaps nothing needs to be run."""
     stem = Path(name).stem if name is not None else "mnist"
     return (output_dir / stem / "results.json").exists()
 

@@ -365,7 +365,7 @@ def run_experiment(
     report : callable
         ``report(line)`` tells the user what is going on.
     on_event : callable
-        Told how far the jobs are.
+        Called with the progress of the jobs.
     started_at : float, optional
         ``time.monotonic()`` at the start of the command; None means now.
 

@@ -20,7 +20,7 @@ OnEvent = Callable[["Event"], None]
 
 @contextlib.contextmanager
 def show_progress(progress: bool | OnEvent) -> Iterator[tuple[Report, OnEvent]]:
-    """Yield who is told lines and who is told events.
+    """Yield the functions that get lines and those that get events.
 
     Lines always go to the logger ``digitrec`` too, at the level INFO.
 

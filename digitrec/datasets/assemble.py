@@ -88,7 +88,7 @@ def assemble_dataset(
     class_names : sequence of str, optional
         Names of all classes where some may have no image; by default those of the labels.
     notes : sequence of str
-        What the loader has to say; put before the notes made here.
+        Notes of the loader; put before those made here.
 
     Raises
     ------
@@ -257,9 +257,7 @@ def _polarity_notes(notes: Sequence[str | None]) -> list[str]:
 def _check_variety(stack: NDArray[np.uint8], title: str) -> None:
     if len(stack) > 1 and (stack == stack[0]).all():
         value = f", every pixel is {stack[0].flat[0]}" if np.ptp(stack[0]) == 0 else ""
-        raise DatasetError(
-            f"all {len(stack):,}{title} images are alike{value}; there is nothing to learn from"
-        )
+        raise DatasetError(f"all {len(stack):,}{title} images are equal{value}")
 
 
 def _blank_note(stacks: Sequence[NDArray[np.uint8]]) -> list[str]:

@@ -60,7 +60,7 @@ def load_idx_folder(folder: Path) -> Dataset:
 
 
 def has_idx_files(folder: Path) -> bool:
-    """Tell whether a folder holds one of the four files."""
+    """Return whether a folder holds one of the four files."""
     return bool(_find_by_set(folder))
 
 

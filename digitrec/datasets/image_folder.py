@@ -113,7 +113,7 @@ def visible_folders(folder: Path) -> list[Path]:
 
 
 def is_system_name(name: str) -> bool:
-    """Tell whether a file or folder is hidden or was left behind by a system."""
+    """Return whether a file or folder is hidden or was left behind by a system."""
     return name.startswith(".") or name.lower() in SYSTEM_NAMES
 
 
@@ -270,7 +270,7 @@ def _agree_on_digits(part: _Files, test: _Files) -> list[str]:
 
 
 def _class_order(names: Iterable[str]) -> list[str]:
-    """Sort names by the digits that they mean, else as people count."""
+    """Sort names by the digits that they mean, else in natural order."""
     by_name = sorted(names, key=natural_order)
     digits = digits_of_names(by_name)
     order = [index if digit is None else digit for index, digit in enumerate(digits)]

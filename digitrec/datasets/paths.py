@@ -125,7 +125,7 @@ def _recognise(folder: Path) -> Callable[[], Dataset] | None:
 
 
 def _is_image_folder(folder: Path) -> bool:
-    """Tell whether the folders below are classes or parts, and not datasets themselves."""
+    """Return whether the folders below are classes or parts, and not datasets themselves."""
     splits = split_folders(folder)
     if "train" in splits and len(splits) > 1:
         return any(_is_image_folder(path) for path in splits.values())
@@ -143,7 +143,7 @@ def _is_image_folder(folder: Path) -> bool:
 
 
 def has_own_images(folder: Path) -> bool:
-    """Tell whether a folder holds images itself, not only in folders below."""
+    """Return whether a folder holds images itself, not only in folders below."""
     from PIL import Image
 
     suffixes = Image.registered_extensions()

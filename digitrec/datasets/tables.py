@@ -184,7 +184,7 @@ def read_table(path: Path, labelled: bool | None) -> RawTable:
 
 
 def has_label(path: Path) -> bool:
-    """Tell by its first line whether a table has a label column.
+    """Return, by its first line, whether a table has a label column.
 
     Raises
     ------
@@ -234,7 +234,7 @@ def _find_layout(path: Path) -> _Layout:
 
 
 def _alike(header: str, line: str) -> bool:
-    """Tell whether a line that begins with # has as many fields as the next."""
+    """Return whether a line that begins with # has as many fields as the next."""
     separator = _find_separator(line)
     return len(_cut(header.lstrip("# "), separator)) == len(_cut(line, separator))
 
@@ -270,7 +270,7 @@ def _is_number(text: str) -> bool:
 
 
 def _counts(fields: Sequence[str]) -> bool:
-    """Tell whether fields are the numbers of columns: each once, without gaps."""
+    """Return whether fields are the numbers of columns: each once, without gaps."""
     if len(fields) < 4 or not all(field.isdecimal() for field in fields):
         return False
     numbers = sorted(int(field) for field in fields)
@@ -324,7 +324,7 @@ def _place_label(
 
 
 def _looks_like_labels(values: NDArray[Any], neighbour: NDArray[Any]) -> bool:
-    """Tell whether a column holds labels, and not the pixels of a corner."""
+    """Return whether a column holds labels, and not the pixels of a corner."""
     if (values != np.rint(values)).any() or values.min() < 0:
         return False
     n_classes = len(np.unique(values))
@@ -431,7 +431,7 @@ def _compact_labels(column: pd.Series) -> NDArray[Any]:
 
 
 def _has_outliers(pixels: NDArray[Any]) -> bool:
-    """Tell whether a few values lie outside of the 0–255 that the others have."""
+    """Return whether a few values lie outside of the 0–255 that the others have."""
     if pixels.dtype in (np.uint8, np.bool_) or not pixels.size:
         return False
     if pixels.dtype.kind == "f" and pixels.max() <= 1.01 and pixels.min() >= -1.01:

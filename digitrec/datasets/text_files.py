@@ -40,7 +40,7 @@ _TAR_NAMES = (".tar", ".tgz", ".tbz2", ".txz", ".tar.gz", ".tar.bz2", ".tar.xz")
 
 
 def is_compressed(path: Path) -> bool:
-    """Tell by its first bytes or its name whether a file must be unpacked."""
+    """Return, by its first bytes or its name, whether a file must be unpacked."""
     with path.open("rb") as file:
         head = file.read(6)
     return head.startswith((_GZIP, _BZIP2, _XZ, _ZIP, _ZSTD)) or path.name.lower().endswith(".tar")

@@ -83,7 +83,7 @@ def run_part_jobs(
     title : str
         What they are for, in the progress lines.
     report : callable
-        Told in a line of each that ends.
+        Called with a line for each that ends.
     deadline : float, optional
         `time.monotonic` after which nothing may run.
 

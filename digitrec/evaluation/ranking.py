@@ -109,7 +109,7 @@ def validation_score(
     Parameters
     ----------
     predictions : JobPredictions
-        What the model said.
+        Predictions of the model.
     y_train : ndarray of int, shape (n_train,)
         Labels of all training rows.
     metric : str or callable

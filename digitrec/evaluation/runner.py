@@ -208,7 +208,7 @@ def run_jobs(
     deadline : float, optional
         `time.monotonic` after which nothing may run.
     on_event : callable
-        Told each thing that happens, several times a second.
+        Called with each event, several times a second.
 
     Returns
     -------
@@ -273,7 +273,7 @@ def _worth(job: Job) -> float:
 
 
 def _fits(estimate: float, deadline: float) -> bool:
-    """Tell whether a job is worth starting; estimates are rough, so half the time will do."""
+    """Return whether a job is worth starting; estimates are rough, so half the time will do."""
     return deadline - time.monotonic() > max(0.5 * estimate, 1.0)
 
 

@@ -146,7 +146,7 @@ class SharedData:
         n_copies, copies_seed : int
             Random copies of each image to fit on, and their seed; copies are never scored.
         report : callable, optional
-            Told in one line what was computed.
+            Called with a line on what was computed.
         """
         spec = features if isinstance(features, FeatureSpec) else FEATURES[features]
         source = self.with_copies(dataset, n_copies, copies_seed)

@@ -124,7 +124,7 @@ def tune_model(
     seconds : float, optional
         Wall time after which no candidate is fitted any more.
     report : callable
-        Told in a line what is going on.
+        Called with each step as a line.
     """
     started = time.monotonic()
     drawn = draw_candidates(space, n_candidates, parent.random_state)

@@ -152,7 +152,7 @@ def _runs_along_its_box(own: NDArray[np.bool_]) -> bool:
 
 
 def _has_straight_sides(own: NDArray[np.bool_]) -> bool:
-    """Tell whether a piece surrounds a four-sided area that takes most of its box.
+    """Return whether a piece surrounds a four-sided area that takes most of its box.
 
     The area over the root of the determinant of its pixels' covariance is 12 for every
     parallelogram, level or not, and 4 pi for every ellipse.

@@ -103,12 +103,12 @@ class Constraint:
         return count + 1, total, node
 
     def accepts(self, state: State) -> bool:
-        """Tell whether a state is the end of a possible string."""
+        """Return whether a state is the end of a possible string."""
         count, total, _ = state
         return count == self.n_digits and (self.rule is None or total == self.rule.remainder)
 
     def fits(self, text: str) -> bool:
-        """Tell whether a string of digits is possible."""
+        """Return whether a string of digits is possible."""
         state: State | None = START
         for character in text:
             state = None if state is None else self.step(state, int(character))

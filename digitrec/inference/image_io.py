@@ -301,7 +301,7 @@ def _refuse_rows(array: NDArray[Any]) -> None:
 
 
 def _are_framed_digits(rows: NDArray[Any]) -> bool:
-    """Tell whether rows of 784 values are 28x28 digits with a blank border, not a picture.
+    """Return whether rows of 784 values are 28x28 digits with a blank border, not a picture.
 
     In a picture 784 pixels wide, ink that crosses many of the 28 strips of 28 columns is found
     on the strips' ends too.

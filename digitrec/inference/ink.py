@@ -63,7 +63,7 @@ class Ink:
 
 
 def is_dark_on_light(pixels: NDArray[np.uint8]) -> bool:
-    """Tell whether ink is darker than paper.
+    """Return whether ink is darker than paper.
 
     Ink is the minority that departs far from its surroundings: the skewness of the departures
     from a blurred copy has its sign, whatever the share of light and dark. Three widths of the

@@ -241,7 +241,7 @@ def _reading(
         accepted=accepted,
         reason=reason,
     )
-    # Doubt between numbers that fit is told; a number that the image speaks against is not.
+    # Doubt between numbers that fit is reported; a number that contradicts the image is not.
     shown = accepted or known.only_length or trust >= MIN_TRUST
     used = {piece for item, _ in solution.steps for piece in items[item].pieces}
     chosen: dict[int, list[DigitPrediction]] = {}

@@ -87,7 +87,7 @@ def group_lines(boxes: FloatArray, height: float, slope: float = 0.0) -> list[li
 
 
 def _is_row(boxes: FloatArray, height: float) -> bool:
-    """Tell whether boxes, from left to right, are one row of digits at different heights."""
+    """Return whether boxes, from left to right, are one row of digits at different heights."""
     gaps = boxes[1:, 0] - boxes[:-1, 2]
     if (gaps < -MAX_OVERLAP * height).any() or (gaps > MAX_GAP * height).any():
         return False

@@ -34,7 +34,7 @@ UNSURE = "confidence"
 
 
 def only_unsure(prediction: DigitPrediction) -> bool:
-    """Tell whether a prediction is accepted, or would be with a lower threshold.
+    """Return whether a prediction is accepted, or would be with a lower threshold.
 
     What is looked at again is decided by this, not by acceptance: then the same answers, with the
     same confidences, are accepted at each threshold that they reach.

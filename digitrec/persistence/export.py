@@ -109,7 +109,7 @@ def export_model(
     tolerance : float
         Largest difference of a probability; labels must agree always.
     report : callable
-        Told in a line what is going on.
+        Called with each step as a line.
 
     Returns
     -------

@@ -83,7 +83,7 @@ class FeatureStore:
         features : str or FeatureSpec
             Key of `FEATURES`, or a record like those there.
         report : callable, optional
-            Told in one line what was done.
+            Called with each step as a line.
 
         Returns
         -------

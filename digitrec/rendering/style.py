@@ -352,7 +352,7 @@ def _along(corners: NDArray[np.floating]) -> list[tuple[float, float]]:
 
 
 def _holds(box: Sequence[float], point: tuple[float, float]) -> bool:
-    """Tell whether a point lies in a box."""
+    """Return whether a point lies in a box."""
     return box[0] <= point[0] <= box[2] and box[1] <= point[1] <= box[3]
 
 

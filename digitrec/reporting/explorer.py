@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from digitrec.analyses import Predictions, ReportContext, Row
 from digitrec.rendering.markdown import MISSING, anchor, percent
 
-# Images that every model reads rightly: enough to see what a class looks like. The misread ones
+# Images that every model classifies correctly: enough to see what a class looks like. The others
 # are all in the file.
 MAX_RIGHT_IMAGES = 1000
 # Bytes of the PNG file of all images; base64 adds a third. 10,000 MNIST images take 931 kB.
@@ -200,7 +200,7 @@ def _models(context: ReportContext) -> list[tuple[Row, Predictions]]:
 def _right_rows(
     truth: NDArray[np.integer], right: NDArray[np.bool_], confidence: NDArray | None
 ) -> NDArray[np.intp]:
-    """Return rows that all models read rightly: of each class the least sure, then random ones."""
+    """Return rows that all models classify correctly: the least confident of each class first."""
     classes = np.unique(truth)
     room = max(1, MAX_RIGHT_IMAGES // max(1, len(classes)))
     generator = np.random.default_rng(0)

@@ -58,9 +58,8 @@ def render_index(runs: Mapping[str, Run], pages: Mapping[str, Page] | None = Non
         headers += ["test error, %", "95 % interval of accuracy, %", "run, s", "made"]
         parts.append(table(headers, rows, "llrrrlrrrl"))
         parts.append(
-            "The winner is the model with the best validation accuracy; the test images chose "
-            "nothing. `report.html` beside each report lets you explore the test images; "
-            "`index.html` shows all reports as cards."
+            "The winner is the model with the best validation accuracy. `report.html` beside each "
+            "report lets you explore the test images; `index.html` shows all reports as cards."
         )
     else:
         parts.append("No runs yet. Make one with `python -m benchmarks.run_all`.")

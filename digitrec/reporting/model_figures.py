@@ -104,5 +104,5 @@ def curves_figure(curves: Mapping[str, Sequence[float]], *, title: str) -> Figur
 
 
 def _is_rate(name: str) -> bool:
-    """Tell whether a curve holds fractions of right answers."""
+    """Return whether a curve holds fractions of right answers."""
     return name.endswith(("accuracy", "score", "scores"))

@@ -25,7 +25,7 @@ from digitrec.pixels import to_rows, to_uint8
 from digitrec.serving.messages import IMAGE_SIGNATURES, ROW_PIXELS, RequestError
 from digitrec.serving.settings import Settings
 
-# What `curl --data-binary` and browsers send when nobody names the type: look at the bytes.
+# What `curl --data-binary` and browsers send without a content type: the bytes decide.
 _UNNAMED_TYPES = {"", "application/octet-stream", "application/x-www-form-urlencoded", "image/*"}
 
 
@@ -317,7 +317,7 @@ def _parse_multipart(boundary: bytes, body: bytes, settings: Settings) -> Images
 
 
 def _is_file(headers: Mapping[bytes, bytes]) -> bool:
-    """Tell whether a part of a form is a file: by its name, in any spelling, or by its type."""
+    """Return whether a part of a form is a file: by its name, in any spelling, or by its type."""
     disposition = _QUOTED.sub(b'""', headers.get(b"content-disposition", b""))
     kind = headers.get(b"content-type", b"").lower()
     return bool(_FILE_NAME.search(disposition)) or kind.startswith(

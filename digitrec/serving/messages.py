@@ -1,4 +1,4 @@
-"""What the serving process and its engine processes say to each other.
+"""The messages between the serving process and its engine processes.
 
 Both ends are our own code on a private pipe, so frames are pickles with a length in front.
 """
@@ -23,7 +23,7 @@ LENGTH_BYTES = _LENGTH.size
 
 
 class RequestError(Exception):
-    """A request that cannot be answered, with the HTTP status that says why."""
+    """A request that cannot be answered, with its HTTP status."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
         super().__init__(message)

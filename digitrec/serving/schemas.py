@@ -76,7 +76,7 @@ class BatchPrediction(_Answer):
 
 
 class Match(BaseModel):
-    """The likeliest number that meets what the request says of it."""
+    """The most probable number that meets the constraints of the request."""
 
     text: str
     probability: float = Field(description="That it is the number, 0 to 1.")

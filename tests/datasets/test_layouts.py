@@ -372,7 +372,7 @@ def test_images_that_are_all_alike_are_refused(tmp_path, value):
         (tmp_path / name).mkdir()
         for index in range(4):
             Image.new("L", (28, 28), value).save(tmp_path / name / f"{index}.png")
-    with pytest.raises(DatasetError, match="all 12 images are alike"):
+    with pytest.raises(DatasetError, match="all 12 images are equal"):
         load_dataset(tmp_path)
 
 

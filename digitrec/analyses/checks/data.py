@@ -131,7 +131,7 @@ _SHOWN = 16
 
 @check("note", "Labels that all models contradict with high confidence")
 def contradicted_labels(context: AnalysisContext) -> Finding | None:
-    """Look for test rows to which every model gives the same other label, surely."""
+    """Look for test rows for which every model predicts the same other class with confidence."""
     truth = np.asarray(context.dataset.y_test)
     said = [context.predictions(result) for result in context.one_per_model]
     sure = [p for p in said if p.has_probabilities and p.test_scores is not None]

@@ -58,7 +58,7 @@ _WORDS = {"timeout": "time", "out_of_memory": "memory", "not_run": "budget"}
 
 @check("warning", "Limits on time or memory that were hit")
 def limits_hit(context: AnalysisContext) -> Finding | None:
-    """Look for jobs that were killed or left out."""
+    """Look for jobs that were killed or not run."""
     hit = [result for result in context.failed if result.status in _WORDS]
     if not hit:
         return None

@@ -45,6 +45,8 @@ class Augmentation:
 
     Attributes
     ----------
+    flip : float
+        Probability that an image is mirrored left to right: for objects, not for characters.
     rotation : float
         Degrees.
     scale : float
@@ -68,6 +70,7 @@ class Augmentation:
     elastic_alpha: float = 0.0
     elastic_sigma: float = 4.0
     thickness: float = 0.0
+    flip: float = 0.0
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
@@ -76,6 +79,8 @@ class Augmentation:
                 raise ConfigurationError(
                     f"{field.name} must be a finite number of at least 0, not {value!r}"
                 )
+        if self.flip > 1:
+            raise ConfigurationError(f"flip is a probability, at most 1, not {self.flip!r}")
         if self.scale >= 1:
             raise ConfigurationError(f"scale must be below 1, not {self.scale!r}")
         if self.elastic_alpha and not self.elastic_sigma:
@@ -282,6 +287,10 @@ def _distort(
             limit = amount.thickness * _relative_side(shape)
             steps = rng.uniform(-limit, limit, len(images)).astype(np.float32)
             images = thicken(images, steps)
+        if amount.flip:
+            # Drawn last: the other distortions are the same with and without.
+            mirrored = rng.random(len(images)) < amount.flip
+            images[mirrored] = images[mirrored, :, ::-1]
         block = images.reshape(len(images), -1)
         result[start : start + _BLOCK] = np.rint(block) if integers else block
 

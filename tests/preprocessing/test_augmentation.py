@@ -186,3 +186,19 @@ def test_wrong_arguments_are_refused():
     with pytest.raises(ConfigurationError, match="n_copies"):
         list(augment(blobs(2), None, -1))
     assert list(augment(blobs(2), None, 0)) == []
+
+
+def test_flip_mirrors_its_share_of_the_images():
+    X = np.random.default_rng(0).integers(0, 256, (400, 30), dtype=np.uint8)
+    amount = Augmentation(rotation=0, scale=0, shear=0, shift=0, flip=0.25)
+    (found,) = augment(X, (5, 6), 1, 0, augmentation=amount)
+    mirrored = X.reshape(-1, 5, 6)[:, :, ::-1].reshape(X.shape)
+    flipped = (found == mirrored).all(axis=1)
+    np.testing.assert_array_equal(found[~flipped], X[~flipped])
+    assert 70 < flipped.sum() < 130
+    # Nothing else changes.
+    (plain,) = augment(X, (5, 6), 1, 3, augmentation=Augmentation())
+    (both,) = augment(X, (5, 6), 1, 3, augmentation=Augmentation(flip=1))
+    np.testing.assert_array_equal(both.reshape(-1, 5, 6)[:, :, ::-1].reshape(X.shape), plain)
+    with pytest.raises(ConfigurationError, match=r"at most 1, not 1.5"):
+        Augmentation(flip=1.5)

@@ -16,6 +16,7 @@ from click.core import ParameterSource
 
 from digitrec._environment import describe_hardware, library_versions
 from digitrec._files import write_json, write_text
+from digitrec._messages import messages_to
 from digitrec._platform import replace_unknown_characters
 from digitrec.datasets import Dataset
 from digitrec.errors import DigitrecError
@@ -42,7 +43,8 @@ def run_app(main: Callable[..., None]) -> None:
     """Run a command; bad input ends it with a line and exit code 2."""
     replace_unknown_characters()
     try:
-        make_app(main)()
+        with messages_to(typer.echo):
+            make_app(main)()
     except (DigitrecError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(2) from None

@@ -184,7 +184,7 @@ def main(
     output_dir: OutputDir = Path("reports/cnn_seeds"),
 ) -> None:
     """Measure the network with several seeds and write the report."""
-    data = load_dataset(dataset, report=typer.echo)
+    data = load_dataset(dataset)
     frontier = "frontier" if data.name == "mnist" else f"frontier-{data.name}"
     saved = output_dir.parent / frontier / "models" / "winner.joblib"
     winner = joblib.load(saved) if saved.exists() else None

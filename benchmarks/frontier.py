@@ -317,7 +317,7 @@ def main(
     jobs: Jobs = None,
 ) -> None:
     """Compare the candidates, score the winner and write the report."""
-    data = load_dataset(dataset, report=typer.echo, max_train=max_train)
+    data = load_dataset(dataset, max_train=max_train)
     known = candidates_for(data.name)
     chosen = list(known) if candidates == "all" else candidates.split(",")
     names = [check_choice("candidate", name, known) for name in chosen]

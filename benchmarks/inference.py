@@ -311,7 +311,7 @@ def main(
     rows, data = [], None
     for facts, path in saved_models(report_dir):
         if data is None:
-            data = load_dataset(facts["dataset"], report=typer.echo)
+            data = load_dataset(facts["dataset"])
         typer.echo(f"{facts['model']}, {facts['features']}")
         rows.append(compare_forms(facts, path, data.X_test, n_jobs=n_jobs, seconds=seconds))
     assert data is not None, "saved_models yields at least one model or raises"

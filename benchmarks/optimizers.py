@@ -337,7 +337,7 @@ def main(
     output_dir: OutputDir = Path("reports/optimizers"),
 ) -> None:
     """Compare optimisers of one network, and write the report."""
-    data = load_dataset(dataset, report=typer.echo, max_train=max_train, random_state=random_state)
+    data = load_dataset(dataset, max_train=max_train, random_state=random_state)
     rows = split_rows(data, random_state)
     with threadpool_limits(1):
         outcomes = compare(rows, epochs, random_state)

@@ -10,6 +10,7 @@ Run: ``python -m benchmarks.peers``.
 from __future__ import annotations
 
 import gc
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -18,7 +19,6 @@ from typing import Any
 
 import joblib
 import numpy as np
-import typer
 from sklearn.decomposition import PCA
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
@@ -42,6 +42,8 @@ from digitrec.evaluation.fitting import fit_and_score
 from digitrec.models import DEFAULT_MODELS, MODELS
 from digitrec.preprocessing import DEFAULT_FEATURES, FEATURES
 from digitrec.rendering.markdown import percent, table
+
+_log = logging.getLogger("digitrec.benchmarks.peers")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,9 +96,7 @@ _PEERS: dict[str, list[tuple[str, Callable[[], Any]]]] = {
 """What the peers are called and how they are made, by the key of our counterpart."""
 
 
-def compare(
-    dataset: Dataset, *, n_jobs: int, report: Callable[[str], None] = lambda line: None
-) -> dict[str, Any]:
+def compare(dataset: Dataset, *, n_jobs: int) -> dict[str, Any]:
     """Fit and score every peer and every default model of ours, in turn.
 
     Returns ``timings`` (list of `Timing`) and ``feature_seconds``, the wall time of our features
@@ -111,7 +111,7 @@ def compare(
     train = learned.fit_transform(fixed.transform(dataset.X_train))
     test = learned.transform(fixed.transform(dataset.X_test))
     feature_seconds = time.perf_counter() - started
-    report(f"features of {len(train) + len(test):,} images: {feature_seconds:.1f} s")
+    _log.info(f"features of {len(train) + len(test):,} images: {feature_seconds:.1f} s")
 
     timings: list[Timing] = []
     for model in DEFAULT_MODELS:
@@ -120,13 +120,13 @@ def compare(
         # Estimators leave their threads to this context, peers and ours alike.
         with joblib.parallel_config("threading", n_jobs=n_jobs):
             timings.append(_time("digitrec", model, title, ours, train, test, dataset))
-            report(_line(timings[-1]))
+            _log.info(_line(timings[-1]))
             for title, make in _PEERS[model]:
                 peer = make()
                 timings.append(
                     _time("peer", model, title, peer, scaled_train, scaled_test, dataset)
                 )
-                report(_line(timings[-1]))
+                _log.info(_line(timings[-1]))
     return {"timings": timings, "feature_seconds": feature_seconds}
 
 
@@ -212,8 +212,8 @@ def main(
 ) -> None:
     """Time and score our default models beside the usual way, and write the table."""
     n_jobs = jobs or available_cores()
-    data = load_dataset(dataset, report=typer.echo, max_train=max_train)
-    comparison = compare(data, n_jobs=n_jobs, report=typer.echo)
+    data = load_dataset(dataset, max_train=max_train)
+    comparison = compare(data, n_jobs=n_jobs)
     facts = run_facts("peers", data, n_jobs=n_jobs)
     timings = [asdict(timing) for timing in comparison["timings"]]
     text = render_report(comparison, facts)

@@ -195,7 +195,7 @@ def main(
     output_dir: OutputDir = Path("reports/preprocessing"),
 ) -> None:
     """Measure features and augmentation of 28x28 images, and write the report."""
-    data = load_dataset(dataset, report=typer.echo)
+    data = load_dataset(dataset)
     X = np.concatenate([data.X_train, data.X_test])
     measured = measure(X, min(n_naive, len(X)), jobs or available_cores())
     facts = run_facts("preprocessing")

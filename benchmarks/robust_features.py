@@ -173,7 +173,7 @@ def main(
     n_score: Annotated[int, typer.Option(min=100, help="Training images to score.")] = 5_000,
 ) -> None:
     """Score models on corrupted validation images of 28x28, with and without the step."""
-    data = load_dataset(dataset, report=print)
+    data = load_dataset(dataset)
     order = np.random.default_rng(0).permutation(len(data.y_train))
     fit, score = order[:n_fit], order[-n_score:]
     rows = measure(data.X_train[fit], data.y_train[fit], data.X_train[score], data.y_train[score])

@@ -10,6 +10,7 @@ Run: ``python -m benchmarks.scale``.
 from __future__ import annotations
 
 import dataclasses
+import logging
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -42,6 +43,8 @@ from digitrec.preprocessing import DEFAULT_FEATURES, FEATURES, FeatureStore
 from digitrec.preprocessing.augmentation import augment
 from digitrec.rendering.markdown import table
 
+_log = logging.getLogger("digitrec.benchmarks.scale")
+
 _SIZES = (10_000, 60_000, 240_000)
 
 
@@ -73,7 +76,6 @@ def measure(
     models: Sequence[str],
     *,
     n_jobs: int,
-    report: Callable[[str], None] = lambda line: None,
 ) -> list[dict[str, Any]]:
     """Return times and peak memory of each part at each number of training images.
 
@@ -99,7 +101,7 @@ def measure(
                 function = _fit_features if key == "features" else _fit_model
                 found = in_fresh_process(function, folder, key, n_jobs)
                 measured.append({"part": key, "n_rows": n_rows, **found})
-                report(
+                _log.info(
                     f"{key}, {n_rows:,} images: fit {found['fit_seconds']:.1f} s, predict "
                     f"{found['predict_seconds']:.2f} s, peak "
                     f"{found['peak_memory_bytes'] / 2**20:,.0f} MiB"
@@ -207,8 +209,8 @@ def main(
     if sizes[0] < 100:
         raise ConfigurationError(f"--size must be at least 100, not {sizes[0]}")
     n_jobs = jobs or available_cores()
-    data = load_dataset(dataset, report=typer.echo)
-    measured = measure(data, sizes, DEFAULT_MODELS, n_jobs=n_jobs, report=typer.echo)
+    data = load_dataset(dataset)
+    measured = measure(data, sizes, DEFAULT_MODELS, n_jobs=n_jobs)
     facts = run_facts("scale", data, n_jobs=n_jobs)
     write_report(output_dir, render(measured, facts), {**facts, "measured": measured})
 

@@ -34,7 +34,6 @@ def main(
         fonts=find_fonts(fonts) if fonts else (),
         max_rows=max_rows,
         random_state=random_state,
-        report=lambda line: typer.echo(line, err=True),
     )
     card = output.with_name("MODEL_CARD.md")
     write_text(card, render_model_card(facts))

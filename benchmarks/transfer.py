@@ -63,9 +63,7 @@ def main(
         check_choice("dataset", name, DATASETS)
     check_choice("feature set", features, FEATURES)
     console = Console(stderr=True)
-    training = load_default_dataset(
-        report=console.print, max_train=max_train, random_state=random_state
-    )
+    training = load_default_dataset(max_train=max_train, random_state=random_state)
     tests, missing = gather(sets, max_test, random_state)
     tests = {training.name: (training.X_test, training.y_test), **tests}
     facts: dict[str, Any] = {

@@ -5,6 +5,7 @@ Imports are inside the commands, so that ``digitrec --help`` answers at once.
 
 from __future__ import annotations
 
+import functools
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -56,9 +57,13 @@ MaxTrain = Annotated[
 DatasetName = Annotated[str, typer.Option(help="Name of a dataset, or path of a file or folder.")]
 
 
-def _note(quiet: bool = False) -> Any:
-    """Return a function that prints progress to standard error, or does nothing."""
-    return (lambda line: None) if quiet else (lambda line: typer.echo(line, err=True))
+def _show_messages(context: typer.Context, quiet: bool = False) -> None:
+    """Print messages to standard error until the command ends, unless quiet."""
+    from digitrec._messages import messages_to
+
+    if not quiet:
+        show = functools.partial(typer.echo, err=True)
+        context.with_resource(messages_to(show))
 
 
 def _table(rows: list[list[Any]], headers: list[str]) -> str:
@@ -193,6 +198,7 @@ def calibrate(
 
 @app.command()
 def train(
+    context: typer.Context,
     dataset: DatasetName = "mnist",
     model: Annotated[str, typer.Option(help="Name of the model; see: digitrec models.")] = "svm",
     features: Annotated[str | None, typer.Option(help="Feature set.", show_default="edges")] = None,
@@ -210,16 +216,16 @@ def train(
     """Train one model on a dataset and save it."""
     from digitrec.datasets import load_dataset
     from digitrec.models import parse_overrides
-    from digitrec.persistence import check_model_path
+    from digitrec.persistence import check_model_path, save_model
     from digitrec.preprocessing import DEFAULT_FEATURES
-    from digitrec.training import save_training, train_model, with_all_rows
+    from digitrec.training import train_model, with_all_rows
 
     check_model_path(output)
     overrides = parse_overrides(set_ or [])
     if stray := sorted(set(overrides) - {model}):
         raise DigitrecError(f"--set names {', '.join(stray)}, but the model is {model!r}")
-    note = _note(quiet)
-    data = load_dataset(dataset, report=note, max_train=max_train, random_state=random_state)
+    _show_messages(context, quiet)
+    data = load_dataset(dataset, max_train=max_train, random_state=random_state)
     _warn(data)
     if all_rows:
         data = with_all_rows(data)
@@ -229,9 +235,8 @@ def train(
         features or DEFAULT_FEATURES,
         parameters=overrides.get(model),
         random_state=random_state,
-        report=note,
     )
-    save_training(training, output)
+    save_model(training.pipeline, output, training.metadata)
     facts = training.metadata["metrics"]
     typer.echo(
         f"validation accuracy {100 * facts['validation_accuracy']:.2f} % "
@@ -244,6 +249,7 @@ def train(
 
 @app.command()
 def evaluate(
+    context: typer.Context,
     model: Annotated[Path, typer.Option(help="Saved model.")],
     dataset: DatasetName = "mnist",
     part: Annotated[
@@ -265,25 +271,27 @@ def evaluate(
     from digitrec.training import check_input, choose_part, evaluate_model, was_seen
 
     loaded, metadata = load_model(model), read_metadata(model)
-    data = load_dataset(dataset, report=_note(quiet))
+    _show_messages(context, quiet)
+    data = load_dataset(dataset)
     _warn(data)
     check_input(metadata, data)
     part = part or choose_part(metadata, data)
-    evaluation = evaluate_model(loaded, data, part=part)
+    metrics = evaluate_model(loaded, data, part=part).metrics(data.label_names)
     note = ""
     if was_seen(metadata, data, part):
         note = "The model was trained on these rows: this is no estimate for new ones."
         typer.echo(f"warning: {note}", err=True)
     title = f"{metadata.get('title', model.name)} on {data.name}, {part} rows"
-    typer.echo(render_evaluation(title, evaluation.metrics, data.label_names, note=note))
+    typer.echo(render_evaluation(title, metrics, data.label_names, note=note))
     suffix = "" if part == "test" else f"-{part}"
     folder = output_dir or model.parent / f"{model.stem}-on-{data.name}{suffix}"
-    write_evaluation(folder, title, evaluation.metrics, data.label_names, part=part, note=note)
+    write_evaluation(folder, title, metrics, data.label_names, part=part, note=note)
     typer.echo(f"written to {folder}")
 
 
 @app.command()
 def submit(
+    context: typer.Context,
     test_csv: Annotated[Path, typer.Argument(help="Unlabelled CSV: pixel0 … pixel783.")],
     submission: Annotated[Path, typer.Argument(help="CSV to write: ImageId,Label.")],
     model: Annotated[Path, typer.Option(help="Saved model.")],
@@ -294,12 +302,14 @@ def submit(
 
     loaded = load_model(model)
     names = read_metadata(model).get("label_names", ())
-    n_rows = write_submission(loaded, test_csv, submission, names, report=_note())
+    _show_messages(context)
+    n_rows = write_submission(loaded, test_csv, submission, names)
     typer.echo(f"{n_rows:,} rows written to {submission}")
 
 
 @app.command()
 def export(
+    context: typer.Context,
     model: Annotated[Path, typer.Argument(help="Saved model: a .joblib file.")],
     format: Annotated[str, typer.Option(help="onnx or skops.")] = "onnx",
     output: Annotated[
@@ -316,13 +326,13 @@ def export(
     """Write a saved model as ONNX or skops; kept only where it answers the same."""
     from digitrec.persistence import export_model
 
+    _show_messages(context, quiet)
     done = export_model(
         model,
         output,
         format=format,
         check_rows=check_rows,
         tolerance=tolerance,
-        report=_note(quiet),
     )
     typer.echo(str(done.parity))
     typer.echo(f"model written to {done.path} ({done.n_bytes / 1e6:.1f} MB)")
@@ -368,6 +378,7 @@ app.add_typer(recognizer_app, name="recognizer")
 
 @recognizer_app.command("train")
 def train_own_recognizer(
+    context: typer.Context,
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Weights to write, .npz; facts go beside them.")
     ] = Path("recognizer.npz"),
@@ -386,13 +397,13 @@ def train_own_recognizer(
     from digitrec.datasets import load_dataset
     from digitrec.inference.training import find_fonts, train_recognizer
 
+    _show_messages(context, quiet)
     facts = train_recognizer(
         output,
         sets=[load_dataset(name) for name in dataset] if dataset else None,
         fonts=find_fonts(fonts) if fonts else (),
         max_rows=max_train,
         random_state=random_state,
-        report=_note(quiet),
     )
     right = facts["held_out"]["digit"]["digits_read_right"]
     typer.echo(f"{output}: {100 * right:.2f} % of {facts['held_out']['n']} images held out")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
-import time
-from collections.abc import Callable, Mapping, Sequence
+import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,14 +20,15 @@ from digitrec._environment import available_cores
 from digitrec._files import write_text
 from digitrec.datasets import Dataset, digits_of_names, read_kaggle_csv
 from digitrec.errors import ConfigurationError, MissingExtraError, check_choice
-from digitrec.evaluation.fitting import Fit, fit_model
+from digitrec.evaluation.fitting import Fit, fit_model, score_model
 from digitrec.evaluation.job import describe_parameters
-from digitrec.evaluation.metrics import class_scores, classification_metrics, wilson_interval
+from digitrec.evaluation.metrics import Predictions
 from digitrec.evaluation.result import shape_list
 from digitrec.evaluation.splits import validation_split
-from digitrec.models import MODELS, listen_to_fit
-from digitrec.persistence import save_model
+from digitrec.models import MODELS
 from digitrec.preprocessing import DEFAULT_FEATURES, FEATURES, join_pipelines
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -47,29 +48,6 @@ class Training:
     metadata: dict[str, Any]
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Evaluation:
-    """The scores of a model on one set of rows.
-
-    Attributes
-    ----------
-    metrics : dict
-        As `digitrec.evaluation.metrics.classification_metrics` gives them.
-    y_true, y_pred : ndarray of int, shape (n_samples,)
-        Labels.
-    scores : ndarray of float32, shape (n_samples, n_classes), or None
-        Probabilities or decision values.
-    seconds : float
-        Wall time of the prediction, from raw pixels.
-    """
-
-    metrics: dict[str, Any]
-    y_true: NDArray[np.int64]
-    y_pred: NDArray[np.int64]
-    scores: NDArray[np.float32] | None
-    seconds: float
-
-
 def train_model(
     dataset: Dataset,
     model: str = "svm",
@@ -77,7 +55,6 @@ def train_model(
     *,
     parameters: Mapping[str, Any] | None = None,
     random_state: int = 0,
-    report: Callable[[str], None] = lambda line: None,
 ) -> Training:
     """Fit a model, score it on held-out training rows, and refit it on all training rows.
 
@@ -91,8 +68,6 @@ def train_model(
         Parameters that override the registry's.
     random_state : int
         Seed of the split and of the model.
-    report : callable
-        Called with each step as a line.
 
     Returns
     -------
@@ -117,27 +92,27 @@ def train_model(
         )
 
     # The part that learns nothing treats each image alone: once for both fits.
-    report(f"computing the features {features!r} of {len(dataset.X_train):,} images")
+    _log.info(f"computing the features {features!r} of {len(dataset.X_train):,} images")
     fixed = FEATURES[features].build_fixed(dataset.image_shape)
     fixed_rows, y = fixed.transform(dataset.X_train), np.asarray(dataset.y_train)
 
     def fit(rows: NDArray[np.intp] | slice) -> Fit:
         learned = FEATURES[features].build_fitted(dataset.image_shape)
-        with listen_to_fit(report), joblib.parallel_config("threading", n_jobs=available_cores()):
+        with joblib.parallel_config("threading", n_jobs=available_cores()):
             return fit_model(
                 spec.build(random_state, parameters), fixed_rows[rows], y[rows], transformer=learned
             )
 
     split = validation_split(y, random_state)
-    report(f"fitting {spec.title} on {len(split.train):,} rows")
+    _log.info(f"fitting {spec.title} on {len(split.train):,} rows")
     candidate = fit(split.train)
     rows = candidate.transformer.transform(fixed_rows[split.validation])
-    n_right = int(np.sum(candidate.model.predict(rows) == y[split.validation]))
-    low, high = wilson_interval(n_right, len(split.validation))
-    report(f"fitting {spec.title} on all {len(y):,} training rows")
+    held_out = score_model(candidate.model, rows, y[split.validation])
+    low, high = held_out.accuracy_interval
+    _log.info(f"fitting {spec.title} on all {len(y):,} training rows")
     final = fit(slice(None))
     if final.reached_limit:
-        report(
+        _log.info(
             f"{spec.title} stopped before it converged; to allow more: "
             f"--set {model}.max_iter={2 * (final.iteration_limit or 100)}"
         )
@@ -158,7 +133,7 @@ def train_model(
         "iterations": final.iterations,
         "reached_limit": final.reached_limit,
         "metrics": {
-            "validation_accuracy": n_right / len(split.validation),
+            "validation_accuracy": held_out.accuracy,
             "validation_accuracy_low": low,
             "validation_accuracy_high": high,
             "n_validation": len(split.validation),
@@ -218,11 +193,6 @@ def was_seen(metadata: Mapping[str, Any], dataset: Dataset, part: str) -> bool:
     return any(dataset.part_fingerprint(one) in seen for one in parts)
 
 
-def save_training(training: Training, path: str | Path) -> Path:
-    """Write a trained model and its metadata; see `digitrec.persistence.save_model`."""
-    return save_model(training.pipeline, path, training.metadata)
-
-
 def check_input(metadata: Mapping[str, Any], dataset: Dataset) -> None:
     """Refuse a dataset whose images or classes are not those of the model.
 
@@ -250,7 +220,7 @@ def check_input(metadata: Mapping[str, Any], dataset: Dataset) -> None:
             )
 
 
-def evaluate_model(model: Any, dataset: Dataset, *, part: str = "test") -> Evaluation:
+def evaluate_model(model: Any, dataset: Dataset, *, part: str = "test") -> Predictions:
     """Score a fitted Pipeline on a dataset.
 
     Parameters
@@ -264,7 +234,8 @@ def evaluate_model(model: Any, dataset: Dataset, *, part: str = "test") -> Evalu
 
     Returns
     -------
-    Evaluation
+    Predictions
+        Their `metrics` are those of a run's test rows.
 
     Raises
     ------
@@ -279,18 +250,7 @@ def evaluate_model(model: Any, dataset: Dataset, *, part: str = "test") -> Evalu
     )
     if not len(y):
         raise ConfigurationError(f"dataset {dataset.name!r} has no {part} rows")
-    n_classes = len(dataset.label_names)
-    started = time.perf_counter()
-    scores, has_probabilities = class_scores(model, X, n_classes)
-    seconds = time.perf_counter() - started
-    if scores is None:
-        y_pred = np.asarray(model.predict(X), dtype=np.int64)
-    else:
-        y_pred = scores.argmax(axis=1)
-    metrics = classification_metrics(
-        y, y_pred, scores, scores if has_probabilities else None, dataset.label_names
-    )
-    return Evaluation(metrics=metrics, y_true=y, y_pred=y_pred, scores=scores, seconds=seconds)
+    return score_model(model, X, np.asarray(y), len(dataset.label_names))
 
 
 def with_all_rows(dataset: Dataset) -> Dataset:
@@ -312,8 +272,6 @@ def write_submission(
     test_csv: str | Path,
     submission: str | Path,
     label_names: Sequence[str] = (),
-    *,
-    report: Callable[[str], None] = lambda line: None,
 ) -> int:
     """Label an unlabelled Kaggle CSV and write ``ImageId,Label`` rows, counted from 1.
 
@@ -327,8 +285,6 @@ def write_submission(
         Names of the classes that the model numbers, as its metadata have them. Those that mean
         digits are written as digits, others as they are; without names the model's own labels
         are written.
-    report : callable
-        Called with lines on how the table was interpreted.
 
     Returns
     -------
@@ -349,7 +305,7 @@ def write_submission(
             f"{test_csv} has {table.X.shape[1]} pixels a row, the model takes {expected}"
         )
     for line in table.warnings:
-        report(f"{test_csv}: {line}")
+        _log.info(f"{test_csv}: {line}")
     labels = np.asarray(model.predict(table.X))
     if label_names and labels.dtype.kind in "iu":
         digits = digits_of_names(label_names)

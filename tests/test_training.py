@@ -7,12 +7,11 @@ import pytest
 from digitrec.datasets import load_dataset
 from digitrec.datasets.splits import subsample_training_rows
 from digitrec.errors import ConfigurationError, DatasetError
-from digitrec.persistence import load_model, read_metadata
+from digitrec.persistence import load_model, read_metadata, save_model
 from digitrec.training import (
     check_input,
     choose_part,
     evaluate_model,
-    save_training,
     train_model,
     was_seen,
     with_all_rows,
@@ -51,11 +50,12 @@ def test_metadata_tell_what_was_trained(digits, training):
 
 
 def test_saved_training_scores_as_the_fitted_one(digits, training, tmp_path):
-    path = save_training(training, tmp_path / "model.joblib")
+    path = save_model(training.pipeline, tmp_path / "model.joblib", training.metadata)
     evaluation = evaluate_model(load_model(path), digits)
     expected = np.mean(training.pipeline.predict(digits.X_test) == digits.y_test)
-    assert evaluation.metrics["test_accuracy"] == pytest.approx(expected)
-    assert sum(map(sum, evaluation.metrics["confusion"])) == len(digits.y_test)
+    metrics = evaluation.metrics(digits.label_names)
+    assert metrics["test_accuracy"] == pytest.approx(expected)
+    assert sum(map(sum, metrics["confusion"])) == len(digits.y_test)
     check_input(read_metadata(path), digits)
 
 

@@ -13,14 +13,10 @@ from digitrec.analyses._registry import (
     run_analyses,
     selected_analyses,
 )
-from digitrec.analyses._report_context import (
-    Predictions,
-    ReportContext,
-    Row,
-    dataset_title,
-    model_title,
-    read_predictions,
-)
+from digitrec.analyses._report_context import ReportContext, dataset_title
+from digitrec.evaluation.frames import Row, model_title
+from digitrec.evaluation.metrics import Predictions
+from digitrec.evaluation.store import read_predictions
 
 __all__ = [
     "ANALYSES",

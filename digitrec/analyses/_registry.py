@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import logging
 import pkgutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -16,6 +17,8 @@ from digitrec._files import write_json
 from digitrec.errors import DigitrecError, check_choice
 from digitrec.evaluation.result import Result
 from digitrec.rendering.markdown import one_line
+
+_log = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -50,8 +53,6 @@ class AnalysisContext:
         Cores that the analysis may use.
     options : mapping
         Settings of the command line by name, JSON-safe; see `Analysis.options`.
-    report : callable
-        ``report(line)`` tells the user what is going on.
     cache : pathlib.Path
         Folder for what is shared between processes, such as features.
     overrides : mapping of str to mapping
@@ -73,7 +74,6 @@ class AnalysisContext:
     n_jobs: int
     cache: Path
     options: Mapping[str, Any] = field(default_factory=dict)
-    report: Callable[[str], None] = lambda line: None
     overrides: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     jobs: Mapping[str, Job] = field(default_factory=dict)
     failed: tuple[Result, ...] = ()
@@ -127,13 +127,11 @@ class AnalysisContext:
             )
         return self.jobs[result.key]
 
-    def run_parts(self, jobs: list[Job], title: str) -> list[Result]:
-        """Run jobs on parts of the training rows; see `digitrec.evaluation.parts`."""
-        from digitrec.evaluation.parts import run_part_jobs
+    def run_parts(self, jobs: list[Job]) -> list[Result]:
+        """Run jobs on parts of the training rows; see `digitrec.evaluation.runner`."""
+        from digitrec.evaluation.runner import run_part_jobs
 
-        return run_part_jobs(
-            jobs, self.dataset, n_workers=self.n_jobs, title=title, report=self.report
-        )
+        return run_part_jobs(jobs, self.dataset, n_workers=self.n_jobs)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -300,12 +298,12 @@ def run_analyses(
         path = folder / f"{record.name}-{_input_key(record, context)}.json"
         output = None if force else _read(path)
         if output is None:
-            context.report(f"{record.title} …")
+            _log.info("%s …", record.title)
             try:
                 output = record.run(context)
             except Exception as error:  # One failed analysis must not cost the report.
                 failures[record.name] = one_line(f"{type(error).__name__}: {error}")
-                context.report(f"{record.title} failed: {failures[record.name]}")
+                _log.info("%s failed: %s", record.title, failures[record.name])
                 continue
             write_json(path, output)
             # As it is read the next time: JSON has no tuples.

@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-import statistics
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from digitrec.errors import DigitrecError
-from digitrec.evaluation.result import Result, Run
+from digitrec.evaluation.frames import Row, leaderboard_rows
+from digitrec.evaluation.metrics import Predictions
+from digitrec.evaluation.result import Run
 from digitrec.rendering.style import short_names
 
 if TYPE_CHECKING:
     from digitrec.datasets import Dataset
-
-
-def model_title(name: str) -> str:
-    """Return the title of a model of the registry; another name as it is."""
-    from digitrec.models import MODELS
-
-    return MODELS[name].title if name in MODELS else name
 
 
 def dataset_title(name: str) -> str:
@@ -33,96 +24,6 @@ def dataset_title(name: str) -> str:
     from digitrec.datasets import DATASETS
 
     return DATASETS[name].title if name in DATASETS else name
-
-
-@dataclass(frozen=True, eq=False)
-class Predictions:
-    """Predictions of one model on the test images.
-
-    Attributes
-    ----------
-    y_true, y_pred : ndarray of int, shape (n_test,)
-        Labels, indices into the label names.
-    scores : ndarray of float32, shape (n_test, n_classes), or None
-        Probabilities, or decision values where the model has no probabilities.
-    has_probabilities : bool
-        Whether `scores` are probabilities.
-    """
-
-    y_true: NDArray[np.integer]
-    y_pred: NDArray[np.integer]
-    scores: NDArray[np.float32] | None = None
-    has_probabilities: bool = False
-
-    @cached_property
-    def confidence(self) -> NDArray[np.float32] | None:
-        """How sure the model is of each prediction, shape (n_test,); None without scores.
-
-        The probability of the predicted class, or, for decision values, its lead over the
-        next class.
-        """
-        if self.scores is None:
-            return None
-        rows = np.arange(len(self.y_pred))
-        top = self.scores[rows, self.y_pred]
-        if self.has_probabilities:
-            return top
-        others = self.scores.copy()
-        others[rows, self.y_pred] = -np.inf
-        return top - others.max(axis=1)
-
-    @cached_property
-    def mistakes(self) -> NDArray[np.intp]:
-        """Rows that the model got wrong, the surest first."""
-        wrong = np.flatnonzero(self.y_true != self.y_pred)
-        if self.confidence is None:
-            return wrong
-        return wrong[np.argsort(-self.confidence[wrong], kind="stable")]
-
-
-@dataclass(frozen=True)
-class Row:
-    """The results of one model on one feature set, over all seeds: a row of the table.
-
-    Attributes
-    ----------
-    features, model : str
-        Registry keys.
-    results : tuple of Result
-        Results that succeeded, by seed.
-    failures : tuple of Result
-        Results that did not.
-    is_winner : bool
-        Whether the winner of the run is among the results.
-    shown : Result
-        The result whose details stand for the row: the winner, else the lowest seed.
-    """
-
-    features: str
-    model: str
-    results: tuple[Result, ...]
-    failures: tuple[Result, ...]
-    is_winner: bool
-    shown: Result
-
-    @property
-    def title(self) -> str:
-        """Name of the model."""
-        return model_title(self.model)
-
-    def mean(self, name: str) -> float | None:
-        """Return the mean over seeds of a measurement; None where no seed has it."""
-        values = self._values(name)
-        return statistics.fmean(values) if values else None
-
-    def spread(self, name: str) -> float | None:
-        """Return the standard deviation over seeds; None with fewer than two values."""
-        values = self._values(name)
-        return statistics.stdev(values) if len(values) > 1 else None
-
-    def _values(self, name: str) -> list[float]:
-        found = (getattr(result, name) for result in self.results)
-        return [value for value in found if value is not None]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -149,17 +50,7 @@ class ReportContext:
     @cached_property
     def rows(self) -> list[Row]:
         """Rows of the table: the best validation accuracy first, failures last."""
-        groups: dict[tuple[str, str], list[Result]] = {}
-        for result in sorted(self.run.results, key=lambda result: result.random_state):
-            groups.setdefault((result.features, result.model), []).append(result)
-        rows = [self._row(*key, results) for key, results in groups.items()]
-
-        # A failed seed leaves its row at the accuracy of the others.
-        def place(row: Row) -> tuple[bool, bool, bool, float]:
-            score = row.mean("ranking_score")
-            return not row.results, not row.is_winner, score is None, -(score or 0.0)
-
-        return sorted(rows, key=place)
+        return leaderboard_rows(self.run.results, self.run.winner)
 
     @cached_property
     def ok_rows(self) -> list[Row]:
@@ -234,57 +125,3 @@ class ReportContext:
         ):
             return None
         return dataset.X_test.reshape(-1, *dataset.image_shape)
-
-    def _row(self, features: str, model: str, results: list[Result]) -> Row:
-        ok = tuple(result for result in results if result.ok)
-        winner = [result for result in ok if result.key == self.run.winner]
-        return Row(
-            features=features,
-            model=model,
-            results=ok,
-            failures=tuple(result for result in results if not result.ok),
-            is_winner=bool(winner),
-            shown=(winner or ok or results)[0],
-        )
-
-
-def read_predictions(run: Run, report_dir: Path) -> dict[str, Predictions]:
-    """Read the stored predictions of a run; results without any are left out.
-
-    Parameters
-    ----------
-    run : Run
-        The run.
-    report_dir : pathlib.Path
-        Folder of the report; predictions lie in ``predictions/<stem>.npz`` with the arrays
-        ``y_true``, ``y_pred``, ``scores`` and ``has_probabilities``.
-
-    Returns
-    -------
-    dict of str to Predictions
-        By `Result.key`.
-
-    Raises
-    ------
-    DigitrecError
-        If a file is damaged.
-    """
-    found = {}
-    for result in run.results:
-        path = report_dir / "predictions" / f"{result.stem}.npz"
-        if not result.ok or not path.exists():
-            continue
-        try:
-            with np.load(path, allow_pickle=False) as arrays:
-                scores = arrays.get("scores")
-                found[result.key] = Predictions(
-                    y_true=arrays["y_true"],
-                    y_pred=arrays["y_pred"],
-                    scores=scores if scores is not None and scores.size else None,
-                    has_probabilities=bool(arrays["has_probabilities"]),
-                )
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            raise DigitrecError(
-                f"stored predictions {path} are damaged ({error}); run the benchmark again"
-            ) from error
-    return found

@@ -56,8 +56,7 @@ def run(context: AnalysisContext) -> dict[str, Any]:
     ConfigurationError
         If the writers are asked for and not known.
     """
-    from digitrec.evaluation.job import Part
-    from digitrec.evaluation.parts import make_part_job
+    from digitrec.evaluation.job import Part, make_part_job
 
     n_folds = int(context.options.get("cv") or DEFAULT_FOLDS)
     n_repeats = int(context.options.get("repeats") or 1)
@@ -82,7 +81,7 @@ def run(context: AnalysisContext) -> dict[str, Any]:
         for result in results
         for part in parts
     ]
-    found = iter(context.run_parts(jobs, "cross-validation"))
+    found = iter(context.run_parts(jobs))
     scores: dict[str, list[float]] = {}
     failed: dict[str, str] = {}
     for result in results:

@@ -8,17 +8,14 @@ the training images.
 from __future__ import annotations
 
 import base64
-import time
-import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from digitrec._interruption import interruptible
 from digitrec.analyses._registry import Analysis, AnalysisContext
-from digitrec.analyses._report_context import model_title
+from digitrec.evaluation.frames import model_title
 from digitrec.rendering.images import ink_colors, map_colors, maps_figure
 from digitrec.rendering.markdown import escape, percent
 from digitrec.rendering.section import Content, FigureSpec
@@ -50,21 +47,19 @@ _PARAMETERS: dict[str, dict[str, Any]] = {
 
 def run(context: AnalysisContext) -> dict[str, Any]:
     """Fit models on raw pixels of the run's dataset and return what they learned."""
+    import joblib
     from threadpoolctl import threadpool_limits
 
-    with threadpool_limits(context.n_jobs):
-        return learned_maps(
-            context.dataset, context.random_state, n_jobs=context.n_jobs, report=context.report
-        )
+    n_jobs = context.n_jobs
+    with threadpool_limits(n_jobs), joblib.parallel_config("threading", n_jobs=n_jobs):
+        return learned_maps(context.dataset, context.random_state)
 
 
 def learned_maps(
     dataset: Dataset,
     random_state: int,
     *,
-    n_jobs: int | None = None,
     max_rows: int = SAMPLE_ROWS,
-    report: Any = lambda line: None,
 ) -> dict[str, Any]:
     """Fit small models on raw pixels and return what they learned as images.
 
@@ -74,12 +69,8 @@ def learned_maps(
         The images.
     random_state : int
         Seed of the sample and of the models.
-    n_jobs : int, optional
-        Threads of the forest.
     max_rows : int
         Size of the stratified sample of training images; a sixth of it is held out.
-    report : callable
-        Called with a line on how long it took.
 
     Returns
     -------
@@ -93,14 +84,12 @@ def learned_maps(
         ``maps``, see `pack_maps`.
     """
     from sklearn.ensemble import RandomForestClassifier
-    from sklearn.exceptions import ConvergenceWarning
 
-    from digitrec.evaluation.parts import nested_rows
-    from digitrec.evaluation.splits import validation_split
+    from digitrec.evaluation.fitting import fit_model, score_model
+    from digitrec.evaluation.splits import nested_rows, validation_split
     from digitrec.models import MODELS
     from digitrec.preprocessing import build_features
 
-    started = time.perf_counter()
     labels = np.asarray(dataset.y_train)
     rows = nested_rows(labels, (min(max_rows, len(labels)),), random_state)[0]
     split = validation_split(labels[rows], random_state)
@@ -108,22 +97,16 @@ def learned_maps(
     pixels = features.fit_transform(np.asarray(dataset.X_train)[rows])
     X, y = pixels[split.train], labels[rows][split.train]
     X_held_out, y_held_out = pixels[split.validation], labels[rows][split.validation]
-    fitted = {}
     models: list[dict[str, Any]] = []
-    for name, parameters in _PARAMETERS.items():
-        model = fitted[name] = MODELS[name].build(random_state, parameters)
-        with interruptible(), warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            warnings.filterwarnings("ignore", "Got `batch_size`")
-            model.fit(X, y)
+    models_of = {name: MODELS[name].build(random_state, own) for name, own in _PARAMETERS.items()}
     # Importance of single pixels: no discriminants, which are sums over all of them.
-    fitted["random_forest"] = RandomForestClassifier(random_state=random_state, n_jobs=n_jobs)
-    fitted["random_forest"].fit(X, y)
+    models_of["random_forest"] = RandomForestClassifier(random_state=random_state)
+    fitted = {name: fit_model(model, X, y).model for name, model in models_of.items()}
 
     def add(name: str, kind: str, maps: NDArray[np.floating], scored: bool = True) -> None:
         # A weight on a pixel that never has ink keeps its initial value.
         images = np.where(X.any(axis=0), maps, 0).reshape(-1, *dataset.image_shape)
-        accuracy = float(fitted[name].score(X_held_out, y_held_out)) if scored else None
+        accuracy = score_model(fitted[name], X_held_out, y_held_out).accuracy if scored else None
         packed = pack_maps(images)
         models.append({"model": name, "kind": kind, "accuracy": accuracy, "maps": packed})
 
@@ -142,13 +125,12 @@ def learned_maps(
     add("random_forest", "importance", fitted["random_forest"].feature_importances_[None])
     if len(dataset.label_names) <= _MAX_CLASSES_SHOWN_FULLY:
         maps = [
-            RandomForestClassifier(_CLASS_TREES, random_state=random_state, n_jobs=n_jobs)
-            .fit(X, y == label)
-            .feature_importances_
+            fit_model(
+                RandomForestClassifier(_CLASS_TREES, random_state=random_state), X, y == label
+            ).model.feature_importances_
             for label in range(len(dataset.label_names))
         ]
         add("random_forest", "class_importance", np.array(maps), scored=False)
-    report(f"models on raw pixels: {time.perf_counter() - started:.1f} s")
     return {"n": len(y), "n_held_out": len(y_held_out), "models": models}
 
 

@@ -81,8 +81,7 @@ def run(context: AnalysisContext) -> dict[str, Any]:
         ``fit_seconds``), ``cost`` and ``gain`` (`growth_exponent` of the fit time and of the
         error), ``stopped`` (why a curve is incomplete, else empty).
     """
-    from digitrec.evaluation.job import Part
-    from digitrec.evaluation.parts import make_part_job
+    from digitrec.evaluation.job import Part, make_part_job
 
     n_train = len(context.dataset.y_train)
     sizes = curve_sizes(n_train, len(context.dataset.label_names))
@@ -96,7 +95,7 @@ def run(context: AnalysisContext) -> dict[str, Any]:
         for result in results
         for part in parts
     ]
-    found = iter(context.run_parts(jobs, "learning curves"))
+    found = iter(context.run_parts(jobs))
     models = []
     for result in results:
         rows = [next(found) for _ in parts]

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-    from digitrec.analyses._report_context import ReportContext, Row
+    from digitrec.analyses._report_context import ReportContext
+    from digitrec.evaluation.frames import Row
 
 # What a model costs, by field of Result: stem of the figure, name, label of the axis, and by what
 # the value is divided.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import logging
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,8 @@ from digitrec.rendering.images import images_figure
 from digitrec.rendering.markdown import code, escape, percent, table
 from digitrec.rendering.section import Content, FigureSpec
 from digitrec.rendering.style import annotate_cells, name_cells, new_figure, styled
+
+_log = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,7 +48,6 @@ def run(context: AnalysisContext) -> dict[str, Any]:
             mnist_c=Path(folder) if folder else None,
             random_state=context.random_state,
             n_jobs=context.n_jobs,
-            report=context.report,
         )
 
 
@@ -104,7 +106,6 @@ def score_robustness(
     mnist_c: Path | None = None,
     random_state: int = 0,
     n_jobs: int | None = None,
-    report: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Any]:
     """Score models on every kind of corruption.
 
@@ -125,8 +126,6 @@ def score_robustness(
         Seed of the corruptions.
     n_jobs : int, optional
         Threads for computing features; None means one.
-    report : callable
-        Called with a line for each kind that was scored.
 
     Returns
     -------
@@ -166,7 +165,7 @@ def score_robustness(
                 wrong[name] += int(np.count_nonzero(predicted != truth[rows]))
         for name, count in wrong.items():
             errors[name].append(count / len(truth))
-        report(f"robustness: {kind} ({len(errors[name])} of {len(CORRUPTIONS)})")
+        _log.info("robustness: %s (%d of %d)", kind, len(errors[name]), len(CORRUPTIONS))
     return {
         "source": "digitrec" if mnist_c is None else "MNIST-C",
         "random_state": random_state,

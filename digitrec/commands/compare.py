@@ -10,7 +10,7 @@ import json
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,13 +21,30 @@ from digitrec.errors import ConfigurationError, DigitrecError, check_choice
 
 if TYPE_CHECKING:
     from digitrec.comparison import Comparison
+    from digitrec.comparison.progress import ProgressView
     from digitrec.datasets import Dataset
-    from digitrec.evaluation.progress import ProgressView
     from digitrec.evaluation.result import Run
 
 __all__ = ["compare_models", "run_command"]
 
 INTERRUPTED = 130
+_ANALYSIS_FLAGS = ("significance", "calibration", "subsets", "robustness", "learning_curves")
+# Options that `make_experiment` takes as they are.
+_PASSED_ON = (
+    "cv",
+    "metric",
+    "tune",
+    "budget",
+    "max_memory",
+    "random_state",
+    "seeds",
+    "augment",
+    "max_train",
+    "executor",
+    "scheduler",
+    "force",
+    "only_failed",
+)
 # Options that say how to run, and not what to compare: a configuration does not repeat them.
 _NOT_REPEATED = ("config", "force", "only_failed", "report_only", "list_choices", "quiet")
 
@@ -184,16 +201,17 @@ def compare_models(
     quiet: Annotated[bool, typer.Option("--quiet", help="Print warnings only.")] = False,
 ) -> None:
     """Compare models on handwritten digits or other data, choose the best and write the report."""
+    options = dict(locals())
     started_at = time.monotonic()
     from rich.console import Console
 
     from digitrec.commands.options import split_names
-    from digitrec.evaluation.progress import ProgressView
+    from digitrec.comparison.progress import ProgressView
 
     view = ProgressView(Console(), quiet=quiet)
     given = _given(context)
     if list_choices:
-        from digitrec.commands.tables import choices_table
+        from digitrec.commands.options import choices_table
 
         _refuse_others("--list", given, ("list_choices", "quiet"))
         view.console.print(choices_table())
@@ -211,43 +229,7 @@ def compare_models(
         runs = [_rebuild(_saved_folder(output_dir, name), view) for name in names]
         _publish_datasets(runs, output_dir, view)
         return
-    asked = {
-        "significance": significance,
-        "calibration": calibration,
-        "subsets": subsets,
-        "robustness": robustness or mnist_c is not None,
-        "learning_curves": learning_curves,
-        "cross_validation": cv is not None,
-    }
-    arguments = _arguments(
-        given,
-        models=models,
-        features=features,
-        settings=set or [],
-        timeout=timeout or [],
-        profile=profile,
-        analyses=analyses,
-        asked=[name for name, wanted in asked.items() if wanted],
-        max_memory=max_memory,
-        cv=cv,
-        repeats=repeats,
-        rope=rope,
-        cv_groups=cv_groups,
-        mnist_c=mnist_c,
-        ignore=ignore or [],
-        metric=metric,
-        tune=tune,
-        budget=budget,
-        random_state=random_state,
-        seeds=seeds,
-        augment=augment,
-        max_train=max_train,
-        n_jobs=jobs,
-        executor=executor,
-        scheduler=scheduler,
-        force=force,
-        only_failed=only_failed,
-    )
+    arguments = _arguments(options, given)
     repeatable = {
         name: str(value) if isinstance(value, Path) else value
         for name, value in given.items()
@@ -284,23 +266,16 @@ def _refuse_others(option: str, given: dict[str, Any], allowed: tuple[str, ...])
         raise ConfigurationError(f"{', '.join(others)} have no effect beside {option}")
 
 
-def _arguments(
-    given: dict[str, Any],
-    *,
-    models: str | None,
-    features: str | None,
-    settings: list[str],
-    timeout: list[str],
-    profile: str | None,
-    analyses: str | None,
-    asked: list[str],
-    mnist_c: Path | None,
-    rope: float,
-    cv_groups: str | None,
-    ignore: list[str],
-    **plain: Any,
-) -> dict[str, Any]:
-    """Return the arguments of `make_experiment`, checked before anything is loaded or run."""
+def _arguments(options: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments of `make_experiment`, checked before anything is loaded or run.
+
+    Parameters
+    ----------
+    options : mapping
+        All options of the command, by parameter name.
+    given : mapping
+        Those of them that are set.
+    """
     from digitrec.analyses import ANALYSES
     from digitrec.analyses.checks import CHECKS
     from digitrec.commands.options import choose, parse_settings, parse_timeouts, split_names
@@ -308,43 +283,46 @@ def _arguments(
     from digitrec.models import MODELS
     from digitrec.preprocessing import FEATURES
 
-    if cv_groups is not None:
-        check_choice("kind of group", cv_groups, ("writer",))
-    if profile is not None:
-        check_choice("profile", profile, ("fast", "full"))
-    for name in ignore:
-        check_choice("check", name, CHECKS)
-    chosen = [] if profile is None else [profile]
-    if analyses is not None:
-        chosen += ["all"] if analyses.strip() == "all" else split_names(analyses)
-    folds = plain["cv"] is not None or {"cross_validation", "all", "full"} & {*chosen}
+    if options["cv_groups"] is not None:
+        check_choice("kind of group", options["cv_groups"], ("writer",))
+    if options["profile"] is not None:
+        check_choice("profile", options["profile"], ("fast", "full"))
+    ignored = sorted({check_choice("check", name, CHECKS) for name in options["ignore"] or ()})
+    chosen = [] if options["profile"] is None else [options["profile"]]
+    names = options["analyses"]
+    if names is not None:
+        chosen += ["all"] if names.strip() == "all" else split_names(names)
+    for name in chosen:
+        if name not in ("fast", "full", "all"):
+            check_choice("analysis", name, ANALYSES)
+    folds = options["cv"] is not None or {"cross_validation", "all", "full"} & {*chosen}
     for option in ("repeats", "rope", "cv_groups"):
         if option in given and not folds:
             raise ConfigurationError(
                 f"--{option.replace('_', '-')} has no effect without --cv, such as --cv 5"
             )
-    general, single = parse_timeouts(timeout)
+    mnist_c = options["mnist_c"]
+    asked = [name for name in _ANALYSIS_FLAGS if options[name]]
+    if mnist_c is not None and "robustness" not in asked:
+        asked.append("robustness")
+    general, single = parse_timeouts(options["timeout"] or ())
     arguments = {
-        **plain,
-        "models": choose("model", models, MODELS),
-        "features": choose("feature set", features, FEATURES),
-        "parameters": parse_settings(settings),
+        **{name: options[name] for name in _PASSED_ON},
+        "n_jobs": options["jobs"],
+        "models": choose("model", options["models"], MODELS),
+        "features": choose("feature set", options["features"], FEATURES),
+        "parameters": parse_settings(options["set"] or ()),
         "analyses": [*chosen, *asked],
         "timeout": general,
         "timeouts": single,
         "options": {
-            "rope": rope,
-            "cv_groups": cv_groups,
-            "ignore": sorted(set(ignore)),
+            "rope": options["rope"],
+            "cv_groups": options["cv_groups"],
+            "ignore": ignored,
             "mnist_c": str(mnist_c.resolve()) if mnist_c is not None else None,
-            **({"repeats": plain["repeats"]} if folds else {}),
+            **({"repeats": options["repeats"]} if folds else {}),
         },
     }
-    if folds:
-        arguments.pop("repeats")
-    for name in chosen:
-        if name not in ("fast", "full", "all"):
-            check_choice("analysis", name, ANALYSES)
     make_experiment(Path(), **arguments)
     return arguments
 
@@ -359,13 +337,13 @@ def _compare_on(
     started_at: float,
 ) -> Comparison:
     from digitrec.analyses.cross_validation import known_writers
-    from digitrec.comparison.run import as_dataset, make_experiment, run_comparison
+    from digitrec.comparison.experiment import run_experiment
+    from digitrec.comparison.run import as_dataset, make_experiment
 
     data, source = as_dataset(
         name,
         max_train=arguments["max_train"],
         random_state=arguments["random_state"],
-        report=view.line,
     )
     for warning in data.warnings:
         view.warning(warning)
@@ -377,9 +355,7 @@ def _compare_on(
         folder, **arguments, config={"dataset": source, **config}, command=_command()
     )
     with view.live():
-        found = run_comparison(
-            data, source, experiment, report=view.line, on_event=view, started_at=started_at
-        )
+        found = run_experiment(experiment, data, source, started_at=started_at)
     _publish(found.run, folder, data, view, anew=bool(arguments["force"]))
     if found.interrupted:
         view.warning("stopped; the same command continues the run")
@@ -435,7 +411,7 @@ def _publish(
     """
     from digitrec.analyses import ReportContext
     from digitrec.analyses.checks import found_warnings
-    from digitrec.commands.tables import accuracy_table
+    from digitrec.comparison.display import render_text
     from digitrec.reporting import read_predictions, write_index, write_report
 
     page, note = folder / "report.md", folder / ".report.json"
@@ -446,7 +422,7 @@ def _publish(
         write_json(note, {"key": key})
     write_index(folder.parent)
     if not view.quiet:
-        view.console.print(accuracy_table(run))
+        view.console.print(render_text(run), markup=False, highlight=False)
     for sentence in found_warnings(ReportContext(run=run)):
         view.warning(sentence)
     view.line(f"report: {page}")
@@ -532,7 +508,7 @@ def _find_data(run: Run, view: ProgressView) -> Dataset | None:
     if found is not None:
         return found
     try:
-        return load_dataset(run.dataset.get("location") or name, report=view.line)
+        return load_dataset(run.dataset.get("location") or name)
     except DigitrecError as error:
         view.warning(f"the report has no example images: {error}")
         return None

@@ -1,4 +1,4 @@
-"""Values of the command line -> what the library takes."""
+"""Values of the command line -> what the library takes; the values that there are."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from typing import Any
 from digitrec.errors import ConfigurationError, check_choice
 
 __all__ = [
+    "choices_table",
     "choose",
     "load_object",
     "parse_settings",
@@ -251,3 +252,39 @@ def _load_file(path: Path) -> Any:
     spec.loader.exec_module(module)
     cloudpickle.register_pickle_by_value(module)
     return module
+
+
+def choices_table() -> Any:
+    """Return a table of the names that the options take, with a line on each."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    from digitrec.analyses import ANALYSES, EVERY_RUN
+    from digitrec.analyses.checks import CHECKS
+    from digitrec.datasets import DATASETS
+    from digitrec.models import DEFAULT_MODELS, MODELS
+    from digitrec.preprocessing import DEFAULT_FEATURES, FEATURES
+
+    table = Table("option", "name", "what it is")
+    for dataset in DATASETS.values():
+        table.add_row("--dataset", dataset.name, escape(dataset.title))
+    table.add_section()
+    for features in FEATURES.values():
+        note = " (default)" if features.name == DEFAULT_FEATURES else ""
+        table.add_row("--features", features.name, escape(features.summary) + note)
+    table.add_section()
+    for model in MODELS.values():
+        note = " (default)" if model.name in DEFAULT_MODELS else ""
+        if not model.is_available:
+            note = escape(f" (needs: pip install 'digitrec[{model.extra}]')")
+        table.add_row("--models", model.name, escape(model.summary) + note)
+    table.add_section()
+    for analysis in ANALYSES.values():
+        profiles = [name for name in ("fast", "full") if getattr(analysis, f"in_{name}")]
+        note = f" (in profile {', '.join(profiles)})" if profiles else ""
+        note = " (in every run)" if analysis.name in EVERY_RUN else note
+        table.add_row("--analyses", analysis.name, escape(analysis.title) + note)
+    table.add_section()
+    for check in CHECKS.values():
+        table.add_row("--ignore", check.name, escape(check.title))
+    return table

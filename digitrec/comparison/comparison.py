@@ -14,7 +14,7 @@ import numpy as np
 from digitrec._files import cache_dir
 from digitrec.analyses import ANALYSES, AnalysisContext, run_analyses
 from digitrec.errors import ConfigurationError, DigitrecError, check_choice
-from digitrec.evaluation.frames import Candidate, candidates, jobs_frame, leaderboard_frame
+from digitrec.evaluation.frames import Row, jobs_frame, leaderboard_frame, leaderboard_rows
 from digitrec.evaluation.result import Result, Run, read_run
 from digitrec.evaluation.store import JobStore
 from digitrec.evaluation.tuning import tuning_rows
@@ -51,6 +51,10 @@ class Comparison:
         The figures.
     experiment : Experiment or None
         What was asked for; None where the comparison was read from a folder.
+    jobs : list of Job
+        One per result.
+    n_reused : int
+        Jobs whose stored result was taken.
     interrupted : bool
         Whether Ctrl-C ended the run early.
     """
@@ -64,6 +68,7 @@ class Comparison:
         dataset: Dataset | None = None,
         experiment: Experiment | None = None,
         jobs: list[Job] | None = None,
+        n_reused: int = 0,
         interrupted: bool = False,
     ) -> None:
         self.run = run
@@ -72,24 +77,23 @@ class Comparison:
         self.interrupted = interrupted
         self._store = store
         self.experiment = experiment
-        self._jobs = {job.key: job for job in jobs or ()}
+        self.jobs = jobs or []
+        self.n_reused = n_reused
 
     @property
     def names(self) -> list[str]:
         """Names of the models, in the order of the leaderboard."""
-        return [candidate.name for candidate in self._candidates]
+        return [row.name for row in self._rows]
 
     @property
     def best_name(self) -> str | None:
         """Name of the winner, chosen on the validation rows; None where no model succeeded."""
-        return next((c.name for c in self._candidates if c.is_winner), None)
+        return next((row.name for row in self._rows if row.is_winner), None)
 
     @property
     def best_estimator(self) -> Pipeline:
         """The winner as a fitted Pipeline from raw rows to labels; see `estimator`."""
-        if self.best_name is None:
-            raise DigitrecError(f"no model succeeded: {self._why_none()}")
-        return self.estimator(self.best_name)
+        return self._estimator(self._best())
 
     @property
     def plot(self) -> Plots:
@@ -108,7 +112,7 @@ class Comparison:
             correction, level 0.05).
         """
         frame = leaderboard_frame(self.run.results, self.run.winner)
-        alike = [candidate.shown.stem in self._alike for candidate in self._candidates]
+        alike = [row.shown.stem in self._alike for row in self._rows]
         place = list(frame.columns).index("winner") + 1
         frame.insert(place, "indistinguishable", alike)
         return frame
@@ -119,7 +123,7 @@ class Comparison:
 
     def result(self, name: str) -> Result:
         """Return the record of a model: of its lowest seed, on its best features."""
-        return self._candidate(name).shown
+        return self._row(name).shown
 
     def estimator(self, name: str) -> Pipeline:
         """Return a model as a fitted Pipeline from raw rows to labels.
@@ -134,9 +138,12 @@ class Comparison:
         sklearn.pipeline.Pipeline
             Fitted on training and validation rows; ``predict`` returns labels as they were given.
         """
+        return self._estimator(self._ok(name))
+
+    def _estimator(self, result: Result) -> Pipeline:
         from digitrec.comparison.relabel import relabel
 
-        pipeline = self._store.read_pipeline(self._ok(name))
+        pipeline = self._store.read_pipeline(result)
         values = self._label_values()
         return pipeline if values is None else relabel(pipeline, values)
 
@@ -285,13 +292,10 @@ class Comparison:
         pathlib.Path
             `path`.
         """
-        from digitrec.evaluation.selection import save_winner
+        from digitrec.evaluation.ranking import save_winner
 
-        best = self.run.winning_result
-        if best is None:
-            raise DigitrecError(f"no model succeeded: {self._why_none()}")
         path = Path(path)
-        save_winner(self.run, self._store.pipeline_path(best), path)
+        save_winner(self.run, self._store.pipeline_path(self._best()), path)
         return path
 
     def __getattr__(self, name: str) -> Callable[..., pd.DataFrame]:
@@ -312,21 +316,21 @@ class Comparison:
     def __repr__(self) -> str:
         from digitrec.comparison.display import render_text
 
-        return render_text(self.run, self._candidates, self._alike)
+        return render_text(self.run, self._alike)
 
     def _repr_html_(self) -> str:
         from digitrec.comparison.display import render_html
 
-        return render_html(self.run, self._candidates, self._alike)
+        return render_html(self.run, self._alike)
 
     @functools.cached_property
-    def _candidates(self) -> list[Candidate]:
-        return candidates(self.run.results, self.run.winner)
+    def _rows(self) -> list[Row]:
+        return leaderboard_rows(self.run.results, self.run.winner)
 
     @functools.cached_property
     def _alike(self) -> frozenset[str]:
         """Stems of the results that do not differ significantly from the winner."""
-        if self.run.winner is None or sum(bool(c.ok) for c in self._candidates) < 2:
+        if self.run.winner is None or sum(bool(row.results) for row in self._rows) < 2:
             return frozenset()
         try:
             output = self.analysis("significance")
@@ -388,28 +392,26 @@ class Comparison:
             }
         )
 
-    def _candidate(self, name: str) -> Candidate:
-        for candidate in self._candidates:
-            if name in (candidate.name, candidate.shown.model):
-                return candidate
+    def _row(self, name: str) -> Row:
+        for row in self._rows:
+            if name in (row.name, row.model):
+                return row
         raise ConfigurationError(
             f"no model {name!r} in this comparison; choose one of: {', '.join(self.names)}"
         )
 
     def _ok(self, name: str) -> Result:
-        candidate = self._candidate(name)
-        if not candidate.ok:
-            result = candidate.shown
-            reason = (result.reason.splitlines() or [""])[0]
-            raise DigitrecError(f"{name} has no predictions: {result.status}, {reason}")
-        winners = [result for result in candidate.ok if result.key == self.run.winner]
-        return (winners or list(candidate.ok))[0]
+        shown = self._row(name).shown
+        if not shown.ok:
+            raise DigitrecError(f"{name} has no predictions: {shown.status}, {shown.first_reason}")
+        return shown
 
-    def _why_none(self) -> str:
-        return "; ".join(
-            f"{c.name}: {(c.shown.reason.splitlines() or [c.shown.status])[0]}"
-            for c in self._candidates[:3]
-        )
+    def _best(self) -> Result:
+        best = self.run.winning_result
+        if best is None:
+            reasons = (f"{r.name}: {r.shown.first_reason or r.shown.status}" for r in self._rows)
+            raise DigitrecError(f"no model succeeded: {'; '.join(list(reasons)[:3])}")
+        return best
 
     def _analysis_context(self, options: Mapping[str, Any]) -> AnalysisContext:
         from digitrec.comparison.experiment import analysis_context
@@ -425,11 +427,10 @@ class Comparison:
         return analysis_context(
             experiment,
             self.dataset,
-            list(self._jobs.values()),
+            self.jobs,
             self.run.results,
             self.run.winner,
             self._store,
-            lambda line: None,
             self.run.tuning,
         )
 

@@ -6,20 +6,20 @@ import html
 from collections.abc import Collection, Sequence
 
 from digitrec.analyses import dataset_title
-from digitrec.evaluation.frames import Candidate
+from digitrec.evaluation.frames import Row, leaderboard_rows
 from digitrec.evaluation.ranking import metric_name
 from digitrec.evaluation.result import Run
-from digitrec.models import MODELS
 
 __all__ = ["render_html", "render_text"]
 
 _MISSING = "–"
 
 
-def render_text(run: Run, found: Sequence[Candidate], alike: Collection[str]) -> str:
-    """Return the table as text."""
+def render_text(run: Run, alike: Collection[str] = ()) -> str:
+    """Return the table as text; `alike` are the stems of results like the winner."""
     from tabulate import tabulate
 
+    found = leaderboard_rows(run.results, run.winner)
     headers, rows = _table(run, found, alike)
     body = tabulate(
         rows, headers, tablefmt="simple", disable_numparse=True,
@@ -28,15 +28,16 @@ def render_text(run: Run, found: Sequence[Candidate], alike: Collection[str]) ->
     return "\n".join([f"{_title(run)}\n", body, "", *_notes(found, alike)])
 
 
-def render_html(run: Run, found: Sequence[Candidate], alike: Collection[str]) -> str:
+def render_html(run: Run, alike: Collection[str] = ()) -> str:
     """Return the table as HTML that takes the colours of its page, light or dark."""
+    found = leaderboard_rows(run.results, run.winner)
     headers, rows = _table(run, found, alike)
     head = "".join(f'<th scope="col">{html.escape(header)}</th>' for header in headers)
     lines = []
-    for candidate, row in zip(found, rows, strict=True):
-        kind = "winner" if candidate.is_winner else "failed" if not candidate.ok else ""
-        cells = "".join(f"<td>{html.escape(cell)}</td>" for cell in row[1:])
-        lines.append(f'<tr class="{kind}"><th scope="row">{html.escape(row[0])}</th>{cells}</tr>')
+    for row, (title, *cells) in zip(found, rows, strict=True):
+        kind = "winner" if row.is_winner else "" if row.results else "failed"
+        data = "".join(f"<td>{html.escape(cell)}</td>" for cell in cells)
+        lines.append(f'<tr class="{kind}"><th scope="row">{html.escape(title)}</th>{data}</tr>')
     notes = "<br>".join(html.escape(note) for note in _notes(found, alike))
     return (
         f'<div class="digitrec-comparison">{_STYLE}'
@@ -68,72 +69,59 @@ def _title(run: Run) -> str:
     )
 
 
-def _title_of(model: str) -> str:
-    return MODELS[model].title if model in MODELS else model
-
-
 def _table(
-    run: Run, found: Sequence[Candidate], alike: Collection[str]
+    run: Run, found: Sequence[Row], alike: Collection[str]
 ) -> tuple[list[str], list[list[str]]]:
     headers = ["model", "validation %", "test %", "95 % interval", "fit s", "row ms", "status"]
     by_score = run.metric != "accuracy"
     if by_score:
         headers.insert(1, metric_name(run.metric))
     rows = []
-    for candidate in found:
-        mark = "★ " if candidate.is_winner else "≈ " if candidate.shown.stem in alike else ""
-        title = _title_of(candidate.shown.model)
-        if candidate.name != candidate.shown.model:
-            title += f" ({candidate.shown.features})"
-        low, high = candidate.mean("test_accuracy_low"), candidate.mean("test_accuracy_high")
+    for row in found:
+        mark = "★ " if row.is_winner else "≈ " if row.shown.stem in alike else ""
+        low, high = row.mean("test_accuracy_low"), row.mean("test_accuracy_high")
         cells = [
-            mark + title,
-            _percent(
-                candidate.mean("validation_accuracy"), candidate.spread("validation_accuracy")
-            ),
-            _percent(candidate.mean("test_accuracy"), candidate.spread("test_accuracy")),
+            mark + row.title + (f" ({row.features})" if row.name != row.model else ""),
+            _percent(row.mean("validation_accuracy"), row.spread("validation_accuracy")),
+            _percent(row.mean("test_accuracy"), row.spread("test_accuracy")),
             f"{_percent(low)}–{_percent(high)}" if low is not None else _MISSING,
-            _number(candidate.mean("fit_seconds")),
-            _number(candidate.mean("latency_p50_ms")),
-            _state(candidate),
+            _number(row.mean("fit_seconds")),
+            _number(row.mean("latency_p50_ms")),
+            _state(row),
         ]
         if by_score:
-            cells.insert(1, _number(candidate.mean("validation_score"), "{:.4f}"))
+            cells.insert(1, _number(row.mean("validation_score"), "{:.4f}"))
         rows.append(cells)
     return headers, rows
 
 
-def _state(candidate: Candidate) -> str:
-    if candidate.ok:
-        return "iteration limit" if any(r.reached_limit for r in candidate.ok) else "ok"
-    result = candidate.shown
-    reason = (result.reason.splitlines() or [""])[0]
-    text = result.status.replace("_", " ") + (f": {reason}" if reason else "")
+def _state(row: Row) -> str:
+    if row.results:
+        return "iteration limit" if row.reached_limit else "ok"
+    text = row.shown.status.replace("_", " ")
+    if row.shown.first_reason:
+        text += f": {row.shown.first_reason}"
     return text if len(text) <= 100 else text[:99] + "…"
 
 
-def _notes(found: Sequence[Candidate], alike: Collection[str]) -> list[str]:
+def _notes(found: Sequence[Row], alike: Collection[str]) -> list[str]:
     notes = ["★ best on the validation rows."]
-    if not any(c.is_winner for c in found):
+    if not any(row.is_winner for row in found):
         notes = ["No model succeeded."]
-    if any(c.shown.stem in alike and not c.is_winner for c in found):
+    if any(row.shown.stem in alike and not row.is_winner for row in found):
         notes.append(
             "≈ not significantly different from ★ on the test rows (McNemar, Holm, level 0.05)."
         )
-    limited = [c for c in found if any(result.reached_limit for result in c.ok)]
-    for candidate in limited:
-        notes.append(limit_remedy(candidate))
-    return notes
+    return notes + [_limit_remedy(row) for row in found if row.reached_limit]
 
 
-def limit_remedy(candidate: Candidate) -> str:
+def _limit_remedy(row: Row) -> str:
     """Return what to do about a model that stopped at its iteration limit."""
-    result = next(result for result in candidate.ok if result.reached_limit)
-    title = _title_of(result.model)
+    result = next(result for result in row.results if result.reached_limit)
     if result.iteration_limit is None:
-        return f"{title} stopped before it converged."
+        return f"{row.title} stopped before it converged."
     return (
-        f"{title} stopped at its limit of {result.iteration_limit} iterations; allow more: "
+        f"{row.title} stopped at its limit of {result.iteration_limit} iterations; allow more: "
         f'parameters={{"{result.model}": {{"max_iter": {2 * result.iteration_limit}}}}}'
     )
 

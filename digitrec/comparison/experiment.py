@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import functools
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,22 +16,22 @@ import numpy as np
 from digitrec._environment import available_cores
 from digitrec._files import writable_cache_dir
 from digitrec.analyses import AnalysisContext, run_analyses, selected_analyses
+from digitrec.comparison.comparison import Comparison
 from digitrec.errors import ConfigurationError, DigitrecError
 from digitrec.evaluation.job import Job, Limits, make_job
-from digitrec.evaluation.ranking import metric_name, rank_results
-from digitrec.evaluation.result import Result, Run, write_run
-from digitrec.evaluation.run_files import keep_times, make_run, write_predictions
-from digitrec.evaluation.runner import Event, Snapshot, run_jobs, split_stored
-from digitrec.evaluation.selection import save_winner, select_winner
+from digitrec.evaluation.progress import Event, Snapshot, publish
+from digitrec.evaluation.ranking import metric_name, rank_results, save_winner, select_winner
+from digitrec.evaluation.result import Result, keep_times, make_run, write_run
+from digitrec.evaluation.runner import run_jobs, split_stored
 from digitrec.evaluation.splits import validation_split
-from digitrec.evaluation.store import JobStore
+from digitrec.evaluation.store import JobStore, write_predictions
 
 if TYPE_CHECKING:
     from digitrec.datasets import Dataset
     from digitrec.models import ModelSpec
     from digitrec.preprocessing import FeatureSpec
 
-__all__ = ["Experiment", "Outcome", "analysis_context", "make_jobs", "run_experiment"]
+__all__ = ["Experiment", "analysis_context", "make_jobs", "run_experiment"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,28 +148,6 @@ class Experiment:
         return self.cache if self.cache is not None else writable_cache_dir("shared")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Outcome:
-    """What came out of an experiment.
-
-    Attributes
-    ----------
-    run : Run
-        Results and analyses; also in ``results.json``.
-    jobs : list of Job
-        One per result.
-    n_reused : int
-        Jobs whose stored result was taken.
-    interrupted : bool
-        Whether Ctrl-C ended the run early.
-    """
-
-    run: Run
-    jobs: list[Job]
-    n_reused: int
-    interrupted: bool
-
-
 def make_jobs(experiment: Experiment, dataset: Dataset, source: str) -> list[Job]:
     """Return one job for every feature set, model and seed that go together.
 
@@ -247,7 +225,6 @@ def _tune(
     source: str,
     jobs: list[Job],
     deadline: float | None,
-    report: Callable[[str], None],
 ) -> tuple[list[Job], list[dict[str, Any]]]:
     """Search the parameters of the models; return the jobs of the chosen, and the records."""
     from digitrec.evaluation.tuning import MAX_CANDIDATES, tune_model
@@ -281,7 +258,6 @@ def _tune(
             n_candidates=experiment.tune or MAX_CANDIDATES,
             n_workers=experiment.n_workers,
             seconds=left,
-            report=report,
         )
         records.append(found.record)
         if found.chosen is not None:
@@ -345,10 +321,8 @@ def run_experiment(
     dataset: Dataset,
     source: str,
     *,
-    report: Callable[[str], None] = lambda line: None,
-    on_event: Callable[[Event], None] = lambda event: None,
     started_at: float | None = None,
-) -> Outcome:
+) -> Comparison:
     """Run what is not stored yet, choose the winner, run the analyses and write the run.
 
     Writes ``results.json``, ``predictions/<stem>.npz`` and ``best_model.joblib`` with its metadata
@@ -362,16 +336,12 @@ def run_experiment(
         The data.
     source : str
         What `digitrec.datasets.load_dataset` takes to find the data again.
-    report : callable
-        ``report(line)`` tells the user what is going on.
-    on_event : callable
-        Called with the progress of the jobs.
     started_at : float, optional
         ``time.monotonic()`` at the start of the command; None means now.
 
     Returns
     -------
-    Outcome
+    Comparison
 
     Raises
     ------
@@ -390,7 +360,7 @@ def run_experiment(
     store = experiment.store
     # Comparisons in the cache share their jobs: the second takes what the first has computed.
     with store.lock(wait=experiment.jobs_folder is not None):
-        tuned, tuning = _tune(experiment, dataset, source, jobs, deadline, report)
+        tuned, tuning = _tune(experiment, dataset, source, jobs, deadline)
         jobs += tuned
         reused, to_run = split_stored(
             jobs, store, force=experiment.force, only_failed=experiment.only_failed
@@ -398,14 +368,12 @@ def run_experiment(
         found = dict(reused)
         for done, job in enumerate((job for job in jobs if job.key in reused), start=1):
             snapshot = Snapshot(done=done, total=len(jobs))
-            on_event(Event(kind="reused", snapshot=snapshot, job=job, result=reused[job.key]))
+            publish(Event(kind="reused", snapshot=snapshot, job=job, result=reused[job.key]))
         interrupted = False
         if to_run:
             n_threads = experiment.n_threads(len(to_run))
-            to_run = [_with_threads(job, n_threads) for job in to_run]
-            ran, interrupted = _run(
-                experiment, dataset, to_run, store, len(jobs), report, on_event, deadline
-            )
+            to_run = [job.limited(n_threads=n_threads) for job in to_run]
+            ran, interrupted = _run(experiment, dataset, to_run, store, len(jobs), deadline)
             found |= ran
         results = rank_results(
             [dataclasses.replace(found[job.key], dataset=dataset.name) for job in jobs],
@@ -418,7 +386,7 @@ def run_experiment(
         failures: dict[str, str] = {}
         if not interrupted:
             analyses, failures, interrupted = _analyse(
-                experiment, dataset, jobs, results, winner, store, report, deadline, tuning
+                experiment, dataset, jobs, results, winner, store, deadline, tuning
             )
         run = make_run(
             dataset,
@@ -440,11 +408,16 @@ def run_experiment(
         if best is not None:
             path = experiment.folder / "best_model.joblib"
             save_winner(run, store.pipeline_path(best), path)
-    return Outcome(run=run, jobs=jobs, n_reused=len(reused), interrupted=interrupted)
-
-
-def _with_threads(job: Job, n_threads: int) -> Job:
-    return dataclasses.replace(job, limits=dataclasses.replace(job.limits, n_threads=n_threads))
+    return Comparison(
+        run,
+        folder=experiment.folder,
+        store=store,
+        dataset=dataset,
+        experiment=experiment,
+        jobs=jobs,
+        n_reused=len(reused),
+        interrupted=interrupted,
+    )
 
 
 def _run(
@@ -453,12 +426,9 @@ def _run(
     jobs: list[Job],
     store: JobStore,
     total: int,
-    report: Callable[[str], None],
-    on_event: Callable[[Event], None],
     deadline: float | None,
 ) -> tuple[dict[str, Result], bool]:
     from digitrec.evaluation.executors import make_executor
-    from digitrec.evaluation.worker import failed_result
 
     executor = make_executor(
         experiment.executor,
@@ -467,12 +437,12 @@ def _run(
         scheduler=experiment.scheduler,
     )
     try:
-        _prepare(dataset, jobs, report)
+        _prepare(dataset, jobs)
     except BaseException as error:
         executor.shutdown(cancel_futures=True)
         if isinstance(error, KeyboardInterrupt):
             reason = "the run was stopped before it started"
-            return {job.key: failed_result(job, "interrupted", reason) for job in jobs}, True
+            return {job.key: job.failed("interrupted", reason) for job in jobs}, True
         raise
     return run_jobs(
         jobs,
@@ -481,11 +451,10 @@ def _run(
         n_workers=executor.max_workers,
         total=total,
         deadline=deadline,
-        on_event=on_event,
     )
 
 
-def _prepare(dataset: Dataset, jobs: list[Job], report: Callable[[str], None]) -> None:
+def _prepare(dataset: Dataset, jobs: list[Job]) -> None:
     """Compute what jobs share once, on all cores, before they start."""
     from digitrec.evaluation.shared import SharedData
     from digitrec.preprocessing import FEATURES
@@ -507,7 +476,6 @@ def _prepare(dataset: Dataset, jobs: list[Job], report: Callable[[str], None]) -
                     validation_seed=validation_seed,
                     n_copies=augment,
                     copies_seed=seed,
-                    report=report if validation_seed is not None else None,
                 )
 
 
@@ -518,7 +486,6 @@ def _analyse(
     results: list[Result],
     winner: str | None,
     store: JobStore,
-    report: Callable[[str], None],
     deadline: float | None,
     tuning: list[dict[str, Any]],
 ) -> tuple[dict[str, Any], dict[str, str], bool]:
@@ -528,7 +495,7 @@ def _analyse(
     failures: dict[str, str] = {}
     if not specs or winner is None:
         return outputs, failures, False
-    context = analysis_context(experiment, dataset, jobs, results, winner, store, report, tuning)
+    context = analysis_context(experiment, dataset, jobs, results, winner, store, tuning)
     try:
         for spec in specs:
             if deadline is not None and time.monotonic() > deadline:
@@ -550,7 +517,6 @@ def analysis_context(
     results: list[Result],
     winner: str | None,
     store: JobStore,
-    report: Callable[[str], None],
     tuning: list[dict[str, Any]],
 ) -> AnalysisContext:
     """Return what the analyses of a run get."""
@@ -564,7 +530,6 @@ def analysis_context(
         n_jobs=experiment.n_workers,
         cache=experiment.cache_folder,
         options=experiment.options,
-        report=report,
         overrides=experiment.overrides,
         tuning=tuple(tuning),
         jobs={job.key: job for job in jobs},

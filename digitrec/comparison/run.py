@@ -21,8 +21,8 @@ from digitrec.datasets import DATASETS, Dataset, load_dataset, load_default_data
 from digitrec.datasets.splits import subsample_training_rows
 from digitrec.errors import ConfigurationError, check_choice
 from digitrec.evaluation.candidates import resolve_models
+from digitrec.evaluation.progress import Event
 from digitrec.evaluation.ranking import check_metric, metric_name
-from digitrec.evaluation.runner import Event
 from digitrec.evaluation.tuning import check_space
 
 __all__ = [
@@ -31,10 +31,11 @@ __all__ = [
     "make_experiment",
     "parse_seconds",
     "parse_size",
-    "run_comparison",
 ]
 
 _PROFILES = ("fast", "full")
+# Parameters of `compare` that are not about what is compared on the data.
+_OF_THE_DATA = ("data", "label", "image_shape", "name", "output_dir", "progress")
 _SECONDS = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 _UNITS |= {f"{unit}i": 1024**i for i, unit in enumerate("kmgt", start=1)}
@@ -166,9 +167,10 @@ def compare(
     >>> c.leaderboard()["status"].to_list()
     ['ok', 'ok']
     """
-    config = _config(dict(locals()))
+    arguments = dict(locals())
+    config = _config(arguments)
     started_at = time.monotonic()
-    with show_progress(progress) as (report, on_event):
+    with show_progress(progress):
         dataset, source = as_dataset(
             data,
             label=label,
@@ -176,7 +178,6 @@ def compare(
             name=name,
             max_train=max_train,
             random_state=random_state,
-            report=report,
         )
         folder = (
             Path(output_dir)
@@ -185,38 +186,11 @@ def compare(
                 "comparisons", f"{file_safe(dataset.name)}-{dataset.fingerprint}"
             )
         )
-        experiment = make_experiment(
-            folder,
-            models=models,
-            features=features,
-            parameters=parameters,
-            seeds=seeds,
-            cv=cv,
-            repeats=repeats,
-            analyses=analyses,
-            metric=metric,
-            tune=tune,
-            search=search,
-            timeout=timeout,
-            max_memory=max_memory,
-            budget=budget,
-            n_jobs=n_jobs,
-            executor=executor,
-            scheduler=scheduler,
-            random_state=random_state,
-            augment=augment,
-            max_train=max_train,
-            force=force,
-            only_failed=only_failed,
-            options=options,
-            command=_call(config),
-            config=config,
-        )
+        own = {name: value for name, value in arguments.items() if name not in _OF_THE_DATA}
+        experiment = make_experiment(folder, **own, command=_call(config), config=config)
         if output_dir is None:
             experiment = _in_cache(experiment, dataset, source)
-        return run_comparison(
-            dataset, source, experiment, report=report, on_event=on_event, started_at=started_at
-        )
+        return run_experiment(experiment, dataset, source, started_at=started_at)
 
 
 def _config(arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -256,40 +230,6 @@ def _call(config: Mapping[str, Any]) -> str:
     return f"digitrec.compare({', '.join(parts)})"
 
 
-def run_comparison(
-    dataset: Dataset,
-    source: str,
-    experiment: Experiment,
-    *,
-    report: Callable[[str], None] = lambda line: None,
-    on_event: Callable[[Event], None] = lambda event: None,
-    started_at: float | None = None,
-) -> Comparison:
-    """Run what `make_experiment` describes on a dataset.
-
-    Parameters
-    ----------
-    dataset, source
-        As `as_dataset` returns them.
-    experiment : Experiment
-        What to compare.
-    report, on_event, started_at
-        See `digitrec.comparison.experiment.run_experiment`.
-    """
-    outcome = run_experiment(
-        experiment, dataset, source, report=report, on_event=on_event, started_at=started_at
-    )
-    return Comparison(
-        outcome.run,
-        folder=experiment.folder,
-        store=experiment.store,
-        dataset=dataset,
-        experiment=experiment,
-        jobs=outcome.jobs,
-        interrupted=outcome.interrupted,
-    )
-
-
 def _in_cache(experiment: Experiment, dataset: Dataset, source: str) -> Experiment:
     """Return the folder of a comparison in the cache; jobs are shared by all on these data."""
     jobs = make_jobs(experiment, dataset, source)
@@ -309,14 +249,12 @@ def as_dataset(
     name: str | None = None,
     max_train: int | None = None,
     random_state: int = 0,
-    report: Callable[[str], None] = lambda line: None,
 ) -> tuple[Dataset, str]:
     """Return data as a `Dataset`, and what loads them again; empty for data in memory.
 
     The parameters are those of `compare`.
     """
     how: dict[str, Any] = {
-        "report": report,
         "max_train": max_train,
         "random_state": random_state,
     }
@@ -349,7 +287,6 @@ def make_experiment(
     folder: Path,
     *,
     models: Any = None,
-    features: Any = None,
     parameters: Mapping[str, Mapping[str, Any]] | None = None,
     seeds: int = 1,
     cv: int | None = None,
@@ -367,14 +304,13 @@ def make_experiment(
     random_state: int = 0,
     augment: int = 0,
     max_train: int | None = None,
-    force: bool = False,
-    only_failed: bool = False,
     options: Mapping[str, Any] | None = None,
     timeouts: Mapping[str, float] | None = None,
-    command: str = "",
-    config: Mapping[str, Any] | None = None,
+    **others: Any,
 ) -> Experiment:
     """Check the arguments of `compare` before anything runs; see there.
+
+    `timeouts` are time limits of single models in seconds, `others` further fields of `Experiment`.
 
     Raises
     ------
@@ -422,7 +358,6 @@ def make_experiment(
         tune_seconds=tune_seconds,
         search=search or {},
         models=specs,
-        features=features,
         folder=folder,
         random_state=random_state,
         n_seeds=seeds,
@@ -435,8 +370,6 @@ def make_experiment(
         jobs=n_jobs,
         executor=executor,
         scheduler=scheduler,
-        force=force,
-        only_failed=only_failed,
         profile=profile,
         analyses=names,
         options={
@@ -450,8 +383,7 @@ def make_experiment(
         },
         metric=metric,
         budget=None if budget is None else parse_seconds(budget, "budget"),
-        command=command,
-        config=config or {},
+        **others,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,13 +14,15 @@ from numpy.typing import NDArray
 from digitrec._files import cache_dir
 from digitrec.datasets._dataset import Dataset
 from digitrec.datasets.bundled import load_bundled_digits
-from digitrec.datasets.cache import Report, ensure_files
+from digitrec.datasets.cache import ensure_files
 from digitrec.datasets.clients import NpmPackage, OpenML
 from digitrec.datasets.idx import IDX_FILES, read_idx
 from digitrec.datasets.labels import DIGIT_NAMES
 from digitrec.datasets.mirrors import HttpMirror, LocalFolder, Source, ZipArchive
 from digitrec.datasets.splits import split_rows
 from digitrec.errors import DatasetError
+
+_log = logging.getLogger(__name__)
 
 Arrays = dict[str, Any]
 """Arrays by name."""
@@ -44,7 +47,7 @@ class DatasetSpec:
     homepage : str
         Where the data come from.
     read : callable
-        ``read(folder, report)`` returns arrays by name: ``X`` (uint8, 0 background to 255 ink,
+        ``read(folder)`` returns arrays by name: ``X`` (uint8, 0 background to 255 ink,
         one row an image) and ``y``, of which a fifth is held out for testing; or ``X_train``,
         ``y_train``, ``X_test`` and ``y_test``; and ``groups_train`` where writers are known.
     files : mapping of str to str
@@ -68,7 +71,7 @@ class DatasetSpec:
     image_shape: tuple[int, int]
     license: str
     homepage: str
-    read: Callable[[Path, Report], Arrays]
+    read: Callable[[Path], Arrays]
     files: Mapping[str, str] = field(default_factory=dict)
     sources: tuple[Source, ...] = ()
     package: str = ""
@@ -76,7 +79,7 @@ class DatasetSpec:
     folder: str = ""
     notice: str = ""
 
-    def load(self, report: Report) -> Dataset:
+    def load(self) -> Dataset:
         """Fetch the files that are missing, read them and return the dataset.
 
         Raises
@@ -88,9 +91,9 @@ class DatasetSpec:
         source = f"Python package {self.package}"
         if self.files:
             if self.notice and not all((folder / name).exists() for name in self.files):
-                report(f"{self.name}: {self.notice}")
-            source = ensure_files(self.name, folder, self.files, self.sources, report)
-        arrays = self.read(folder, report)
+                _log.info("%s: %s", self.name, self.notice)
+            source = ensure_files(self.name, folder, self.files, self.sources)
+        arrays = self.read(folder)
         is_split = "X_test" in arrays
         if not is_split:
             X, y = arrays["X"], arrays["y"].astype(np.int64)
@@ -122,7 +125,7 @@ def _read_idx_files(folder: Path, names: tuple[str, ...] = IDX_FILES) -> Arrays:
     }
 
 
-def _read_mnist(folder: Path, report: Report) -> Arrays:
+def _read_mnist(folder: Path) -> Arrays:
     """Read MNIST, and the writers from QMNIST's labels where these are in the cache.
 
     QMNIST's training labels match MNIST's row for row.
@@ -131,19 +134,19 @@ def _read_mnist(folder: Path, report: Report) -> Arrays:
     if labels.exists():
         try:
             files = {labels.name: QMNIST_FILES[labels.name]}
-            ensure_files("qmnist", labels.parent, files, (), report)
+            ensure_files("qmnist", labels.parent, files, ())
             arrays["groups_train"] = _read_qmnist_labels(labels)[:, 2]
         except DatasetError:
             pass  # damaged: reported and removed
     return arrays
 
 
-def _read_bundled(folder: Path, report: Report) -> Arrays:
+def _read_bundled(folder: Path) -> Arrays:
     X, y = load_bundled_digits()
     return {"X": X, "y": y}
 
 
-def _read_scikit_learn(folder: Path, report: Report) -> Arrays:
+def _read_scikit_learn(folder: Path) -> Arrays:
     """Read 8x8 counts of ink, 0 to 16."""
     from sklearn.datasets import load_digits
 
@@ -151,7 +154,7 @@ def _read_scikit_learn(folder: Path, report: Report) -> Arrays:
     return {"X": np.rint(X * (255 / 16)).astype(np.uint8), "y": y}
 
 
-def _read_optdigits(folder: Path, report: Report) -> Arrays:
+def _read_optdigits(folder: Path) -> Arrays:
     """Read images of 32 lines of 32 zeros and ones, each followed by a line with the digit."""
     lines = (folder / "optdigits-orig.windep").read_text(encoding="ascii").splitlines()
     is_bitmap = [len(line) == 32 and set(line) <= {"0", "1"} for line in lines]
@@ -169,14 +172,14 @@ def _read_numbers(path: Path, n_columns: int, separator: str = " ") -> NDArray[n
     return table.to_numpy(np.float64)
 
 
-def _read_semeion(folder: Path, report: Report) -> Arrays:
+def _read_semeion(folder: Path) -> Arrays:
     """Read rows of 256 pixels, then ten columns of which the digit's is 1."""
     values = _read_numbers(folder / "semeion.data", 266)
     X = np.rint(values[:, :256] * 255).astype(np.uint8, order="C")
     return {"X": X, "y": values[:, 256:].argmax(axis=1)}
 
 
-def _read_usps(folder: Path, report: Report) -> Arrays:
+def _read_usps(folder: Path) -> Arrays:
     """Read rows of the digit and 256 values of -1 to 1."""
     arrays: Arrays = {}
     for part in ("train", "test"):
@@ -187,7 +190,7 @@ def _read_usps(folder: Path, report: Report) -> Arrays:
     return arrays
 
 
-def _read_emnist(folder: Path, report: Report) -> Arrays:
+def _read_emnist(folder: Path) -> Arrays:
     """Read images that are stored column by column."""
     arrays = _read_idx_files(folder, tuple(EMNIST_FILES))
     for key in ("X_train", "X_test"):
@@ -195,7 +198,7 @@ def _read_emnist(folder: Path, report: Report) -> Arrays:
     return arrays
 
 
-def _read_qmnist(folder: Path, report: Report) -> Arrays:
+def _read_qmnist(folder: Path) -> Arrays:
     """Read images, and label files whose column 0 is the digit, column 2 the writer."""
     train, test = (_read_qmnist_labels(folder / name) for name in QMNIST_LABELS)
     X_train, X_test = (
@@ -304,7 +307,7 @@ _SPECS = (
         image_shape=(28, 28),
         license="MIT",
         homepage="https://github.com/zalandoresearch/fashion-mnist",
-        read=lambda folder, report: _read_idx_files(folder),
+        read=lambda folder: _read_idx_files(folder),
         files=dict(
             zip(
                 IDX_FILES,

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from digitrec._files import sha256_file, write_text
 from digitrec.datasets.mirrors import LocalFolder, Source, SourceError, find_unreachable
 from digitrec.errors import DatasetError
 
-#: Takes one line for the user.
-Report = Callable[[str], None]
+_log = logging.getLogger(__name__)
+
 
 _ORIGIN_FILE = "source.txt"
 _UNKNOWN_ORIGIN = "local files"
@@ -22,7 +23,6 @@ def ensure_files(
     folder: Path,
     checksums: Mapping[str, str],
     sources: Sequence[Source],
-    report: Report,
 ) -> str:
     """Make sure that verified files are in `folder`, from the first source that has them.
 
@@ -40,8 +40,6 @@ def ensure_files(
         sha256 of the content of each file, by its name in `folder`.
     sources : sequence of Source
         Where to look, in this order.
-    report : callable
-        Called with one line for each damaged file, each failure and the success.
 
     Returns
     -------
@@ -55,10 +53,10 @@ def ensure_files(
         to supply the files manually.
     """
     try:
-        missing = [name for name in checksums if not _is_intact(folder / name, checksums, report)]
+        missing = [name for name in checksums if not _is_intact(folder / name, checksums)]
         if not missing:
             return _read_origin(folder)
-        return _fetch_missing(dataset, folder, checksums, missing, sources, report)
+        return _fetch_missing(dataset, folder, checksums, missing, sources)
     except OSError as error:
         raise DatasetError(
             f"cannot use the cache folder {folder}: {error}; "
@@ -72,7 +70,6 @@ def _fetch_missing(
     checksums: Mapping[str, str],
     missing: list[str],
     sources: Sequence[Source],
-    report: Report,
 ) -> str:
     tried, origins = [], []
     unreachable: dict[str, str] | None = None
@@ -85,14 +82,12 @@ def _fetch_missing(
             _fetch(source, missing, folder, checksums)
         except SourceError as error:
             tried.append(f"{source.title}: {error}")
-            report(f"{dataset}: {tried[-1]}")
+            _log.info("%s: %s", dataset, tried[-1])
         still_missing = [name for name in missing if not (folder / name).exists()]
         if still_missing != missing:
             origins.append(source.title)
-            report(
-                f"{dataset}: {len(missing) - len(still_missing)} file(s) from {source.title}, "
-                "sha256 verified"
-            )
+            n_new = len(missing) - len(still_missing)
+            _log.info("%s: %d file(s) from %s, sha256 verified", dataset, n_new, source.title)
         missing = still_missing
         if not missing:
             origin = " and ".join(origins)
@@ -125,13 +120,14 @@ def _fetch(
             path.replace(folder / name)
 
 
-def _is_intact(path: Path, checksums: Mapping[str, str], report: Report) -> bool:
+def _is_intact(path: Path, checksums: Mapping[str, str]) -> bool:
     """Return whether a cached file exists and is correct; report and remove a damaged one."""
     if not path.exists():
         return False
     if sha256_file(path) == checksums[path.name]:
         return True
-    report(f"{path} is damaged ({path.stat().st_size} bytes, wrong sha256); removed")
+    n_bytes = path.stat().st_size
+    _log.info("%s is damaged (%d bytes, wrong sha256); removed", path, n_bytes)
     path.unlink()
     return False
 

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import logging
 import os
 from pathlib import Path
 
 from digitrec.datasets._dataset import Dataset
 from digitrec.datasets.builtin import DATASETS
-from digitrec.datasets.cache import Report
 from digitrec.datasets.paths import load_path
 from digitrec.datasets.splits import subsample_training_rows
 from digitrec.errors import ConfigurationError, DatasetError
+
+_log = logging.getLogger(__name__)
 
 
 def load_dataset(
     name_or_path: str | os.PathLike[str],
     *,
-    report: Report | None = None,
     max_train: int | None = None,
     random_state: int = 0,
 ) -> Dataset:
@@ -33,8 +34,6 @@ def load_dataset(
         ``.mat`` with images and labels; or ``.parquet``. Where a folder holds one of these
         further down, that is loaded. A name takes precedence over a path of the same name; write
         ``./mnist`` for the folder.
-    report : callable, optional
-        ``report(line)`` is called for every source that fails.
     max_train : int, optional
         Keep at most this many training rows, stratified.
     random_state : int
@@ -54,7 +53,7 @@ def load_dataset(
     """
     name = os.fspath(name_or_path)
     if name in DATASETS:
-        dataset = DATASETS[name].load(report or (lambda line: None))
+        dataset = DATASETS[name].load()
     elif Path(name).expanduser().exists():
         dataset = load_path(Path(name).expanduser())
     else:
@@ -67,17 +66,13 @@ def load_dataset(
     return subsample_training_rows(dataset, max_train, random_state)
 
 
-def load_default_dataset(
-    *, report: Report | None = None, max_train: int | None = None, random_state: int = 0
-) -> Dataset:
+def load_default_dataset(*, max_train: int | None = None, random_state: int = 0) -> Dataset:
     """Load MNIST or, where it cannot be downloaded, the 5,000 images that come with digitrec.
 
-    The fallback is noted in `Dataset.warnings` and through `report`. The parameters are those of
+    The fallback is noted in `Dataset.warnings` and in a message. The parameters are those of
     `load_dataset`.
     """
-    load = functools.partial(
-        load_dataset, report=report, max_train=max_train, random_state=random_state
-    )
+    load = functools.partial(load_dataset, max_train=max_train, random_state=random_state)
     try:
         return load("mnist")
     except DatasetError:
@@ -85,7 +80,6 @@ def load_default_dataset(
             "MNIST could not be downloaded or found; these are the 5,000 MNIST images that come "
             "with digitrec. Errors are far higher than on all of MNIST."
         )
-        if report:
-            report(note)
+        _log.info("%s", note)
         dataset = load("mnist_5k")
         return dataclasses.replace(dataset, warnings=(note, *dataset.warnings))

@@ -1,34 +1,39 @@
-"""Executors for jobs, behind the interface of `concurrent.futures`.
+"""Executors for jobs, behind the interface of `concurrent.futures`, and their processes.
 
-An executor here is anything with ``submit(function, job) -> Future`` and ``shutdown``.
+An executor here is anything with ``submit(function, job) -> Future`` and ``shutdown``. Nothing
+heavy is imported, so that a process has its limits before it loads the libraries that they concern.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import multiprocessing
 import os
 import sys
 import threading
+import time
+import traceback
 import types
 from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor, Executor, Future, wait
 from multiprocessing.context import SpawnContext, SpawnProcess
 from typing import Any, ParamSpec, TypeVar
 
+import psutil
 from pebble import CONSTS, ProcessExpired, ProcessPool
 
 from digitrec._optional import import_optional
 from digitrec._platform import KILLED_EXIT_CODES, signal_name
 from digitrec.errors import ConfigurationError, check_choice
-from digitrec.evaluation.isolation import OUT_OF_MEMORY_EXIT, THREAD_VARIABLES, prepare_process
 from digitrec.evaluation.job import Job
-from digitrec.evaluation.result import Result
+from digitrec.evaluation.result import Result, Status
 
 __all__ = [
     "EXECUTORS",
     "DaskExecutor",
     "KillablePool",
+    "execute",
     "make_executor",
     "outcome",
     "process_context",
@@ -43,9 +48,93 @@ EXECUTORS = ("local", "dask")
 _STOP = ".stop"
 _STARTING = threading.Lock()
 _POLL_SECONDS = 0.5
+# Exit code of a process that went over its memory limit.
+OUT_OF_MEMORY_EXIT = 77
+_ORPHAN_EXIT = 78
+_GUARD_SECONDS = 0.05
+_DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+# What numerical libraries take their number of threads from when they are loaded.
+THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "BLIS_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+)
 
 # Compiled code ignores SIGTERM until it returns; a killed job loses nothing.
 CONSTS.term_timeout = 0.2
+
+
+def prepare_process(n_threads: int, parent: int) -> None:
+    """Set up a fresh process that will run one job.
+
+    Parameters
+    ----------
+    n_threads : int
+        Threads that numerical libraries may start.
+    parent : int
+        Process whose end this one must not outlive.
+    """
+    for name in THREAD_VARIABLES:
+        os.environ[name] = str(n_threads)
+    threading.Thread(target=_end_with_parent, args=(parent,), daemon=True).start()
+    # The libraries are loaded while the process waits for its job.
+    import digitrec.evaluation.worker  # noqa: F401
+
+
+def execute(job: Job) -> Result:
+    """Run a job in this process, which ends where the job takes more memory than it may.
+
+    Parameters
+    ----------
+    job : Job
+        What to do.
+
+    Returns
+    -------
+    Result
+        The result, with another status than ``"ok"`` where the job failed.
+    """
+    from digitrec.evaluation.worker import run_job
+
+    finished = threading.Event()
+    if job.limits.max_memory is not None:
+        guard = threading.Thread(
+            target=_end_over_limit, args=(job.limits.max_memory, finished), daemon=True
+        )
+        guard.start()
+    try:
+        return run_job(job)
+    except MemoryError as error:
+        return job.failed("out_of_memory", f"memory was refused: {error}")
+    except OSError as error:
+        # A disk that is full says nothing about the job: the next run tries again.
+        status: Status = "interrupted" if error.errno in _DISK_FULL else "error"
+        return job.failed(status, f"{type(error).__name__}: {error}")
+    except Exception as error:  # Whatever a model raises becomes a row of the report.
+        trace = traceback.format_exc(limit=-3).strip()
+        return job.failed("error", f"{type(error).__name__}: {error}\n{trace}")
+    finally:
+        finished.set()
+
+
+def _end_over_limit(max_memory: int, finished: threading.Event) -> None:
+    process = psutil.Process()
+    while not finished.wait(_GUARD_SECONDS):
+        if process.memory_info().rss > max_memory:
+            # No clean-up: whatever the job is doing would only take more.
+            os._exit(OUT_OF_MEMORY_EXIT)
+
+
+def _end_with_parent(pid: int) -> None:
+    # Not the parent by the system's books: that may be a server that starts processes.
+    with contextlib.suppress(psutil.NoSuchProcess):
+        parent = psutil.Process(pid)
+        while parent.is_running() and parent.status() != psutil.STATUS_ZOMBIE:
+            time.sleep(10 * _GUARD_SECONDS)
+    os._exit(_ORPHAN_EXIT)
 
 
 class _Pool(ProcessPool):
@@ -258,43 +347,37 @@ def make_executor(
 
 def outcome(job: Job, future: Future[Result]) -> Result:
     """Return the result of a job whose future is done, failures of its process included."""
-    from digitrec.evaluation.worker import failed_result
-
     try:
         return future.result()
     except TimeoutError:
         limit = job.limits.timeout
         reason = "the time left" if limit is None else f"its time limit of {limit:g} s"
-        return failed_result(job, "timeout", f"killed after {reason}")
+        return job.failed("timeout", f"killed after {reason}")
     except ProcessExpired as error:
         return _expired(job, error)
     except BrokenExecutor as error:
-        return failed_result(job, "interrupted", f"the pool of processes broke: {error}")
+        return job.failed("interrupted", f"the pool of processes broke: {error}")
     except Exception as error:  # Lost workers and unpicklable jobs are rows of the report, too.
-        return failed_result(job, "error", f"{type(error).__name__}: {error}")
+        return job.failed("error", f"{type(error).__name__}: {error}")
 
 
 def _expired(job: Job, error: ProcessExpired) -> Result:
-    from digitrec.evaluation.worker import failed_result
-
     if error.exitcode == OUT_OF_MEMORY_EXIT:
         limit = (job.limits.max_memory or 0) / 1e9
-        return failed_result(job, "out_of_memory", f"took more than its limit of {limit:.3g} GB")
+        return job.failed("out_of_memory", f"took more than its limit of {limit:.3g} GB")
     if error.exitcode in KILLED_EXIT_CODES:
         # Somebody ended it, which says nothing about the job: the next run tries again.
         name = signal_name(error.exitcode)
         reason = f"its process was killed by {name}, by someone or by the system short of memory"
-        return failed_result(job, "interrupted", reason)
+        return job.failed("interrupted", reason)
     if error.exitcode < 0:
         name = signal_name(error.exitcode)
-        return failed_result(job, "error", f"its process crashed with {name}")
-    return failed_result(job, "error", f"its process ended with exit code {error.exitcode}")
+        return job.failed("error", f"its process crashed with {name}")
+    return job.failed("error", f"its process ended with exit code {error.exitcode}")
 
 
 def _execute_isolated(function: Callable[..., Any], job: Job, n_threads: int) -> Result:
     """Run a job in a separate process from inside a worker of a cluster."""
-    from digitrec.evaluation.worker import failed_result
-
     # Dask's workers are daemons, which may have no children. These children end by themselves
     # when their parent is gone, which is what the rule is for.
     multiprocessing.current_process()._config["daemon"] = False  # type: ignore[attr-defined]
@@ -307,5 +390,5 @@ def _execute_isolated(function: Callable[..., Any], job: Job, n_threads: int) ->
     pool.shutdown(cancel_futures=stopped)
     if stopped:
         stop.unlink(missing_ok=True)
-        return failed_result(job, "interrupted", "the run was stopped while it ran")
+        return job.failed("interrupted", "the run was stopped while it ran")
     return outcome(job, future)

@@ -14,11 +14,10 @@ from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
 from digitrec._interruption import interruptible
-from digitrec.evaluation.metrics import class_scores, wilson_interval
+from digitrec.evaluation.metrics import Predictions, class_scores
 
 __all__ = [
     "Fit",
-    "Scores",
     "fit_and_score",
     "fit_model",
     "latencies",
@@ -74,52 +73,6 @@ class Fit:
     curves: dict[str, list[float]] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Scores:
-    """What a fitted model says about rows.
-
-    Attributes
-    ----------
-    y_pred : ndarray of int, shape (n_samples,)
-        Predicted labels.
-    scores : ndarray of float32, shape (n_samples, n_classes), or None
-        Probabilities, or decision values where the model has none; None without either, and where
-        they were not asked for.
-    has_probabilities : bool
-        Whether `scores` are probabilities.
-    n_right : int
-        Rows whose label was predicted.
-    seconds : float
-        Wall time of predicting all rows, warm where asked for.
-    """
-
-    y_pred: NDArray[Any]
-    scores: NDArray[np.float32] | None
-    has_probabilities: bool
-    n_right: int
-    seconds: float
-
-    @property
-    def accuracy(self) -> float:
-        """Share of the rows whose label was predicted, in 0–1."""
-        return self.n_right / len(self.y_pred)
-
-    @property
-    def error(self) -> float:
-        """Share of the other rows, in 0–1."""
-        return (len(self.y_pred) - self.n_right) / len(self.y_pred)
-
-    @property
-    def accuracy_interval(self) -> tuple[float, float]:
-        """Wilson 95 % interval of the accuracy, in 0–1."""
-        return wilson_interval(self.n_right, len(self.y_pred))
-
-    @property
-    def error_interval(self) -> tuple[float, float]:
-        """Wilson 95 % interval of the error, in 0–1."""
-        return wilson_interval(len(self.y_pred) - self.n_right, len(self.y_pred))
-
-
 def fit_model(model: Any, X: NDArray[Any], y: NDArray[Any], *, transformer: Any = None) -> Fit:
     """Fit a model, and time it.
 
@@ -172,7 +125,7 @@ def score_model(
     n_classes: int | None = None,
     *,
     warm: bool = False,
-) -> Scores:
+) -> Predictions:
     """Predict rows, and time it.
 
     Parameters
@@ -201,11 +154,11 @@ def score_model(
     scores, has_probabilities = None, False
     if n_classes is not None:
         scores, has_probabilities = class_scores(model, X, n_classes)
-    return Scores(
+    return Predictions(
+        y_true=np.asarray(y),
         y_pred=y_pred,
         scores=scores,
         has_probabilities=has_probabilities,
-        n_right=int(np.sum(y_pred == y)),
         seconds=seconds,
     )
 
@@ -218,7 +171,7 @@ def fit_and_score(
     *,
     transformer: Any = None,
     warm: bool = False,
-) -> tuple[Fit, Scores]:
+) -> tuple[Fit, Predictions]:
     """Fit a model on some rows and score it on others; see `fit_model` and `score_model`.
 
     Parameters
@@ -235,7 +188,7 @@ def fit_and_score(
     Returns
     -------
     fit : Fit
-    scores : Scores
+    scores : Predictions
 
     Examples
     --------

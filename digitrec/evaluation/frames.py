@@ -16,11 +16,12 @@ __all__ = [
     "JOB_COLUMNS",
     "LEADERBOARD_COLUMNS",
     "NESTED",
-    "Candidate",
-    "candidates",
+    "Row",
     "job_rows",
     "jobs_frame",
     "leaderboard_frame",
+    "leaderboard_rows",
+    "model_title",
 ]
 
 JOB_COLUMNS: Mapping[str, str] = {
@@ -89,91 +90,113 @@ def jobs_frame(results: Iterable[Result]) -> pd.DataFrame:
     return pd.DataFrame(job_rows(results), columns=list(JOB_COLUMNS))
 
 
-@dataclass(frozen=True)
-class Candidate:
-    """One model on one feature set, over all seeds.
+def model_title(name: str) -> str:
+    """Return the title of a model of the registry; another name as it is."""
+    from digitrec.models import MODELS
+
+    return MODELS[name].title if name in MODELS else name
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """The results of one model on one feature set, over all seeds: a row of the leaderboard.
 
     Attributes
     ----------
     name : str
         Name of the model; with its features where the run has it on several.
+    features, model : str
+        Registry keys, or the caller's names.
     results : tuple of Result
-        All, by seed.
+        Results that succeeded, by seed.
+    failures : tuple of Result
+        Results that did not.
     is_winner : bool
-        Whether the run chose it.
+        Whether the winner of the run is among the results.
+    shown : Result
+        The result whose details stand for the row: the winner, else the lowest seed.
     """
 
     name: str
+    features: str
+    model: str
     results: tuple[Result, ...]
+    failures: tuple[Result, ...]
     is_winner: bool
+    shown: Result
 
     @property
-    def ok(self) -> tuple[Result, ...]:
-        """Results that succeeded."""
-        return tuple(result for result in self.results if result.ok)
+    def title(self) -> str:
+        """Title of the model."""
+        return model_title(self.model)
 
     @property
-    def shown(self) -> Result:
-        """The result whose details stand for the candidate: that of the lowest seed."""
-        return (self.ok or self.results)[0]
+    def reached_limit(self) -> bool:
+        """Whether a fit stopped at its iteration limit."""
+        return any(result.reached_limit for result in self.results)
 
     def mean(self, column: str) -> float | None:
-        """Return the mean over seeds of a measurement; None where none has it."""
-        values = [getattr(result, column) for result in self.ok]
-        known = [value for value in values if value is not None]
-        return statistics.fmean(known) if known else None
+        """Return the mean over seeds of a measurement; None where no seed has it."""
+        values = self._values(column)
+        return statistics.fmean(values) if values else None
 
     def spread(self, column: str) -> float | None:
-        """Return the standard deviation over seeds; None with fewer than two."""
-        values = [getattr(result, column) for result in self.ok]
-        known = [value for value in values if value is not None]
-        return statistics.stdev(known) if len(known) > 1 else None
+        """Return the standard deviation over seeds; None with fewer than two values."""
+        values = self._values(column)
+        return statistics.stdev(values) if len(values) > 1 else None
+
+    def _values(self, column: str) -> list[float]:
+        found = (getattr(result, column) for result in self.results)
+        return [value for value in found if value is not None]
 
 
-def candidates(results: Sequence[Result], winner: str | None) -> list[Candidate]:
-    """Return the models of a run, the best on the validation rows first, failures last."""
+def leaderboard_rows(results: Sequence[Result], winner: str | None) -> list[Row]:
+    """Return the models of a run: the winner, then by score on the validation rows, failures last.
+
+    A failed seed leaves its row at the score of the others.
+    """
     groups: dict[tuple[str, str], list[Result]] = {}
     for result in sorted(results, key=lambda result: result.random_state):
         groups.setdefault((result.model, result.features), []).append(result)
     models = [model for model, _ in groups]
-    found = [
-        Candidate(
+
+    def row(model: str, features: str, group: list[Result]) -> Row:
+        ok = [result for result in group if result.ok]
+        best = [result for result in ok if result.key == winner]
+        return Row(
             name=model if models.count(model) == 1 else f"{model} ({features})",
-            results=tuple(group),
-            is_winner=any(result.key == winner for result in group),
-        )
-        for (model, features), group in groups.items()
-    ]
-
-    def rank(candidate: Candidate) -> tuple[bool, bool, float, str]:
-        score = candidate.mean("ranking_score")
-        return (
-            not candidate.is_winner,
-            score is None,
-            0.0 if score is None else -score,
-            candidate.name,
+            features=features,
+            model=model,
+            results=tuple(ok),
+            failures=tuple(result for result in group if not result.ok),
+            is_winner=bool(best),
+            shown=(best or ok or group)[0],
         )
 
-    return sorted(found, key=rank)
+    def place(row: Row) -> tuple[bool, bool, bool, float]:
+        score = row.mean("ranking_score")
+        return not row.results, not row.is_winner, score is None, -(score or 0.0)
+
+    return sorted((row(*key, group) for key, group in groups.items()), key=place)
 
 
-def _reasons(candidate: Candidate) -> str:
-    first = [result.reason.splitlines()[0] for result in candidate.results if result.reason]
+def _reasons(row: Row) -> str:
+    first = [result.reason.splitlines()[0] for result in row.failures if result.reason]
     return "; ".join(dict.fromkeys(first))
 
 
-def _status(candidate: Candidate) -> str:
-    return ", ".join(dict.fromkeys(result.status for result in candidate.results))
+def _status(row: Row) -> str:
+    return ", ".join(dict.fromkeys(result.status for result in (*row.results, *row.failures)))
 
 
-def _mean(column: str) -> Callable[[Candidate], Any]:
-    return lambda candidate: candidate.mean(column)
+def _mean(column: str) -> Callable[[Row], Any]:
+    return lambda row: row.mean(column)
 
 
-LEADERBOARD_COLUMNS: Mapping[str, Callable[[Candidate], Any]] = {
-    "model": lambda candidate: candidate.shown.model,
-    "features": lambda candidate: candidate.shown.features,
-    "winner": lambda candidate: candidate.is_winner,
+LEADERBOARD_COLUMNS: Mapping[str, Callable[[Row], Any]] = {
+    "model": lambda row: row.shown.model,
+    "features": lambda row: row.shown.features,
+    "winner": lambda row: row.is_winner,
     "validation_accuracy": _mean("validation_accuracy"),
     "validation_score": _mean("validation_score"),
     "test_accuracy": _mean("test_accuracy"),
@@ -187,19 +210,19 @@ LEADERBOARD_COLUMNS: Mapping[str, Callable[[Candidate], Any]] = {
     "predict_seconds": _mean("predict_seconds"),
     "latency_p50_ms": _mean("latency_p50_ms"),
     "model_bytes": _mean("model_bytes"),
-    "reached_limit": lambda candidate: any(result.reached_limit for result in candidate.results),
-    "n_seeds": lambda candidate: len(candidate.ok),
+    "reached_limit": lambda row: row.reached_limit,
+    "n_seeds": lambda row: len(row.results),
     "status": _status,
     "reason": _reasons,
 }
-"""Columns of the leaderboard: name, and what it is of a candidate. Means are over seeds."""
+"""Columns of the leaderboard: name, and what it is of a row. Means are over seeds."""
 
 
 def leaderboard_frame(results: Sequence[Result], winner: str | None) -> pd.DataFrame:
     """Return one row a model, the best on the validation rows first; see `LEADERBOARD_COLUMNS`."""
     import pandas as pd
 
-    found = candidates(results, winner)
+    found = leaderboard_rows(results, winner)
     rows = [{name: of(c) for name, of in LEADERBOARD_COLUMNS.items()} for c in found]
     index = pd.Index([c.name for c in found], name="name")
     frame = pd.DataFrame(rows, columns=list(LEADERBOARD_COLUMNS), index=index)

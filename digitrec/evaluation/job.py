@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
+import datetime
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from digitrec._code import cache_key, describe_value
+from digitrec._environment import describe_hardware, library_versions
 from digitrec._files import file_safe
+from digitrec.evaluation.result import Result, Status
 
 if TYPE_CHECKING:
     from sklearn.base import BaseEstimator
@@ -17,7 +21,7 @@ if TYPE_CHECKING:
     from digitrec.models import ModelSpec
     from digitrec.preprocessing import FeatureSpec
 
-__all__ = ["Job", "Limits", "Part", "describe_parameters", "job_stem", "make_job"]
+__all__ = ["Job", "Limits", "Part", "describe_parameters", "job_stem", "make_job", "make_part_job"]
 
 # How many threads a model uses changes neither its predictions nor what it is.
 _NOT_PARAMETERS = ("n_jobs", "verbose")
@@ -176,6 +180,37 @@ class Job:
         name = f"{self.model} ({self.features}, seed {self.random_state})"
         return name if self.part is None else f"{name}, {self.part.title}"
 
+    def limited(self, **limits: Any) -> Job:
+        """Return the job with other `Limits`."""
+        return dataclasses.replace(self, limits=dataclasses.replace(self.limits, **limits))
+
+    def identity(self) -> dict[str, Any]:
+        """Return the fields of a `Result` that the job has however it ends."""
+        return {
+            "key": self.key,
+            "dataset": self.dataset,
+            "features": self.features,
+            "model": self.model,
+            "random_state": self.random_state,
+            "part": "" if self.part is None else self.part.title,
+            "n_train": self.n_train,
+            "n_validation": self.n_validation,
+            "n_test": self.n_test,
+            "n_threads": self.limits.n_threads,
+            "data_fingerprint": self.fingerprint,
+            "versions": dict(library_versions()),
+            "hardware": dict(describe_hardware()),
+            "finished_at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        }
+
+    def failed(self, status: Status, reason: str) -> Result:
+        """Return the result of the job where it failed, with the reason for people."""
+        parameters = {}
+        if not self.problem:
+            model = self.model_spec.build(self.random_state, self.overrides)
+            parameters = describe_parameters(model)
+        return Result(**self.identity(), status=status, reason=reason, parameters=parameters)
+
     def path(self, suffix: str) -> Path:
         """Return the path of one of the job's files, such as ``".json"``."""
         return self.folder / f"{self.stem}{suffix}"
@@ -255,6 +290,30 @@ def make_job(
         folder=folder,
         limits=limits or Limits(),
     )
+
+
+def make_part_job(parent: Job, part: Part, *, timeout: float | None = None, **changes: Any) -> Job:
+    """Return a job that fits the model of another on a part of its training rows.
+
+    Parameters
+    ----------
+    parent : Job
+        Names the data, the features, the model and its parameters.
+    part : Part
+        The rows.
+    timeout : float, optional
+        Seconds.
+    **changes
+        Further fields of the job that differ; they must be in the key already.
+    """
+    facts = {"parent": parent.key, "part": dataclasses.asdict(part) | {"groups": bool(part.groups)}}
+    return dataclasses.replace(
+        parent,
+        key=cache_key(facts, "digitrec.evaluation.splits"),
+        part=part,
+        folder=parent.folder.parent / "parts",
+        **changes,
+    ).limited(timeout=timeout)
 
 
 def describe_parameters(estimator: BaseEstimator) -> dict[str, Any]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -10,7 +13,100 @@ from numpy.typing import NDArray
 from scipy.stats import binomtest
 from sklearn.metrics import confusion_matrix, log_loss, precision_recall_fscore_support
 
-__all__ = ["class_scores", "classification_metrics", "top_k_accuracy", "wilson_interval"]
+__all__ = [
+    "Predictions",
+    "class_scores",
+    "classification_metrics",
+    "top_k_accuracy",
+    "wilson_interval",
+]
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """What one model said about labelled rows.
+
+    Attributes
+    ----------
+    y_true, y_pred : ndarray of int, shape (n_samples,)
+        Labels, indices into the label names.
+    scores : ndarray of float32, shape (n_samples, n_classes), or None
+        Probabilities, or decision values where the model has no probabilities; None without
+        either, and where they were not asked for.
+    has_probabilities : bool
+        Whether `scores` are probabilities.
+    seconds : float
+        Wall time of predicting all rows, where it was taken.
+
+    Examples
+    --------
+    >>> found = Predictions(np.array([0, 1, 1, 0]), np.array([0, 1, 0, 0]))
+    >>> found.accuracy, found.mistakes
+    (0.75, array([2]))
+    """
+
+    y_true: NDArray[np.integer]
+    y_pred: NDArray[np.integer]
+    scores: NDArray[np.float32] | None = None
+    has_probabilities: bool = False
+    seconds: float = math.nan
+
+    @property
+    def n_right(self) -> int:
+        """Rows whose label was predicted."""
+        return int(np.sum(self.y_true == self.y_pred))
+
+    @property
+    def accuracy(self) -> float:
+        """Share of these rows, in 0–1."""
+        return self.n_right / len(self.y_true)
+
+    @property
+    def error(self) -> float:
+        """Share of the other rows, in 0–1."""
+        return (len(self.y_true) - self.n_right) / len(self.y_true)
+
+    @property
+    def accuracy_interval(self) -> tuple[float, float]:
+        """Wilson 95 % interval of the accuracy, in 0–1."""
+        return wilson_interval(self.n_right, len(self.y_true))
+
+    @property
+    def error_interval(self) -> tuple[float, float]:
+        """Wilson 95 % interval of the error, in 0–1."""
+        return wilson_interval(len(self.y_true) - self.n_right, len(self.y_true))
+
+    @cached_property
+    def confidence(self) -> NDArray[np.float32] | None:
+        """How sure the model is of each prediction, shape (n_samples,); None without scores.
+
+        The probability of the predicted class, or, for decision values, its lead over the
+        next class.
+        """
+        if self.scores is None:
+            return None
+        rows = np.arange(len(self.y_pred))
+        top = self.scores[rows, self.y_pred]
+        if self.has_probabilities:
+            return top
+        others = self.scores.copy()
+        others[rows, self.y_pred] = -np.inf
+        return top - others.max(axis=1)
+
+    @cached_property
+    def mistakes(self) -> NDArray[np.intp]:
+        """Rows that the model got wrong, the surest first."""
+        wrong = np.flatnonzero(self.y_true != self.y_pred)
+        if self.confidence is None:
+            return wrong
+        return wrong[np.argsort(-self.confidence[wrong], kind="stable")]
+
+    def metrics(self, label_names: Sequence[str]) -> dict[str, Any]:
+        """Return the fields of a `Result` that score the test set."""
+        probabilities = self.scores if self.has_probabilities else None
+        return classification_metrics(
+            self.y_true, self.y_pred, self.scores, probabilities, label_names
+        )
 
 
 def wilson_interval(successes: int, n: int, confidence: float = 0.95) -> tuple[float, float]:

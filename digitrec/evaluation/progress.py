@@ -1,77 +1,93 @@
-"""How far a run is: a live view on a terminal, plain lines elsewhere."""
+"""How far a run is: events, the one who is told of them, and their lines for people."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Literal
 
-from rich.console import Console, Group
-from rich.live import Live
-from rich.markup import escape
-from rich.table import Table
-
+from digitrec.evaluation.job import Job
 from digitrec.evaluation.result import Result
-from digitrec.evaluation.runner import Event, Snapshot
 
-__all__ = ["ProgressView", "format_seconds", "render_event", "render_running", "render_snapshot"]
+__all__ = [
+    "Event",
+    "Kind",
+    "RunningJob",
+    "Snapshot",
+    "format_seconds",
+    "publish",
+    "render_event",
+    "render_running",
+    "subscribed",
+]
 
-# Without a terminal: seconds without a line after which one says what is running.
-_SILENCE_SECONDS = 30
+
+Kind = Literal["reused", "started", "finished", "tick"]
 
 
-class ProgressView:
-    """Shows lines, and below them, on a terminal, what is running.
+@dataclass(frozen=True)
+class RunningJob:
+    """A job that is running: what it does now, and for how long the job has been running."""
 
-    Parameters
+    job: Job
+    stage: str
+    elapsed: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Snapshot:
+    """How far a run is.
+
+    Attributes
     ----------
-    console : rich.console.Console
-        Where to show it.
-    quiet : bool
-        Show nothing but warnings.
+    done, total : int
+        Jobs, reused ones included.
+    running : tuple of RunningJob
+        What is going on.
+    elapsed : float
+        Seconds since the first job was started.
+    eta : float or None
+        Seconds that the rest will take, roughly; None where nothing can be said.
     """
 
-    def __init__(self, console: Console, *, quiet: bool = False) -> None:
-        self.console = console
-        self.quiet = quiet
-        self._live: Live | None = None
-        self._last_line = 0.0
+    done: int
+    total: int
+    running: tuple[RunningJob, ...] = ()
+    elapsed: float = 0.0
+    eta: float | None = None
 
-    @contextlib.contextmanager
-    def live(self) -> Iterator[None]:
-        """Keep the live view open while the block runs."""
-        if self.quiet or not self.console.is_terminal:
-            yield
-            return
-        with Live(console=self.console, refresh_per_second=4, transient=True) as live:
-            self._live = live
-            try:
-                yield
-            finally:
-                self._live = None
 
-    def line(self, text: str) -> None:
-        """Show a line, unless quiet."""
-        if not self.quiet:
-            self.console.print(escape(text), highlight=False, soft_wrap=True)
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """Something that happened in a run, and how far the run is after it."""
 
-    def warning(self, text: str) -> None:
-        """Show a line that stands out, quiet or not."""
-        self.console.print(f"[bold yellow]Warning:[/] {escape(text)}", highlight=False)
+    kind: Kind
+    snapshot: Snapshot
+    job: Job | None = None
+    result: Result | None = None
 
-    def __call__(self, event: Event) -> None:
-        """Show an event of the runner."""
-        text = render_event(event)
-        elapsed = event.snapshot.elapsed
-        if self._live is None and text is None and event.snapshot.running:
-            # A run restarts the clock.
-            self._last_line = min(self._last_line, elapsed)
-            if elapsed - self._last_line >= _SILENCE_SECONDS:
-                text = render_running(event.snapshot)
-        if text is not None:
-            self.line(text)
-            self._last_line = elapsed
-        if self._live is not None:
-            self._live.update(render_snapshot(event.snapshot))
+
+Subscriber = Callable[[Event], object]
+_SUBSCRIBER: ContextVar[Subscriber | None] = ContextVar("subscriber", default=None)
+
+
+@contextlib.contextmanager
+def subscribed(subscriber: Subscriber) -> Iterator[None]:
+    """Have a function called with each `Event` of the jobs that are run within the block."""
+    token = _SUBSCRIBER.set(subscriber)
+    try:
+        yield
+    finally:
+        _SUBSCRIBER.reset(token)
+
+
+def publish(event: Event) -> None:
+    """Tell the subscriber, where there is one."""
+    subscriber = _SUBSCRIBER.get()
+    if subscriber is not None:
+        subscriber(event)
 
 
 def render_event(event: Event) -> str | None:
@@ -98,18 +114,6 @@ def render_running(snapshot: Snapshot) -> str:
     return f"[{snapshot.done}/{snapshot.total}] running: " + "; ".join(jobs)
 
 
-def render_snapshot(snapshot: Snapshot) -> Group:
-    """Return the live view: one line per running job and one for the whole run."""
-    table = Table.grid(padding=(0, 2))
-    for running in snapshot.running:
-        table.add_row(
-            escape(running.job.title), running.stage or "…", format_seconds(running.elapsed)
-        )
-    left = "" if snapshot.eta is None else f", about {format_seconds(snapshot.eta)} left"
-    elapsed = format_seconds(snapshot.elapsed)
-    return Group(table, f"{snapshot.done} of {snapshot.total} jobs done, {elapsed}{left}")
-
-
 def format_seconds(seconds: float) -> str:
     """Return a time for people: ``0.4 s``, ``12 s``, ``3 min 05 s``, ``2 h 10 min``."""
     if seconds < 9.95:
@@ -125,6 +129,8 @@ def format_seconds(seconds: float) -> str:
 def _describe(result: Result) -> str:
     if not result.ok:
         return f"{result.status.replace('_', ' ')}: {result.reason.splitlines()[0]}"
-    accuracy = 100 * (result.validation_accuracy or 0.0)
+    accuracy, rows = result.validation_accuracy, "validation"
+    if accuracy is None:  # of a sample of the training rows
+        accuracy, rows = result.test_accuracy, "test"
     fit = format_seconds(result.fit_seconds or 0.0)
-    return f"{accuracy:.2f} % of the validation rows right, fitted in {fit}"
+    return f"{100 * (accuracy or 0.0):.2f} % of the {rows} rows right, fitted in {fit}"

@@ -4,106 +4,24 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
-from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import TYPE_CHECKING
 
-from digitrec.evaluation.executors import outcome
-from digitrec.evaluation.isolation import execute
+from digitrec.evaluation.executors import KillablePool, execute, outcome
 from digitrec.evaluation.job import Job, Limits
-from digitrec.evaluation.result import Result, Status
+from digitrec.evaluation.progress import Event, Kind, RunningJob, Snapshot, publish
+from digitrec.evaluation.result import Result
 from digitrec.evaluation.store import JobStore
 
-__all__ = ["Event", "RunningJob", "Snapshot", "estimate_seconds", "run_jobs", "split_stored"]
+if TYPE_CHECKING:
+    from digitrec.datasets import Dataset
+
+__all__ = ["estimate_seconds", "run_jobs", "run_part_jobs", "split_stored"]
 
 _POLL_SECONDS = 0.2
 # What a job takes besides its two fits: predictions, latency, files.
 _OVERHEAD_SECONDS = 4.0
-
-
-@dataclass(frozen=True)
-class RunningJob:
-    """A job that is running: what it does now, and for how long the job has been running."""
-
-    job: Job
-    stage: str
-    elapsed: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class Snapshot:
-    """How far a run is.
-
-    Attributes
-    ----------
-    done, total : int
-        Jobs, reused ones included.
-    running : tuple of RunningJob
-        What is going on.
-    elapsed : float
-        Seconds since the first job was started.
-    eta : float or None
-        Seconds that the rest will take, roughly; None where nothing can be said.
-    """
-
-    done: int
-    total: int
-    running: tuple[RunningJob, ...] = ()
-    elapsed: float = 0.0
-    eta: float | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Event:
-    """Something that happened in a run, and how far the run is after it."""
-
-    kind: Literal["reused", "started", "finished", "tick"]
-    snapshot: Snapshot
-    job: Job | None = None
-    result: Result | None = None
-
-
-@dataclass
-class _State:
-    """Jobs of a run that are neither done nor given up."""
-
-    total: int
-    done: int
-    n_workers: int
-    estimates: Mapping[str, float]
-    begun: float = field(default_factory=time.monotonic)
-    waiting: dict[Future[Result], Job] = field(default_factory=dict)
-    started: dict[str, float] = field(default_factory=dict)
-    # Seconds that finished jobs took, and that they were expected to take.
-    spent: float = 0.0
-    expected: float = 0.0
-
-    def snapshot(self, store: JobStore) -> Snapshot:
-        now = time.monotonic()
-        running = tuple(
-            RunningJob(job, store.read_stage(job) or "", now - self.started[job.key])
-            for job in self.waiting.values()
-            if job.key in self.started
-        )
-        return Snapshot(
-            done=self.done,
-            total=self.total,
-            running=running,
-            elapsed=now - self.begun,
-            eta=self._eta(now),
-        )
-
-    def _eta(self, now: float) -> float | None:
-        if not self.waiting:
-            return 0.0
-        # The estimates know the proportions between models; finished jobs tell the machine's pace.
-        pace = self.spent / self.expected if self.expected else 1.0
-        left = [
-            max(0.0, self.estimates[job.key] * pace - (now - self.started.get(job.key, now)))
-            for job in self.waiting.values()
-        ]
-        return max(max(left), sum(left) / self.n_workers)
 
 
 def split_stored(
@@ -183,7 +101,6 @@ def run_jobs(
     n_workers: int,
     total: int | None = None,
     deadline: float | None = None,
-    on_event: Callable[[Event], None] = lambda event: None,
 ) -> tuple[dict[str, Result], bool]:
     """Run jobs, the longest first, and store what each gave.
 
@@ -191,7 +108,8 @@ def run_jobs(
     does not fit gets the status ``"not_run"``.
 
     Ctrl-C ends what is running; it and what is waiting become results with the status
-    ``"interrupted"``, and the function returns.
+    ``"interrupted"``, and the function returns. Whoever is subscribed is told each thing that
+    happens, several times a second; see `digitrec.evaluation.progress`.
 
     Parameters
     ----------
@@ -207,8 +125,6 @@ def run_jobs(
         Jobs of the whole run, reused ones included.
     deadline : float, optional
         `time.monotonic` after which nothing may run.
-    on_event : callable
-        Called with each event, several times a second.
 
     Returns
     -------
@@ -217,51 +133,163 @@ def run_jobs(
     interrupted : bool
         Whether Ctrl-C ended the run.
     """
-    total = len(jobs) if total is None else total
-    estimates = estimate_seconds(jobs, store)
-    state = _State(total, total - len(jobs), n_workers, estimates)
-    results: dict[str, Result] = {}
+    run = _Run(jobs, store, n_workers, len(jobs) if total is None else total, deadline)
     interrupted = False
-    for job in jobs:
-        if job.problem:
-            _settle(job, "error", job.problem, state, store, results, on_event)
-    runnable = [job for job in jobs if not job.problem]
-    left = sorted(runnable, key=lambda job: -estimates[job.key])
-    if deadline is not None:
-        left = sorted(runnable, key=lambda job: _worth(job) * estimates[job.key])
     try:
-        while state.waiting or left:
-            # Without a deadline all jobs are handed over at once; with one, as they can start,
-            # since the time that a job has left is known only then.
-            while left and (deadline is None or len(state.waiting) < n_workers):
-                job = left.pop(0)
-                if deadline is not None and not _fits(estimates[job.key], deadline):
-                    _settle(job, "not_run", "budget", state, store, results, on_event)
-                    continue
-                state.waiting[executor.submit(execute, _until(job, deadline))] = job
-            if not state.waiting:
-                continue
-            done, _ = wait(state.waiting, timeout=_POLL_SECONDS, return_when=FIRST_COMPLETED)
-            _note_started(state, store, on_event)
+        while run.waiting or run.left:
+            run.submit(executor)
+            done, _ = wait(run.waiting, timeout=_POLL_SECONDS, return_when=FIRST_COMPLETED)
+            run.note_started()
             for future in done:
-                _finish(future, state, store, results, on_event, deadline)
-            on_event(Event(kind="tick", snapshot=state.snapshot(store)))
+                run.finish(future)
+            run.tell("tick")
     except KeyboardInterrupt:
         interrupted = True
+        run.deadline = None
         # The interruption may have come in the middle of taking down what a job gave.
-        for future in [future for future in state.waiting if future.done()]:
-            _finish(future, state, store, results, on_event)
+        for future in [future for future in run.waiting if future.done()]:
+            run.finish(future)
         executor.shutdown(wait=True, cancel_futures=True)
-        _give_up(state, store, results, on_event)
-        reason = "the run was stopped before it started"
-        for job in left:
-            _settle(job, "interrupted", reason, state, store, results, on_event)
+        run.give_up()
     except BaseException:
         executor.shutdown(wait=True, cancel_futures=True)
         raise
     else:
         executor.shutdown(wait=True)
-    return results, interrupted
+    return run.results, interrupted
+
+
+class _Run:
+    """Jobs that wait, that run and that are done."""
+
+    def __init__(
+        self,
+        jobs: Sequence[Job],
+        store: JobStore,
+        n_workers: int,
+        total: int,
+        deadline: float | None,
+    ) -> None:
+        self.store = store
+        self.n_workers = n_workers
+        self.total, self.done = total, total - len(jobs)
+        self.deadline = deadline
+        self.begun = time.monotonic()
+        self.estimates = estimate_seconds(jobs, store)
+        self.waiting: dict[Future[Result], Job] = {}
+        self.started: dict[str, float] = {}
+        self.results: dict[str, Result] = {}
+        # Seconds that finished jobs took, and that they were expected to take.
+        self.spent = self.expected = 0.0
+        self.left = [job for job in jobs if not job.problem]
+        if deadline is None:
+            self.left.sort(key=lambda job: -self.estimates[job.key])
+        else:
+            self.left.sort(key=lambda job: _worth(job) * self.estimates[job.key])
+        for job in jobs:
+            if job.problem:
+                self.settle(job, job.failed("error", job.problem))
+
+    def submit(self, executor: Executor) -> None:
+        """Hand over all jobs; with a deadline, as they can start.
+
+        The time that a job has left is known only then.
+        """
+        while self.left and (self.deadline is None or len(self.waiting) < self.n_workers):
+            job = self.left.pop(0)
+            limited = job
+            if self.deadline is not None:
+                seconds = self.deadline - time.monotonic()
+                # Estimates are rough, so half the time will do.
+                if seconds <= max(0.5 * self.estimates[job.key], 1.0):
+                    self.settle(job, job.failed("not_run", "budget"))
+                    continue
+                timeout = job.limits.timeout
+                limited = job.limited(timeout=seconds if timeout is None else min(timeout, seconds))
+            self.waiting[executor.submit(execute, limited)] = job
+
+    def note_started(self) -> None:
+        """Look which jobs have begun."""
+        for job in self.waiting.values():
+            if job.key not in self.started and self.store.read_stage(job) is not None:
+                self.started[job.key] = time.monotonic()
+                self.tell("started", job)
+
+    def finish(self, future: Future[Result]) -> None:
+        """Take down what a job gave."""
+        job = self.waiting[future]
+        result = outcome(job, future)
+        now = time.monotonic()
+        if self.deadline is not None and result.status == "timeout":
+            limit = job.limits.timeout
+            if limit is None or now - self.started.get(job.key, 0.0) < limit:
+                result = job.failed("not_run", "stopped when the budget was used up")
+        self._record(job, result)
+        del self.waiting[future]
+        self.done += 1
+        if job.key in self.started:
+            self.spent += now - self.started[job.key]
+            self.expected += self.estimates[job.key]
+        self.tell("finished", job, result)
+
+    def settle(self, job: Job, result: Result) -> None:
+        """Give a job a result without running it."""
+        self._record(job, result)
+        self.done += 1
+        self.tell("finished", job, result)
+
+    def give_up(self) -> None:
+        """Turn what did not finish into results with the status "interrupted"."""
+        for future, job in list(self.waiting.items()):
+            del self.waiting[future]
+            stored = self.store.find(job)
+            if stored is not None and stored[0].ok:
+                # It ended between the last look and the interruption.
+                self.results[job.key] = stored[0]
+                continue
+            where = "while it ran" if job.key in self.started else "before it started"
+            result = job.failed("interrupted", f"the run was stopped {where}")
+            self._record(job, result)
+            self.tell("finished", job, result)
+        for job in self.left:
+            reason = "the run was stopped before it started"
+            self.settle(job, job.failed("interrupted", reason))
+
+    def tell(self, kind: Kind, job: Job | None = None, result: Result | None = None) -> None:
+        """Publish an event."""
+        now = time.monotonic()
+        running = tuple(
+            RunningJob(job, self.store.read_stage(job) or "", now - self.started[job.key])
+            for job in self.waiting.values()
+            if job.key in self.started
+        )
+        snapshot = Snapshot(
+            done=self.done,
+            total=self.total,
+            running=running,
+            elapsed=now - self.begun,
+            eta=self._eta(now),
+        )
+        publish(Event(kind=kind, snapshot=snapshot, job=job, result=result))
+
+    def _eta(self, now: float) -> float | None:
+        if not self.waiting:
+            return 0.0
+        # The estimates know the proportions between models; finished jobs tell the machine's pace.
+        pace = self.spent / self.expected if self.expected else 1.0
+        left = [
+            max(0.0, self.estimates[job.key] * pace - (now - self.started.get(job.key, now)))
+            for job in self.waiting.values()
+        ]
+        return max(max(left), sum(left) / self.n_workers)
+
+    def _record(self, job: Job, result: Result) -> None:
+        self.results[job.key] = result
+        self.store.clear_stage(job)
+        if not result.ok:
+            # A disk that is full loses the note of a failure, which is then simply tried again.
+            with contextlib.suppress(OSError):
+                self.store.write_result(result, job.limits)
 
 
 def _worth(job: Job) -> float:
@@ -272,96 +300,63 @@ def _worth(job: Job) -> float:
     return 0.2 if job.model in DEFAULT_MODELS else 1.0
 
 
-def _fits(estimate: float, deadline: float) -> bool:
-    """Return whether a job is worth starting; estimates are rough, so half the time will do."""
-    return deadline - time.monotonic() > max(0.5 * estimate, 1.0)
-
-
-def _until(job: Job, deadline: float | None) -> Job:
-    """Return a job whose time limit is what is left until the deadline, where that is less."""
-    if deadline is None:
-        return job
-    left = max(deadline - time.monotonic(), 0.1)
-    limit = left if job.limits.timeout is None else min(job.limits.timeout, left)
-    return replace(job, limits=replace(job.limits, timeout=limit))
-
-
-def _settle(
-    job: Job,
-    status: Status,
-    reason: str,
-    state: _State,
-    store: JobStore,
-    results: dict[str, Result],
-    on_event: Callable[[Event], None],
-) -> None:
-    """Give a job a result without running it."""
-    from digitrec.evaluation.worker import failed_result
-
-    result = failed_result(job, status, reason)
-    _record(job, result, store, results)
-    state.done += 1
-    on_event(Event(kind="finished", snapshot=state.snapshot(store), job=job, result=result))
-
-
-def _note_started(state: _State, store: JobStore, on_event: Callable[[Event], None]) -> None:
-    for job in state.waiting.values():
-        if job.key not in state.started and store.read_stage(job) is not None:
-            state.started[job.key] = time.monotonic()
-            on_event(Event(kind="started", snapshot=state.snapshot(store), job=job))
-
-
-def _finish(
-    future: Future[Result],
-    state: _State,
-    store: JobStore,
-    results: dict[str, Result],
-    on_event: Callable[[Event], None],
+def run_part_jobs(
+    jobs: list[Job],
+    dataset: Dataset,
+    *,
+    n_workers: int,
     deadline: float | None = None,
-) -> None:
-    from digitrec.evaluation.worker import failed_result
+) -> list[Result]:
+    """Run jobs on folds, samples or candidates, side by side; return results in the same order.
 
-    job = state.waiting[future]
-    result = outcome(job, future)
-    if deadline is not None and result.status == "timeout":
-        limit = job.limits.timeout
-        if limit is None or time.monotonic() - state.started.get(job.key, 0.0) < limit:
-            result = failed_result(job, "not_run", "stopped when the budget was used up")
-    _record(job, result, store, results)
-    del state.waiting[future]
-    state.done += 1
-    if job.key in state.started:
-        state.spent += time.monotonic() - state.started[job.key]
-        state.expected += state.estimates[job.key]
-    on_event(Event(kind="finished", snapshot=state.snapshot(store), job=job, result=result))
+    Parameters
+    ----------
+    jobs : list of Job
+        See `make_part_job`.
+    dataset : Dataset
+        The data, which are put where the processes find them.
+    n_workers : int
+        Jobs at a time, and cores.
+    deadline : float, optional
+        `time.monotonic` after which nothing may run.
 
+    Raises
+    ------
+    KeyboardInterrupt
+        If Ctrl-C ended them; what is finished is stored.
+    """
+    from digitrec.evaluation.shared import SharedData
+    from digitrec.preprocessing import FEATURES, FeatureStore
 
-def _give_up(
-    state: _State,
-    store: JobStore,
-    results: dict[str, Result],
-    on_event: Callable[[Event], None],
-) -> None:
-    """Turn what did not finish into results with the status "interrupted"."""
-    from digitrec.evaluation.worker import failed_result
+    if not jobs:
+        return []
+    cache = jobs[0].cache
+    store = JobStore(jobs[0].folder)
+    with store.lock(wait=True):
+        found, to_run = split_stored(jobs, store)
+        if to_run:
+            n_cores, n_workers = n_workers, max(1, min(len(to_run), n_workers))
+            n_threads = max(1, n_cores // n_workers)
+            executor = KillablePool(n_workers, n_threads)
+            try:
+                SharedData(cache, n_jobs=n_cores).put(dataset)
+                features = FeatureStore(cache / "features", n_jobs=n_cores)
+                for name in dict.fromkeys(job.features for job in to_run):
+                    if name in FEATURES:
+                        features.fixed(dataset, name)
+            except BaseException:
+                executor.shutdown(cancel_futures=True)
+                raise
 
-    for future, job in list(state.waiting.items()):
-        del state.waiting[future]
-        stored = store.find(job)
-        if stored is not None and stored[0].ok:
-            # It ended between the last look and the interruption.
-            results[job.key] = stored[0]
-            continue
-        where = "while it ran" if job.key in state.started else "before it started"
-        result = failed_result(job, "interrupted", f"the run was stopped {where}")
-        _record(job, result, store, results)
-        on_event(Event(kind="finished", snapshot=state.snapshot(store), job=job, result=result))
-
-
-def _record(job: Job, result: Result, store: JobStore, results: dict[str, Result]) -> None:
-    results[job.key] = result
-    store.clear_stage(job)
-    if not result.ok:
-        # A disk that is full loses the note of a failure, which is then simply tried again.
-        with contextlib.suppress(OSError):
-            store.write_result(result, job.limits)
+            ran, interrupted = run_jobs(
+                [job.limited(n_threads=n_threads) for job in to_run],
+                store,
+                executor,
+                n_workers=n_workers,
+                total=len(jobs),
+                deadline=deadline,
+            )
+            if interrupted:
+                raise KeyboardInterrupt
+            found |= ran
+    return [found[job.key] for job in jobs]

@@ -129,7 +129,6 @@ class SharedData:
         validation_seed: int | None,
         n_copies: int = 0,
         copies_seed: int = 0,
-        report: Callable[[str], None] | None = None,
     ) -> SplitFeatures:
         """Return features to fit on and to score on.
 
@@ -145,13 +144,11 @@ class SharedData:
             the test set.
         n_copies, copies_seed : int
             Random copies of each image to fit on, and their seed; copies are never scored.
-        report : callable, optional
-            Called with a line on what was computed.
         """
         spec = features if isinstance(features, FeatureSpec) else FEATURES[features]
         source = self.with_copies(dataset, n_copies, copies_seed)
         store = FeatureStore(self.root / "features", n_jobs=self.n_jobs)
-        fixed = store.fixed(source, spec, report)
+        fixed = store.fixed(source, spec)
         rows = _Rows.choose(dataset, n_copies, validation_seed)
         train, test = _plain(fixed.train), _plain(fixed.test)
         pipeline = spec.build_fitted(dataset.image_shape)

@@ -1,17 +1,30 @@
-"""The seeded split of the training rows by which models are ranked."""
+"""Seeded splits of the training rows: the held-out rows that rank models, folds, samples."""
 
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.model_selection import StratifiedShuffleSplit
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, StratifiedShuffleSplit
 
 from digitrec.errors import DatasetError
 
-__all__ = ["VALIDATION_FRACTION", "Split", "n_validation_rows", "validation_split"]
+if TYPE_CHECKING:
+    from digitrec.evaluation.job import Part
+
+__all__ = [
+    "VALIDATION_FRACTION",
+    "Split",
+    "fold_rows",
+    "n_validation_rows",
+    "nested_rows",
+    "part_rows",
+    "validation_split",
+]
+
+Rows = NDArray[np.intp]
 
 # 10,000 of MNIST's 60,000 training rows.
 VALIDATION_FRACTION = 1 / 6
@@ -91,3 +104,62 @@ def _split_few(y: NDArray[np.integer], random_state: int, n_held_out: int) -> Sp
         left[label] -= 1
     validation = np.sort(np.array(held_out, dtype=np.intp))
     return Split(np.setdiff1d(np.arange(len(y)), validation), validation)
+
+
+def part_rows(part: Part, y: NDArray[np.integer], random_state: int) -> tuple[Rows, Rows | None]:
+    """Return the training rows to fit on, and those to score on; None means the test rows.
+
+    Parameters
+    ----------
+    part : Part
+        The part.
+    y : ndarray of int, shape (n_train,)
+        Labels.
+    random_state : int
+        Seed of the job, which draws the validation rows.
+    """
+    if part.kind == "fold":
+        groups = np.load(part.groups) if part.groups else None
+        return fold_rows(y, part.n_folds, part.seed, groups)[part.index]
+    if part.kind == "sample":
+        return nested_rows(y, part.sizes, part.seed)[part.index], None
+    split = validation_split(y, random_state)
+    return split.train, split.validation
+
+
+def nested_rows(y: NDArray[np.integer], sizes: tuple[int, ...], random_state: int) -> list[Rows]:
+    """Return stratified samples of the rows, each one within the next larger one.
+
+    Parameters
+    ----------
+    y : ndarray of int, shape (n_samples,)
+        Labels.
+    sizes : tuple of int
+        Rows of each sample, ascending, each less than ``n_samples``.
+    random_state : int
+        Seed.
+    """
+    rows = np.arange(len(y))
+    samples = []
+    for size in sorted(sizes, reverse=True):
+        if size < len(rows):
+            splitter = StratifiedShuffleSplit(1, train_size=size, random_state=random_state)
+            kept, _ = next(splitter.split(rows[:, None], y[rows]))
+            rows = np.sort(rows[kept])
+        samples.append(rows)
+    return samples[::-1]
+
+
+def fold_rows(
+    y: NDArray[np.integer],
+    n_folds: int,
+    random_state: int,
+    groups: NDArray[np.integer] | None = None,
+) -> list[tuple[Rows, Rows]]:
+    """Return the rows to fit on and the rows held out of each fold, stratified by label.
+
+    With `groups`, shape (n_samples,), all rows of a group are on one side of every fold.
+    """
+    make = StratifiedKFold if groups is None else StratifiedGroupKFold
+    folds = make(n_folds, shuffle=True, random_state=random_state)
+    return list(folds.split(np.zeros((len(y), 1)), y, groups))

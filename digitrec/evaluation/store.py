@@ -19,14 +19,16 @@ from numpy.typing import ArrayLike, NDArray
 from digitrec._files import atomic_path, sha256_file, write_json
 from digitrec._platform import try_lock
 from digitrec.errors import DigitrecError
-from digitrec.evaluation.result import SCHEMA, Result
+from digitrec.evaluation.metrics import Predictions
+from digitrec.evaluation.result import SCHEMA, Result, Run
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
+    from digitrec.datasets import Dataset
     from digitrec.evaluation.job import Job, Limits
 
-__all__ = ["JobPredictions", "JobStore", "small_labels"]
+__all__ = ["JobPredictions", "JobStore", "read_predictions", "small_labels", "write_predictions"]
 
 
 _LOCK_POLL_SECONDS = 0.2
@@ -246,6 +248,69 @@ class JobStore:
         for pattern in (".*-*.json", ".*-*.npz", ".*-*.joblib", "*.running", "*.stage", "*.stop"):
             for path in self.folder.glob(pattern):
                 path.unlink(missing_ok=True)
+
+
+def write_predictions(run: Run, store: JobStore, dataset: Dataset, folder: Path) -> None:
+    """Write the test predictions of a run for its report, and remove those of earlier runs."""
+    wanted = {result.stem: result for result in run.results if result.ok}
+    for stem, result in wanted.items():
+        path = folder / f"{stem}.npz"
+        predictions = store.read_predictions(result)
+        scores = predictions.test_scores
+        with atomic_path(path) as temporary:
+            np.savez_compressed(
+                temporary,
+                y_true=small_labels(dataset.y_test, len(dataset.label_names)),
+                y_pred=predictions.y_test_pred,
+                scores=np.empty((0, 0), dtype=np.float32) if scores is None else scores,
+                has_probabilities=np.bool_(predictions.has_probabilities),
+                key=np.str_(result.key),
+            )
+    for path in folder.glob("*.npz"):
+        if path.stem not in wanted:
+            path.unlink()
+
+
+def read_predictions(run: Run, report_dir: Path) -> dict[str, Predictions]:
+    """Read the stored predictions of a run; results without any are left out.
+
+    Parameters
+    ----------
+    run : Run
+        The run.
+    report_dir : pathlib.Path
+        Folder of the report; predictions lie in ``predictions/<stem>.npz`` with the arrays
+        ``y_true``, ``y_pred``, ``scores`` and ``has_probabilities``.
+
+    Returns
+    -------
+    dict of str to Predictions
+        By `Result.key`.
+
+    Raises
+    ------
+    DigitrecError
+        If a file is damaged.
+    """
+    found = {}
+    for result in run.results:
+        path = report_dir / "predictions" / f"{result.stem}.npz"
+        if not result.ok or not path.exists():
+            continue
+        try:
+            with np.load(path, allow_pickle=False) as arrays:
+                scores = arrays.get("scores")
+                found[result.key] = Predictions(
+                    y_true=arrays["y_true"],
+                    y_pred=arrays["y_pred"],
+                    scores=scores if scores is not None and scores.size else None,
+                    has_probabilities=bool(arrays["has_probabilities"]),
+                )
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            raise DigitrecError(
+                f"stored predictions {path} are damaged ({error}); run the benchmark again"
+            ) from error
+    return found
 
 
 def _parse(content: dict[str, Any]) -> tuple[Result, Limits]:

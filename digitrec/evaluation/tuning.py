@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 
 from digitrec.datasets import Dataset
 from digitrec.errors import ConfigurationError
-from digitrec.evaluation.job import Job, Part
-from digitrec.evaluation.parts import make_part_job, run_part_jobs
+from digitrec.evaluation.job import Job, Part, make_part_job
 from digitrec.evaluation.result import Result, Run
+from digitrec.evaluation.runner import run_part_jobs
 from digitrec.models import ModelSpec
 
 __all__ = ["Tuning", "check_space", "draw_candidates", "tune_model", "tuning_rows"]
@@ -103,7 +103,6 @@ def tune_model(
     n_candidates: int,
     n_workers: int,
     seconds: float | None = None,
-    report: Callable[[str], None] = lambda line: None,
 ) -> Tuning:
     """Search the parameters of one model on one feature set.
 
@@ -123,8 +122,6 @@ def tune_model(
         Jobs at a time.
     seconds : float, optional
         Wall time after which no candidate is fitted any more.
-    report : callable
-        Called with each step as a line.
     """
     started = time.monotonic()
     drawn = draw_candidates(space, n_candidates, parent.random_state)
@@ -137,8 +134,6 @@ def tune_model(
         jobs,
         dataset,
         n_workers=n_workers,
-        title=f"tuning {parent.model} ({parent.features})",
-        report=report,
         deadline=None if seconds is None else started + seconds,
     )
     rows: list[dict[str, Any]] = [

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime
 import functools
 from collections.abc import Callable
 from pathlib import Path
@@ -15,22 +14,21 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from digitrec._environment import core_seconds, describe_hardware, library_versions
+from digitrec._environment import core_seconds
 from digitrec._files import atomic_path
+from digitrec._messages import messages_to
 from digitrec._platform import peak_memory_bytes
 from digitrec.datasets import Dataset
 from digitrec.errors import DatasetError
 from digitrec.evaluation.fitting import Fit, fit_and_score, fit_model, latencies, score_model
 from digitrec.evaluation.job import Job, describe_parameters
-from digitrec.evaluation.metrics import classification_metrics
-from digitrec.evaluation.result import Result, Status, shape_list
+from digitrec.evaluation.result import Result, shape_list
 from digitrec.evaluation.shared import SharedData
 from digitrec.evaluation.splits import validation_split
 from digitrec.evaluation.store import JobPredictions, JobStore, small_labels
-from digitrec.models import listen_to_fit
 from digitrec.preprocessing import FeatureStore, join_pipelines
 
-__all__ = ["dump_model", "failed_result", "open_dataset", "run_job"]
+__all__ = ["dump_model", "open_dataset", "run_job"]
 
 
 def run_job(job: Job) -> Result:
@@ -60,7 +58,7 @@ def run_job(job: Job) -> Result:
         with (
             threadpool_limits(n_threads),
             joblib.parallel_config(backend="threading", n_jobs=n_threads),
-            listen_to_fit(lambda line: store.write_stage(job, line)),
+            messages_to(lambda line: store.write_stage(job, line), "digitrec.models"),
         ):
             run = _run if job.part is None else _run_part
             return run(job, store, lambda stage: store.write_stage(job, stage))
@@ -117,17 +115,11 @@ def _run(job: Job, store: JobStore, stage: Callable[[str], None]) -> Result:
         dump_model(pipeline, temporary, by_value=bool(job.own))
         model_bytes = temporary.stat().st_size
     result = Result(
-        **_identity(job),
+        **job.identity(),
         status="ok",
         parameters=describe_parameters(final.model),
         validation_accuracy=held_out.accuracy,
-        **classification_metrics(
-            np.asarray(dataset.y_test),
-            tested.y_pred,
-            tested.scores,
-            tested.scores if tested.has_probabilities else None,
-            dataset.label_names,
-        ),
+        **tested.metrics(dataset.label_names),
         fit_seconds=final.seconds,
         validation_fit_seconds=first.seconds,
         feature_seconds=whole.fixed_seconds + whole.seconds,
@@ -163,7 +155,7 @@ def _core_wait(start: tuple[float, float] | None, end: tuple[float, float] | Non
 
 def _run_part(job: Job, store: JobStore, stage: Callable[[str], None]) -> Result:
     """Fit on a part of the training rows and score on the rows that go with it."""
-    from digitrec.evaluation.parts import part_rows
+    from digitrec.evaluation.splits import part_rows
 
     assert job.part is not None, "the caller looks"
     stage("features")
@@ -185,7 +177,7 @@ def _run_part(job: Job, store: JobStore, stage: Callable[[str], None]) -> Result
     accuracy = scores.accuracy
     on_test = held_out is None
     result = Result(
-        **_identity(job)
+        **job.identity()
         | {
             "n_train": len(rows),
             "n_validation": 0 if on_test else len(y_score),
@@ -205,24 +197,6 @@ def _run_part(job: Job, store: JobStore, stage: Callable[[str], None]) -> Result
     )
     store.write_result(result, job.limits)
     return result
-
-
-def failed_result(job: Job, status: Status, reason: str) -> Result:
-    """Return the result of a job that failed.
-
-    Parameters
-    ----------
-    job : Job
-        The job.
-    status : {"timeout", "out_of_memory", "error", "interrupted", "not_run"}
-        How it ended.
-    reason : str
-        Why, for people.
-    """
-    parameters = {}
-    if not job.problem:
-        parameters = describe_parameters(job.model_spec.build(job.random_state, job.overrides))
-    return Result(**_identity(job), status=status, reason=reason, parameters=parameters)
 
 
 def open_dataset(job: Job) -> Dataset:
@@ -267,23 +241,3 @@ def dump_model(model: Any, path: Path, *, by_value: bool = False) -> None:
 
 def _fit(job: Job, X: NDArray, y: NDArray) -> Fit:
     return fit_model(job.model_spec.build(job.random_state, job.overrides), X, y)
-
-
-def _identity(job: Job) -> dict[str, Any]:
-    """Return the fields of a Result that a job has however it ends."""
-    return {
-        "key": job.key,
-        "dataset": job.dataset,
-        "features": job.features,
-        "model": job.model,
-        "random_state": job.random_state,
-        "part": "" if job.part is None else job.part.title,
-        "n_train": job.n_train,
-        "n_validation": job.n_validation,
-        "n_test": job.n_test,
-        "n_threads": job.limits.n_threads,
-        "data_fingerprint": job.fingerprint,
-        "versions": dict(library_versions()),
-        "hardware": dict(describe_hardware()),
-        "finished_at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-    }

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -35,6 +35,8 @@ from digitrec.inference.synthesis import (
 
 __all__ = ["NetworkDesign", "TrainingPlan", "find_fonts", "train_recognizer"]
 
+_log = logging.getLogger(__name__)
+
 
 OTHER_HANDWRITING = ("usps", "semeion", "optdigits")
 """Sets that are added where they can be loaded; scikit-learn's digits replace optdigits."""
@@ -42,7 +44,6 @@ LABEL_NAMES = [*(str(digit) for digit in range(10)), "not a digit"]
 _FONT_SUFFIXES = (".ttf", ".otf", ".woff", ".woff2")
 _BLOCK = 2000
 
-Report = Callable[[str], None]
 Images = NDArray[np.float32]
 
 
@@ -131,7 +132,6 @@ def train_recognizer(
     plan: TrainingPlan | None = None,
     max_rows: int | None = None,
     random_state: int = 0,
-    report: Report | None = None,
 ) -> dict[str, Any]:
     """Train the recogniser's networks and save their weights.
 
@@ -155,8 +155,6 @@ def train_recognizer(
         Use at most this many rows of the first set and generate in proportion; for quick trials.
     random_state : int
         Seed of everything that is drawn.
-    report : callable, optional
-        ``report(line)`` is told of the progress; by default it is written to standard error.
 
     Returns
     -------
@@ -178,32 +176,30 @@ def train_recognizer(
     path = Path(path)
     if path.suffix != ".npz":
         raise ConfigurationError(f"weights are written as .npz, not to {str(path)!r}")
-    say = report or _print
     started = time.perf_counter()
     plan = plan or TrainingPlan()
     if max_rows is not None:
         plan = plan.smaller(max_rows)
-    sets = _gather(say) if sets is None else list(sets)
+    sets = _gather() if sets is None else list(sets)
     if sets[0].image_shape != (IMAGE_SIDE, IMAGE_SIDE):
         raise ConfigurationError(
             f"{sets[0].name} has no images of 28x28 pixels; name a dataset first that has"
         )
     keras = _load_keras(random_state)
-    say("varying the digits, drawing others and things that are none")
+    _log.info("varying the digits, drawing others and things that are none")
     images, labels = _compose(sets, plan, max_rows, fonts, random_state)
     order = np.random.default_rng(random_state).permutation(len(images))
     n_held = max(20, round(plan.held_out * len(images)))
     held, kept = order[:n_held], order[n_held:]
-    say(f"fitting the network of single digits on {len(kept):,} images")
+    _log.info(f"fitting the network of single digits on {len(kept):,} images")
     digit, digit_facts = _fit(
         keras,
         plan.digit,
         IMAGE_SIDE,
         lambda epoch: (_floats(images[kept]), labels[kept]),
         (_floats(images[held]), labels[held]),
-        say,
     )
-    say(f"fitting the network of crops on {plan.crop.epochs} times {plan.n_crops:,} crops")
+    _log.info(f"fitting the network of crops on {plan.crop.epochs} times {plan.n_crops:,} crops")
     seen = Sources(_floats(images[kept]), labels[kept])
     unseen = Sources(_floats(images[held]), labels[held])
     rng = np.random.default_rng([random_state, 1])
@@ -214,7 +210,7 @@ def train_recognizer(
         centres = rng.permutation(len(kept))[: plan.n_crops]
         return _crops_on_threads(seen, centres, [random_state, 3, epoch]), seen.labels[centres]
 
-    crop, crop_facts = _fit(keras, plan.crop, CROP_SIDE, crops, test, say)
+    crop, crop_facts = _fit(keras, plan.crop, CROP_SIDE, crops, test)
     seconds = time.perf_counter() - started
     facts: dict[str, Any] = {
         "kind": "recognizer",
@@ -232,7 +228,7 @@ def train_recognizer(
         "libraries": library_versions(),
     }
     write_networks(path, {"digit": digit, "crop": crop}, facts)
-    say(f"trained in {seconds:.0f} s, written to {path}")
+    _log.info(f"trained in {seconds:.0f} s, written to {path}")
     return facts
 
 
@@ -252,13 +248,13 @@ def find_fonts(folder: Path) -> list[Path]:
     return found
 
 
-def _gather(say: Report) -> list[Dataset]:
-    sets = [load_default_dataset(report=say)]
+def _gather() -> list[Dataset]:
+    sets = [load_default_dataset()]
     for name in OTHER_HANDWRITING:
         try:
             sets.append(load_dataset(name))
         except DigitrecError:
-            say(f"could not load {name}, going on without it")
+            _log.info(f"could not load {name}, going on without it")
             if name == "optdigits":
                 sets.append(load_dataset("digits"))
     return sets
@@ -346,7 +342,6 @@ def _fit(
     side: int,
     shown: Callable[[int], tuple[Images, NDArray[np.int64]]],
     held: tuple[Images, NDArray[np.int64]],
-    say: Report,
 ) -> tuple[Network, dict[str, float]]:
     """Fit a network; returns it with its temperature, and its figures on images held out."""
     images, labels = shown(0)
@@ -361,7 +356,7 @@ def _fit(
         if epoch:
             images, labels = shown(epoch)
         history = model.fit(images[..., None], labels, batch_size=design.batch_size, verbose=0)
-        say(f"epoch {epoch + 1} of {design.epochs}: loss {history.history['loss'][0]:.4f}")
+        _log.info(f"epoch {epoch + 1} of {design.epochs}: loss {history.history['loss'][0]:.4f}")
     network = _export(model, design, side)
     logs = np.log(np.maximum(network.probabilities(held[0]), 1e-12))
     temperature = _fit_temperature(logs, held[1])
@@ -377,7 +372,7 @@ def _fit(
         "non_digits_rejected": float((guessed[~digits] == NOT_A_DIGIT).mean()),
         "temperature": temperature,
     }
-    say(", ".join(f"{name} {value:.4f}" for name, value in figures.items()))
+    _log.info(", ".join(f"{name} {value:.4f}" for name, value in figures.items()))
     return network, figures
 
 
@@ -444,7 +439,3 @@ def _floats(images: NDArray[np.uint8]) -> Images:
 
 def _bytes(images: Images) -> NDArray[np.uint8]:
     return np.rint(images * 255).clip(0, 255).astype(np.uint8)
-
-
-def _print(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)

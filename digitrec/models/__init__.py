@@ -1,6 +1,5 @@
 """The registry of models: one `ModelSpec` per classifier that digitrec compares."""
 
-from digitrec.models._progress import listen_to_fit
 from digitrec.models._spec import ModelSpec, Prototype, seed_estimator
 from digitrec.models.registry import DEFAULT_MODELS, MODELS, parse_overrides
 
@@ -9,7 +8,6 @@ __all__ = [
     "MODELS",
     "ModelSpec",
     "Prototype",
-    "listen_to_fit",
     "parse_overrides",
     "seed_estimator",
 ]

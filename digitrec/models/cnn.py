@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import logging
 import os
 from collections.abc import Iterator
 from typing import Any
@@ -16,12 +17,13 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from digitrec._optional import import_optional
-from digitrec.models._progress import report_fit
 from digitrec.models.virtual_svm import JITTER
 from digitrec.preprocessing._images import resolve_image_shape
 from digitrec.preprocessing.augmentation import augment
 
 __all__ = ["ConvolutionalNetwork"]
+
+_log = logging.getLogger(__name__)
 
 # Rows the network answers at once.
 _CHUNK_ROWS = 2000
@@ -238,7 +240,7 @@ class ConvolutionalNetwork(ClassifierMixin, BaseEstimator):
         line = f"epoch {epoch + 1}/{self.epochs}, loss {logs['loss']:.4f}"
         if "val_accuracy" in logs:
             line += f", validation accuracy {100 * logs['val_accuracy']:.2f} %"
-        report_fit(line)
+        _log.info("%s", line)
 
 
 def _views(images: NDArray[np.float32], shifted: bool) -> Iterator[NDArray[np.float32]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import logging
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -23,7 +24,8 @@ from digitrec.persistence.skops_file import load_skops, write_skops
 
 __all__ = ["EXPORT_FORMATS", "Export", "Parity", "compare_models", "export_model"]
 
-Report = Callable[[str], None]
+_log = logging.getLogger(__name__)
+
 
 TOLERANCE = 1e-4
 """Largest difference of a probability, or of a decision value, that is taken as none."""
@@ -90,7 +92,6 @@ def export_model(
     format: str = "onnx",
     check_rows: int = CHECK_ROWS,
     tolerance: float = TOLERANCE,
-    report: Report = lambda line: None,
 ) -> Export:
     """Write a saved model as ONNX or skops, and check it before it is kept.
 
@@ -135,10 +136,10 @@ def export_model(
     model, metadata = load_model(source), read_metadata(source)
     if isinstance(model, OnnxClassifier):
         raise ConfigurationError(f"{source} is an ONNX file; export from the .joblib file")
-    X, images = _check_images(metadata, int(model.n_features_in_), check_rows, report)
+    X, images = _check_images(metadata, int(model.n_features_in_), check_rows)
     with atomic_path(target) as temporary:
         candidate = EXPORT_FORMATS[format](model, temporary)
-        report(f"comparing both models on {len(X):,} images ({images})")
+        _log.info("comparing both models on %s images (%s)", f"{len(X):,}", images)
         parity = compare_models(model, candidate, X, images=images, tolerance=tolerance)
         if not parity.holds:
             raise ModelFileError(
@@ -228,18 +229,16 @@ def _versions(format: str) -> dict[str, str]:
     return {name: importlib.metadata.version(name) for name in _PACKAGES[format]}
 
 
-def _check_images(
-    metadata: Mapping[str, Any], n_pixels: int, n_rows: int, report: Report
-) -> tuple[NDArray, str]:
+def _check_images(metadata: Mapping[str, Any], n_pixels: int, n_rows: int) -> tuple[NDArray, str]:
     """Return test images of the model's dataset, or others of that size, and their source."""
     name = metadata.get("dataset")
     for candidate in dict.fromkeys((name, "mnist_5k")):
         if not isinstance(candidate, str):
             continue
         try:
-            dataset = load_dataset(candidate, report=report)
+            dataset = load_dataset(candidate)
         except DigitrecError as error:
-            report(f"no images from {candidate!r}: {error}")
+            _log.info("no images from %r: %s", candidate, error)
             continue
         if len(dataset.X_test) and dataset.X_test.shape[1] == n_pixels:
             return dataset.X_test[:n_rows], f"test images of {dataset.name}"

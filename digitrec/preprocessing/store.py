@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FeatureStore", "FixedFeatures"]
 
+_log = logging.getLogger(__name__)
 
 # Rows whose features are in memory at once: 1,552 columns of 20,000 images are 124 MB.
 _CHUNK_ROWS = 20_000
@@ -68,12 +69,7 @@ class FeatureStore:
         self.root = Path(root) if root is not None else writable_cache_dir("features")
         self.n_jobs = n_jobs
 
-    def fixed(
-        self,
-        dataset: Dataset,
-        features: str | FeatureSpec,
-        report: Callable[[str], None] | None = None,
-    ) -> FixedFeatures:
+    def fixed(self, dataset: Dataset, features: str | FeatureSpec) -> FixedFeatures:
         """Return the fixed features of a dataset.
 
         Parameters
@@ -82,8 +78,6 @@ class FeatureStore:
             Images; training and test rows are transformed alike.
         features : str or FeatureSpec
             Key of `FEATURES`, or a record like those there.
-        report : callable, optional
-            Called with each step as a line.
 
         Returns
         -------
@@ -96,11 +90,10 @@ class FeatureStore:
         name = spec.name
         key = _key(spec, dataset.image_shape)
         stem = self.root / f"{dataset.name}-{dataset.fingerprint}" / f"{file_safe(name)}-{key}"
-        shown = report or (lambda line: None)
         n_rows = (len(dataset.X_train), len(dataset.X_test))
         found = _open(stem, n_rows)
         if found is not None:
-            shown(f"features {name!r}: read from {stem.parent}")
+            _log.debug("features %r: read from %s", name, stem.parent)
             return found
         n_jobs = self.n_jobs if self.n_jobs is not None else available_cores()
         pipeline = spec.build_fixed(dataset.image_shape, n_jobs=n_jobs)
@@ -112,7 +105,7 @@ class FeatureStore:
             seconds += time.perf_counter() - started
         # Written last: its presence says that both arrays are whole.
         write_json(_path(stem, "meta"), {"seconds": seconds, "rows": n_rows})
-        shown(f"features {name!r}: {sum(n_rows):,} images in {seconds:.1f} s")
+        _log.info("features %r: %s images in %.1f s", name, f"{sum(n_rows):,}", seconds)
         written = _open(stem, n_rows)
         assert written is not None, f"features at {stem} were removed while they were written"
         return written

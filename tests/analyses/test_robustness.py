@@ -7,6 +7,7 @@ import pytest
 from sklearn.dummy import DummyClassifier
 from sklearn.neighbors import KNeighborsClassifier
 
+from digitrec._messages import messages_to
 from digitrec.analyses.robustness import load_mnist_c, score_robustness
 from digitrec.datasets import load_dataset
 from digitrec.errors import DatasetError
@@ -39,7 +40,8 @@ def test_scores_are_those_of_the_whole_pipelines(dataset, models):
         name: float(np.mean(p.predict(dataset.X_test) != dataset.y_test)) for name, _, p in models
     }
     lines = []
-    outcome = score_robustness(dataset, models, clean, random_state=3, report=lines.append)
+    with messages_to(lines.append):
+        outcome = score_robustness(dataset, models, clean, random_state=3)
     assert [kind["name"] for kind in outcome["kinds"]] == list(CORRUPTIONS)
     assert len(lines) == len(CORRUPTIONS)
     place = list(CORRUPTIONS).index("spatter")

@@ -10,7 +10,7 @@ from benchmarks.inference import inference_figure
 from digitrec.datasets import load_dataset
 from digitrec.errors import ConfigurationError
 from digitrec.persistence import save_model
-from digitrec.training import save_training, train_model
+from digitrec.training import train_model
 
 pytest.importorskip("onnxruntime")
 
@@ -29,7 +29,7 @@ def folder(tmp_path_factory):
     for name in _MODELS:
         parameters = {"n_estimators": 5} if name == "random_forest" else None
         training = train_model(data, name, "raw", parameters=parameters)
-        save_training(training, folder / "models" / f"{name}.joblib")
+        save_model(training.pipeline, folder / "models" / f"{name}.joblib", training.metadata)
     done = _invoke(
         "--report-dir", str(folder / "models"), "--output-dir", str(folder), "--seconds", "0.05"
     )

@@ -6,6 +6,7 @@ from typer.testing import CliRunner
 
 from benchmarks import peers
 from benchmarks._common import make_app, run_facts
+from digitrec._messages import messages_to
 from digitrec.datasets import load_dataset
 from digitrec.models import DEFAULT_MODELS
 
@@ -18,7 +19,8 @@ def few_digits():
 
 def test_every_default_model_stands_beside_a_peer(few_digits):
     lines = []
-    comparison = peers.compare(few_digits, n_jobs=1, report=lines.append)
+    with messages_to(lines.append):
+        comparison = peers.compare(few_digits, n_jobs=1)
     timings = comparison["timings"]
     for model in DEFAULT_MODELS:
         assert {t.side for t in timings if t.model == model} == {"digitrec", "peer"}

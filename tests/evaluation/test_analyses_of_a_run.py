@@ -8,12 +8,13 @@ import json
 import numpy as np
 import pytest
 
+from digitrec._messages import messages_to
 from digitrec.analyses import ANALYSES, AnalysisContext
 from digitrec.analyses.learning_curves import curve_sizes, growth_exponent
 from digitrec.analyses.pareto import pareto_front
 from digitrec.comparison.experiment import run_experiment
 from digitrec.errors import ConfigurationError
-from digitrec.evaluation.parts import fold_rows, nested_rows
+from digitrec.evaluation.splits import fold_rows, nested_rows
 from digitrec.evaluation.store import JobStore
 from digitrec.preprocessing.corruptions import CORRUPTIONS
 
@@ -43,7 +44,8 @@ def lines():
 
 @pytest.fixture(scope="module")
 def run(experiment, small_digits, lines):
-    return run_experiment(experiment, small_digits, "digits", report=lines.append).run
+    with messages_to(lines.append):
+        return run_experiment(experiment, small_digits, "digits").run
 
 
 def stems(run):
@@ -129,15 +131,15 @@ def test_cross_validation_scores_all_folds(run):
 
 def test_analyses_are_reused(run, experiment, small_digits):
     again = []
-    outcome = run_experiment(experiment, small_digits, "digits", report=again.append)
+    with messages_to(again.append):
+        outcome = run_experiment(experiment, small_digits, "digits")
     assert outcome.run.analyses == run.analyses
     assert not [line for line in again if "…" in line]
 
 
 def test_parts_end_at_their_time_and_are_stored(run, experiment, small_digits):
     from digitrec.comparison.experiment import make_jobs
-    from digitrec.evaluation.job import Part
-    from digitrec.evaluation.parts import make_part_job
+    from digitrec.evaluation.job import Part, make_part_job
 
     context = AnalysisContext(
         dataset=small_digits,
@@ -160,12 +162,12 @@ def test_parts_end_at_their_time_and_are_stored(run, experiment, small_digits):
         make_part_job(slow, Part(kind="validation"), timeout=0.5),
         *(make_part_job(quick, Part(kind="fold", n_folds=3, index=i)) for i in range(3)),
     ]
-    late, *folds = context.run_parts(jobs, "test")
+    late, *folds = context.run_parts(jobs)
     assert late.status == "timeout"
     assert "time limit of 0.5 s" in late.reason
     assert [fold.n_train + fold.n_validation for fold in folds] == [300] * 3
     assert all(fold.ok and fold.test_accuracy is None for fold in folds)
-    again = context.run_parts(jobs, "test")
+    again = context.run_parts(jobs)
     assert again == [late, *folds]
 
 

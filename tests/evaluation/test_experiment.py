@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from digitrec._messages import messages_to
 from digitrec.analyses import (
     Analysis,
     AnalysisContext,
@@ -162,9 +163,9 @@ def test_a_failed_analysis_costs_no_other_and_says_why_in_one_line(analysis_cont
         raise ValueError(f"no luck with {object()!r}\nof /tmp/x/y.npz")
 
     lines = []
-    context = dataclasses.replace(analysis_context, report=lines.append)
     records = [made_up("fail", fail), made_up("good", lambda context: {"n": 1})]
-    outcome = run_analyses(records, context, tmp_path)
+    with messages_to(lines.append):
+        outcome = run_analyses(records, analysis_context, tmp_path)
     assert outcome.outputs == {"good": {"n": 1}}
     assert outcome.failures == {"fail": "ValueError: no luck with <object object>"}
     assert lines == ["Fail …", f"Fail failed: {outcome.failures['fail']}", "Good …"]

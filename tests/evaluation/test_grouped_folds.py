@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from digitrec.evaluation.parts import fold_rows
+from digitrec.evaluation.splits import fold_rows
 
 
 @pytest.fixture

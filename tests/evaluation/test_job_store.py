@@ -7,7 +7,7 @@ import pytest
 from digitrec.errors import DigitrecError
 from digitrec.evaluation.job import Limits
 from digitrec.evaluation.store import JobPredictions, JobStore
-from digitrec.evaluation.worker import failed_result, run_job
+from digitrec.evaluation.worker import run_job
 from digitrec.persistence import load_model, read_metadata
 
 
@@ -98,7 +98,7 @@ def test_damaged_files_are_named(copied):
 def test_a_failure_is_found_without_predictions(make_small_job):
     job = make_small_job(timeout=3.0)
     store = JobStore(job.folder)
-    failure = failed_result(job, "timeout", "too slow")
+    failure = job.failed("timeout", "too slow")
     store.write_result(failure, job.limits)
     assert store.find(job) == (failure, Limits(timeout=3.0, n_threads=job.limits.n_threads))
 

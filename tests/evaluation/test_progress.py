@@ -5,14 +5,14 @@ import time
 import pytest
 from rich.console import Console
 
+from digitrec.comparison.progress import ProgressView, render_snapshot
 from digitrec.evaluation.progress import (
-    ProgressView,
+    Event,
+    RunningJob,
+    Snapshot,
     format_seconds,
     render_event,
-    render_snapshot,
 )
-from digitrec.evaluation.runner import Event, RunningJob, Snapshot
-from digitrec.evaluation.worker import failed_result
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,7 @@ def test_times_for_people(seconds, text):
 @pytest.fixture
 def failed(make_small_job):
     job = make_small_job("svm")
-    return job, failed_result(job, "timeout", "killed after its time limit of 2 s\nmore")
+    return job, job.failed("timeout", "killed after its time limit of 2 s\nmore")
 
 
 def test_a_finished_job_is_a_line(failed):

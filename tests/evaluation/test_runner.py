@@ -15,17 +15,18 @@ import pytest
 from digitrec.comparison.experiment import make_jobs, run_experiment
 from digitrec.evaluation.executors import KillablePool
 from digitrec.evaluation.job import Limits
+from digitrec.evaluation.progress import subscribed
 from digitrec.evaluation.result import read_run
 from digitrec.evaluation.runner import estimate_seconds, run_jobs, split_stored
 from digitrec.evaluation.store import JobStore
-from digitrec.evaluation.worker import failed_result
 
 # Boosting with this many rounds takes many minutes on any machine.
 ENDLESS = {"hist_gradient_boosting": {"max_iter": 100_000}}
 
 
 def run(experiment, dataset, on_event=lambda event: None):
-    return run_experiment(experiment, dataset, "digits", on_event=on_event)
+    with subscribed(on_event):
+        return run_experiment(experiment, dataset, "digits")
 
 
 def by_model(outcome):
@@ -191,7 +192,7 @@ def test_a_disk_that_is_full_is_a_failure_that_loses_nothing(make_experiment, sm
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (3000, limits[1]))
     try:
-        from digitrec.evaluation.isolation import execute
+        from digitrec.evaluation.executors import execute
 
         result = execute(job)
     finally:
@@ -209,7 +210,7 @@ def test_what_may_be_reused(make_small_job):
     store = JobStore(job.folder)
 
     def runs_again(status, now, **options):
-        store.write_result(failed_result(job, status, "why"), job.limits)
+        store.write_result(job.failed(status, "why"), job.limits)
         changed = dataclasses.replace(job, limits=now)
         return split_stored([changed], store, **options)[1] == [changed]
 
@@ -236,7 +237,7 @@ def test_the_longest_jobs_come_first(make_experiment, small_digits):
     class Recorder(ThreadPoolExecutor):
         def submit(self, fn, /, *args, **kwargs):
             submitted.append(args[0].model)
-            return super().submit(lambda job: failed_result(job, "error", "not run"), *args)
+            return super().submit(lambda job: job.failed("error", "not run"), *args)
 
     store = JobStore(jobs[0].folder)
     with store.lock():
@@ -248,7 +249,7 @@ def test_times_of_earlier_runs_are_used(make_small_job):
     job = make_small_job("dummy")
     store = JobStore(job.folder)
     slow = dataclasses.replace(
-        failed_result(job, "error", ""), status="ok", fit_seconds=60.0, validation_fit_seconds=40.0
+        job.failed("error", ""), status="ok", fit_seconds=60.0, validation_fit_seconds=40.0
     )
     store.write_result(slow, job.limits)
     twice = dataclasses.replace(job, augment=1)

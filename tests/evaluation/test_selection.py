@@ -3,8 +3,8 @@ import json
 import pytest
 
 from digitrec.errors import ConfigurationError
+from digitrec.evaluation.ranking import save_winner, select_winner
 from digitrec.evaluation.result import Result, Run
-from digitrec.evaluation.selection import save_winner, select_winner
 from digitrec.persistence import metadata_path, read_metadata
 
 

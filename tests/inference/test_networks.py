@@ -137,12 +137,7 @@ def test_a_small_recogniser_is_trained_the_same_way_each_time(tmp_path):
     paths = [tmp_path / "a.npz", tmp_path / "b.npz"]
     plan = training.TrainingPlan()
     plan = replace(plan, crop=replace(plan.crop, epochs=1))
-    facts = [
-        training.train_recognizer(
-            path, sets=sets, plan=plan, max_rows=700, report=lambda line: None
-        )
-        for path in paths
-    ]
+    facts = [training.train_recognizer(path, sets=sets, plan=plan, max_rows=700) for path in paths]
     assert facts[0]["datasets"] == {data.name: data.fingerprint for data in sets}
     assert facts[0]["label_names"][NOT_A_DIGIT] == "not a digit"
     rows = sets[0].X_test[:300]
@@ -150,7 +145,7 @@ def test_a_small_recogniser_is_trained_the_same_way_each_time(tmp_path):
     np.testing.assert_allclose(answers[0], answers[1], atol=1e-3)
     assert (answers[0].argmax(axis=1) == sets[0].y_test[:300]).mean() > 0.7
     with pytest.raises(ConfigurationError, match="28x28"):
-        training.train_recognizer(paths[0], sets=sets[1:], report=lambda line: None)
+        training.train_recognizer(paths[0], sets=sets[1:])
     with pytest.raises(ConfigurationError, match=r"\.npz"):
         training.train_recognizer(tmp_path / "own.joblib", sets=sets)
 

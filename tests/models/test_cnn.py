@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
+from digitrec._messages import messages_to
 from digitrec._optional import is_installed
 from digitrec.errors import MissingExtraError
 from digitrec.models import MODELS, cnn
-from digitrec.models._progress import listen_to_fit
 from digitrec.models.cnn import ConvolutionalNetwork
 
 HAS_KERAS = is_installed("keras") and is_installed("tensorflow")
@@ -28,7 +28,7 @@ def digits():
 def fitted(digits):
     X, y = digits
     lines = []
-    with listen_to_fit(lines.append):
+    with messages_to(lines.append):
         model = ConvolutionalNetwork(
             epochs=6, batch_size=32, filters=(8, 16, 16), validation_fraction=0.1, n_jobs=1
         ).fit(X[:1200], y[:1200])

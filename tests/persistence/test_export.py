@@ -7,6 +7,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from typer.testing import CliRunner
 
+from digitrec._messages import messages_to
 from digitrec.cli import app, main
 from digitrec.errors import ConfigurationError, ModelFileError
 from digitrec.models import MODELS
@@ -40,7 +41,8 @@ def source(saved_digits_model, tmp_path):
 @pytest.mark.parametrize("format", FORMATS)
 def test_exported_files_load_and_answer_the_same(source, format, small_digits):
     lines = []
-    done = export_model(source, format=format, report=lines.append)
+    with messages_to(lines.append):
+        done = export_model(source, format=format)
     assert done.path == source.with_suffix(f".{format}")
     assert done.parity.holds
     assert done.parity.n_rows == len(small_digits.X_test)
@@ -77,7 +79,8 @@ def test_check_rows_are_as_many_as_asked_for(source):
 def test_without_the_dataset_other_images_are_compared(source):
     write_metadata(source, {"dataset": "/nowhere/at/all"})
     lines = []
-    parity = export_model(source, report=lines.append).parity
+    with messages_to(lines.append):
+        parity = export_model(source).parity
     assert parity.images == "random images"
     assert any("/nowhere/at/all" in line for line in lines)
 

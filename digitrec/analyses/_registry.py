@@ -60,6 +60,8 @@ class AnalysisContext:
     jobs : mapping of str to Job
         The job of each result by `Result.key`: its `model_spec` and `feature_spec` build the model
         and the features anew, those of the caller included.
+    unknown_jobs : mapping of str to str
+        Why the job of a result of a saved comparison is not known, by `Result.key`.
     failed : tuple of Result
         Results of the jobs that failed.
     tuning : tuple of dict
@@ -76,6 +78,7 @@ class AnalysisContext:
     options: Mapping[str, Any] = field(default_factory=dict)
     overrides: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     jobs: Mapping[str, Job] = field(default_factory=dict)
+    unknown_jobs: Mapping[str, str] = field(default_factory=dict)
     failed: tuple[Result, ...] = ()
     tuning: tuple[dict[str, Any], ...] = ()
 
@@ -118,13 +121,11 @@ class AnalysisContext:
         Raises
         ------
         DigitrecError
-            If it is not known: the comparison was read from a folder.
+            If it is not known; the message says why.
         """
         if result.key not in self.jobs:
-            raise DigitrecError(
-                f"the model of {result.stem} cannot be fitted again from a saved comparison; call "
-                "digitrec.compare with the same arguments, which takes what is stored"
-            )
+            reason = self.unknown_jobs.get(result.key, "its job is not known")
+            raise DigitrecError(f"{result.stem} cannot be fitted again: {reason}")
         return self.jobs[result.key]
 
     def run_parts(self, jobs: list[Job]) -> list[Result]:

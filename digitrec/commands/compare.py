@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from digitrec._files import write_json
+from digitrec._messages import messages_to
 from digitrec.errors import ConfigurationError, DigitrecError, check_choice
 
 if TYPE_CHECKING:
@@ -209,6 +210,7 @@ def compare_models(
     from digitrec.comparison.progress import ProgressView
 
     view = ProgressView(Console(), quiet=quiet)
+    context.with_resource(messages_to(view.line))
     given = _given(context)
     if list_choices:
         from digitrec.commands.options import choices_table
@@ -499,16 +501,10 @@ def _rebuild(folder: Path, view: ProgressView) -> Run:
 
 def _find_data(run: Run, view: ProgressView) -> Dataset | None:
     """Return the data that a saved run was made on, or None where they cannot be loaded."""
-    from digitrec._files import cache_dir
-    from digitrec.datasets import load_dataset
-    from digitrec.evaluation.shared import SharedData
+    from digitrec.comparison.saved import load_dataset_of
 
-    name, fingerprint = run.dataset["name"], run.dataset["fingerprint"]
-    found = SharedData(cache_dir("shared")).get(name, fingerprint)
-    if found is not None:
-        return found
     try:
-        return load_dataset(run.dataset.get("location") or name)
+        return load_dataset_of(run)
     except DigitrecError as error:
         view.warning(f"the report has no example images: {error}")
         return None

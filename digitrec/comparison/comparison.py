@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from digitrec._files import cache_dir
 from digitrec.analyses import ANALYSES, AnalysisContext, run_analyses
+from digitrec.comparison.saved import find_dataset, jobs_of, load_dataset_of
 from digitrec.errors import ConfigurationError, DigitrecError, check_choice
 from digitrec.evaluation.frames import Row, jobs_frame, leaderboard_frame, leaderboard_rows
 from digitrec.evaluation.result import Result, Run, read_run
@@ -417,21 +417,26 @@ class Comparison:
         from digitrec.comparison.experiment import analysis_context
         from digitrec.comparison.run import make_experiment
 
+        experiment = self.experiment
+        if experiment is None:
+            seed = self.run.config.get("random_state", 0)
+            experiment = make_experiment(self.folder, random_state=seed)
         if self.dataset is None:
-            name = self.run.dataset["name"]
-            raise DigitrecError(
-                f"the data of this comparison ({name}) are not loaded; pass them to compare again"
-            )
-        experiment = self.experiment or make_experiment(self.folder)
+            self.dataset = load_dataset_of(self.run)
+        if self.jobs:
+            jobs, reasons = {job.key: job for job in self.jobs}, dict[str, str]()
+        else:
+            jobs, reasons = jobs_of(self.run, self.dataset, self._store)
         experiment = dataclasses.replace(experiment, options={**experiment.options, **options})
         return analysis_context(
             experiment,
             self.dataset,
-            self.jobs,
+            jobs,
             self.run.results,
             self.run.winner,
             self._store,
             self.run.tuning,
+            reasons,
         )
 
     def _report_context(self) -> ReportContext:
@@ -514,25 +519,18 @@ def read_comparison(folder: str | os.PathLike[str]) -> Comparison:
     Returns
     -------
     Comparison
-        With the data where they are in digitrec's cache; without them, what needs them says so.
+        With the data where they are in digitrec's cache. An analysis that needs them elsewhere
+        loads them again, and one that fits models again does so with those of the registry; what
+        cannot be had says why.
 
     Raises
     ------
     DigitrecError
         If there is none.
     """
-    from digitrec.evaluation.shared import SharedData
-
     folder = Path(folder)
     run = read_run(folder / "results.json")
-    shared = SharedData(cache_dir("shared"))
-    dataset = shared.get(run.dataset["name"], run.dataset["fingerprint"])
-    if dataset is not None:
-        values = tuple(run.dataset.get("label_values") or ())
-        dataset = dataclasses.replace(
-            dataset, label_names=tuple(run.dataset["label_names"]), label_values=values
-        )
     jobs = folder / "jobs"
     if not jobs.exists() and folder.name.startswith("run-"):
         jobs = folder.parent / "jobs"  # a run in the cache, which shares its jobs
-    return Comparison(run, folder=folder, store=JobStore(jobs), dataset=dataset)
+    return Comparison(run, folder=folder, store=JobStore(jobs), dataset=find_dataset(run))

@@ -96,8 +96,8 @@ class Experiment:
         Folder of what jobs share; None means digitrec's cache.
     """
 
-    models: Any
-    features: Any
+    models: Any = None
+    features: Any = None
     folder: Path
     jobs_folder: Path | None = None
     random_state: int = 0
@@ -495,7 +495,9 @@ def _analyse(
     failures: dict[str, str] = {}
     if not specs or winner is None:
         return outputs, failures, False
-    context = analysis_context(experiment, dataset, jobs, results, winner, store, tuning)
+    context = analysis_context(
+        experiment, dataset, {job.key: job for job in jobs}, results, winner, store, tuning
+    )
     try:
         for spec in specs:
             if deadline is not None and time.monotonic() > deadline:
@@ -513,11 +515,12 @@ def _analyse(
 def analysis_context(
     experiment: Experiment,
     dataset: Dataset,
-    jobs: list[Job],
+    jobs: Mapping[str, Job],
     results: list[Result],
     winner: str | None,
     store: JobStore,
     tuning: list[dict[str, Any]],
+    unknown_jobs: Mapping[str, str] | None = None,
 ) -> AnalysisContext:
     """Return what the analyses of a run get."""
     return AnalysisContext(
@@ -532,5 +535,6 @@ def analysis_context(
         options=experiment.options,
         overrides=experiment.overrides,
         tuning=tuple(tuning),
-        jobs={job.key: job for job in jobs},
+        jobs=jobs,
+        unknown_jobs=unknown_jobs or {},
     )

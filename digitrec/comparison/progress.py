@@ -48,9 +48,8 @@ class ProgressView:
 
     @contextlib.contextmanager
     def live(self) -> Iterator[None]:
-        """Show messages and events while the block runs."""
+        """Show the events of jobs while the block runs."""
         with contextlib.ExitStack() as stack:
-            stack.enter_context(messages_to(self.line))
             stack.enter_context(subscribed(self))
             if self.console.is_terminal and not self.quiet:
                 live = Live(console=self.console, refresh_per_second=4, transient=True)
@@ -108,7 +107,8 @@ def show_progress(progress: bool | Callable[[Event], object]) -> Iterator[None]:
         logs the events as messages, which nobody sees without a handler.
     """
     if progress is True:
-        with ProgressView(Console(stderr=True)).live():
+        view = ProgressView(Console(stderr=True))
+        with messages_to(view.line), view.live():
             yield
         return
     with subscribed(progress if callable(progress) else _log_event):

@@ -10,8 +10,6 @@ import contextlib
 import logging
 from collections.abc import Callable, Iterator
 
-__all__ = ["messages_to"]
-
 
 class _Handler(logging.Handler):
     def __init__(self, show: Callable[[str], object]) -> None:

@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from digitrec.datasets import Dataset
     from digitrec.evaluation.result import Run
 
-__all__ = ["compare_models", "run_command"]
-
 INTERRUPTED = 130
 _ANALYSIS_FLAGS = ("significance", "calibration", "subsets", "robustness", "learning_curves")
 # Options that `make_experiment` takes as they are.

@@ -14,16 +14,6 @@ from typing import Any
 
 from digitrec.errors import ConfigurationError, check_choice
 
-__all__ = [
-    "choices_table",
-    "choose",
-    "load_object",
-    "parse_settings",
-    "parse_timeouts",
-    "read_config",
-    "split_names",
-]
-
 
 def split_names(text: str) -> list[str]:
     """Return the parts of a comma-separated list; a path that exists stays whole.

@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from digitrec.evaluation.job import Job
     from digitrec.reporting import ReportContext
 
-__all__ = ["Comparison", "Plots", "read_comparison"]
-
 
 class Comparison:
     """Results of models on one dataset.

@@ -10,8 +10,6 @@ from digitrec.evaluation.frames import Row, leaderboard_rows
 from digitrec.evaluation.ranking import metric_name
 from digitrec.evaluation.result import Run
 
-__all__ = ["render_html", "render_text"]
-
 _MISSING = "–"
 
 

@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from digitrec.models import ModelSpec
     from digitrec.preprocessing import FeatureSpec
 
-__all__ = ["Experiment", "analysis_context", "make_jobs", "run_experiment"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Experiment:

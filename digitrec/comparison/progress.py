@@ -21,8 +21,6 @@ from digitrec.evaluation.progress import (
     subscribed,
 )
 
-__all__ = ["ProgressView", "render_snapshot", "show_progress"]
-
 _log = logging.getLogger(__name__)
 
 # Without a terminal: seconds without a line after which one says what is running.

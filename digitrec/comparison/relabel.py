@@ -11,8 +11,6 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.pipeline import Pipeline
 from sklearn.utils.metaestimators import available_if
 
-__all__ = ["LabelledClassifier", "label_array", "relabel"]
-
 
 def _has(name: str) -> Any:
     return lambda self: hasattr(self.classifier, name)

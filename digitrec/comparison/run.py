@@ -25,14 +25,6 @@ from digitrec.evaluation.progress import Event
 from digitrec.evaluation.ranking import check_metric, metric_name
 from digitrec.evaluation.tuning import check_space
 
-__all__ = [
-    "as_dataset",
-    "compare",
-    "make_experiment",
-    "parse_seconds",
-    "parse_size",
-]
-
 _PROFILES = ("fast", "full")
 # Parameters of `compare` that are not about what is compared on the data.
 _OF_THE_DATA = ("data", "label", "image_shape", "name", "output_dir", "progress")

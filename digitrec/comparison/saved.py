@@ -16,8 +16,6 @@ from digitrec.evaluation.store import JobStore
 if TYPE_CHECKING:
     from digitrec.datasets import Dataset
 
-__all__ = ["find_dataset", "jobs_of", "load_dataset_of"]
-
 _log = logging.getLogger(__name__)
 
 

@@ -13,8 +13,6 @@ from digitrec.errors import DigitrecError
 from digitrec.evaluation.result import Result, Run
 from digitrec.statistics.paired import PairedTest, holm, mcnemar_test
 
-__all__ = ["ModelChange", "compare_runs"]
-
 Verdict = Literal["better", "worse", "same", "failed", "recovered", "new", "gone"]
 _TIMES = ("fit_seconds", "predict_seconds", "latency_p50_ms")
 

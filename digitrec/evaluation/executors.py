@@ -29,16 +29,6 @@ from digitrec.errors import ConfigurationError, check_choice
 from digitrec.evaluation.job import Job
 from digitrec.evaluation.result import Result, Status
 
-__all__ = [
-    "EXECUTORS",
-    "DaskExecutor",
-    "KillablePool",
-    "execute",
-    "make_executor",
-    "outcome",
-    "process_context",
-]
-
 P = ParamSpec("P")
 T = TypeVar("T")
 

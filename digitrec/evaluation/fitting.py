@@ -16,15 +16,6 @@ from threadpoolctl import threadpool_limits
 from digitrec._interruption import interruptible
 from digitrec.evaluation.metrics import Predictions, class_scores
 
-__all__ = [
-    "Fit",
-    "fit_and_score",
-    "fit_model",
-    "latencies",
-    "score_model",
-    "training_curves",
-]
-
 # A first prediction that took longer than this many seconds is not repeated to time a warm one.
 _WARM_LIMIT_SECONDS = 10.0
 # Single-row latency is taken over this many rows, or as many as fit into the time.

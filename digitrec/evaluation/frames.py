@@ -12,18 +12,6 @@ from digitrec.evaluation.result import Result
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = [
-    "JOB_COLUMNS",
-    "LEADERBOARD_COLUMNS",
-    "NESTED",
-    "Row",
-    "job_rows",
-    "jobs_frame",
-    "leaderboard_frame",
-    "leaderboard_rows",
-    "model_title",
-]
-
 JOB_COLUMNS: Mapping[str, str] = {
     "dataset": "name of the data",
     "model": "registry key, or the caller's name",

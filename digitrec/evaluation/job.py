@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from digitrec.models import ModelSpec
     from digitrec.preprocessing import FeatureSpec
 
-__all__ = ["Job", "Limits", "Part", "describe_parameters", "job_stem", "make_job", "make_part_job"]
-
 # How many threads a model uses changes neither its predictions nor what it is.
 _NOT_PARAMETERS = ("n_jobs", "verbose")
 # What makes a result of a fitted model, whichever model it is.

@@ -13,14 +13,6 @@ from numpy.typing import NDArray
 from scipy.stats import binomtest
 from sklearn.metrics import confusion_matrix, log_loss, precision_recall_fscore_support
 
-__all__ = [
-    "Predictions",
-    "class_scores",
-    "classification_metrics",
-    "top_k_accuracy",
-    "wilson_interval",
-]
-
 
 @dataclass(frozen=True, eq=False)
 class Predictions:

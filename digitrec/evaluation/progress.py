@@ -11,19 +11,6 @@ from typing import Literal
 from digitrec.evaluation.job import Job
 from digitrec.evaluation.result import Result
 
-__all__ = [
-    "Event",
-    "Kind",
-    "RunningJob",
-    "Snapshot",
-    "format_seconds",
-    "publish",
-    "render_event",
-    "render_running",
-    "subscribed",
-]
-
-
 Kind = Literal["reused", "started", "finished", "tick"]
 
 

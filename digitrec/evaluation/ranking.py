@@ -21,16 +21,6 @@ if TYPE_CHECKING:
     from digitrec.evaluation.result import Result, Run
     from digitrec.evaluation.store import JobPredictions, JobStore
 
-__all__ = [
-    "METRICS",
-    "check_metric",
-    "metric_name",
-    "rank_results",
-    "save_winner",
-    "select_winner",
-    "validation_score",
-]
-
 METRICS = {
     "accuracy": "share of rows read rightly",
     "balanced_accuracy": "mean over classes of the share read rightly",

@@ -16,19 +16,6 @@ from digitrec.errors import DigitrecError
 if TYPE_CHECKING:
     from digitrec.datasets import Dataset
 
-__all__ = [
-    "SCHEMA",
-    "Result",
-    "Run",
-    "Status",
-    "keep_times",
-    "make_run",
-    "read_run",
-    "render_config",
-    "shape_list",
-    "write_run",
-]
-
 SCHEMA = 1
 
 Status = Literal["ok", "timeout", "out_of_memory", "error", "interrupted", "not_run"]

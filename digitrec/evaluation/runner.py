@@ -17,8 +17,6 @@ from digitrec.evaluation.store import JobStore
 if TYPE_CHECKING:
     from digitrec.datasets import Dataset
 
-__all__ = ["estimate_seconds", "run_jobs", "run_part_jobs", "split_stored"]
-
 _POLL_SECONDS = 0.2
 # What a job takes besides its two fits: predictions, latency, files.
 _OVERHEAD_SECONDS = 4.0

@@ -30,8 +30,6 @@ from digitrec.evaluation.splits import validation_split
 from digitrec.preprocessing import FEATURES, FeatureSpec, FeatureStore
 from digitrec.preprocessing.augmentation import augment
 
-__all__ = ["SharedData", "SplitFeatures"]
-
 _ARRAYS = ("X_train", "y_train", "X_test", "y_test")
 
 # Chosen rows of more bytes than this go to a file that is memory-mapped: nine copies of each of

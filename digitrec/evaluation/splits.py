@@ -14,16 +14,6 @@ from digitrec.errors import DatasetError
 if TYPE_CHECKING:
     from digitrec.evaluation.job import Part
 
-__all__ = [
-    "VALIDATION_FRACTION",
-    "Split",
-    "fold_rows",
-    "n_validation_rows",
-    "nested_rows",
-    "part_rows",
-    "validation_split",
-]
-
 Rows = NDArray[np.intp]
 
 # 10,000 of MNIST's 60,000 training rows.

@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from digitrec.datasets import Dataset
     from digitrec.evaluation.job import Job, Limits
 
-__all__ = ["JobPredictions", "JobStore", "read_predictions", "small_labels", "write_predictions"]
-
 
 _LOCK_POLL_SECONDS = 0.2
 

@@ -28,8 +28,6 @@ from digitrec.evaluation.splits import validation_split
 from digitrec.evaluation.store import JobPredictions, JobStore, small_labels
 from digitrec.preprocessing import FeatureStore, join_pipelines
 
-__all__ = ["dump_model", "open_dataset", "run_job"]
-
 
 def run_job(job: Job) -> Result:
     """Fit, score and save the model of a job.

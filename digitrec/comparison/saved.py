@@ -104,7 +104,7 @@ def _job_of(result: Result, run: Run, dataset: Dataset, store: JobStore) -> Job:
     ):
         if name not in known:
             raise DigitrecError(
-                f"the {what} {name!r} are not of digitrec, and a saved comparison does not keep "
+                f"{what} {name!r}: not one of digitrec, and a saved comparison does not keep "
                 "what the caller made; call digitrec.compare with the same arguments, which takes "
                 "what is stored"
             )

@@ -116,7 +116,7 @@ def main(
     output_dir: OutputDir = Path("reports/cluster"),
 ) -> None:
     """Time the same jobs on one worker and on two."""
-    data = load_dataset(dataset, report=typer.echo, max_train=max_train)
+    data = load_dataset(dataset, max_train=max_train)
     names = models.split(",")
     measured = measure(data, names, seeds=seeds, show=typer.echo)
     facts = run_facts("cluster", data, models=names, seeds=seeds, measured=measured)

@@ -89,11 +89,6 @@ def test_modes_show_the_same_picture(mode):
     assert np.abs(read_image(image).astype(int) - picture[..., None]).max() <= 1
 
 
-def test_16_bit_png():
-    data = encode(Image.fromarray(GREY.astype(np.uint16) * 257), "PNG")
-    np.testing.assert_array_equal(read_image(data)[..., 0], GREY)
-
-
 def test_the_first_frame_of_an_animation():
     frames = [Image.fromarray(np.full((9, 9), v, np.uint8)) for v in (10, 200)]
     data = encode(frames[0], "GIF", save_all=True, append_images=frames[1:])

@@ -92,12 +92,3 @@ def test_the_threshold_holds_for_numbers_too(recognizer_file, number):
     assert reading.match.text == text
     assert not reading.match.accepted
     assert "below the threshold" in reading.match.reason
-
-
-@pytest.mark.parametrize("turns", [1, 3])
-def test_a_page_on_its_side_is_read(recognizer, clear, page, turns):
-    row = [(clear[d], 40 + 50 * k, 40) for k, d in enumerate((2, 4, 5, 7, 3, 2))]
-    turned = np.rot90(page(row, 380, 110), turns)
-    reading = recognizer.read(np.ascontiguousarray(turned))
-    assert reading.text == "245732"
-    assert reading.angle % 360 == pytest.approx(360 - 90 * turns)

@@ -195,12 +195,6 @@ def test_rows_are_taken_as_they_are(recognizer, digits):
             recognizer.predict_rows(bad)
 
 
-def test_batches_give_what_single_images_give(recognizer, digits):
-    images, _ = digits
-    batch = recognizer.predict_digits([images[0], images[1]])
-    assert [p.digit for p in batch] == [recognizer.predict_digit(i).digit for i in images[:2]]
-
-
 def test_the_threshold_decides(recognizer_file, digits):
     images, _ = digits
     rows = images[:100] * 255
@@ -239,14 +233,3 @@ def test_models_of_other_things_are_refused(tmp_path: Path):
         Recognizer(object())
     with pytest.raises(ModelFileError):
         Recognizer(tmp_path / "nothing.joblib")
-
-
-def test_models_without_probabilities_serve_too(digits):
-    from sklearn.linear_model import RidgeClassifier
-
-    data = load_dataset("mnist_5k")
-    model = RidgeClassifier().fit(data.X_train, data.y_train)
-    images, _ = digits
-    joint = Recognizer(model).model.probabilities(images[:5].reshape(5, -1) * 255)
-    assert joint.shape == (5, 11)
-    np.testing.assert_allclose(joint.sum(axis=1), 1)

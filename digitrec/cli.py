@@ -214,16 +214,21 @@ def train(
     quiet: Quiet = False,
 ) -> None:
     """Train one model on a dataset and save it."""
+    from digitrec.commands.options import parse_settings
     from digitrec.datasets import load_dataset
-    from digitrec.models import parse_overrides
+    from digitrec.errors import check_choice
+    from digitrec.models import MODELS
     from digitrec.persistence import check_model_path, save_model
     from digitrec.preprocessing import DEFAULT_FEATURES
     from digitrec.training import train_model, with_all_rows
 
     check_model_path(output)
-    overrides = parse_overrides(set_ or [])
+    overrides = parse_settings(set_ or [])
+    spec = MODELS[check_choice("model", model, MODELS)]
     if stray := sorted(set(overrides) - {model}):
         raise DigitrecError(f"--set names {', '.join(stray)}, but the model is {model!r}")
+    if model in overrides:
+        spec.build(parameters=overrides[model])  # a wrong parameter is told before the work
     _show_messages(context, quiet)
     data = load_dataset(dataset, max_train=max_train, random_state=random_state)
     _warn(data)

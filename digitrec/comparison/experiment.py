@@ -34,62 +34,26 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Experiment:
-    """What to compare, and how.
+    """What to compare, and how: the arguments of `digitrec.compare`, checked.
 
     Attributes
     ----------
-    models, features : object
-        As `candidates.resolve_models` and `candidates.resolve_features` take them; every model
-        runs on every feature set that it can take, and on the first that it can take where that
-        is none of them.
     folder : pathlib.Path
         Folder of the dataset's report, such as ``reports/mnist``.
     jobs_folder : pathlib.Path or None
         Folder of finished jobs, which several runs may share; None means ``jobs`` in `folder`.
-    random_state : int
-        First seed.
-    n_seeds : int
-        Seeds per model, counted up from `random_state`.
-    overrides : mapping of str to mapping
-        Parameters by model that replace the registry's.
-    augment : int
-        Random copies of each training image to add.
-    max_train : int or None
-        Training rows that were kept when the dataset was loaded.
+    n_seeds, overrides, jobs : object
+        The arguments ``seeds``, ``parameters`` and ``n_jobs``.
     timeout : float or None
-        Wall time in seconds that a job may take.
+        Seconds for each job.
     timeouts : mapping of str to float
         The same by model, where it differs.
-    max_memory : int or None
-        Resident memory in bytes that a job may take.
-    jobs : int or None
-        Jobs at a time; None means one per core.
-    executor : {"local", "dask"}
-        Where jobs run.
-    scheduler : str or None
-        Address of the Dask scheduler.
-    force, only_failed : bool
-        See `digitrec.evaluation.runner.split_stored`.
-    profile : {"fast", "full"} or None
-        Bundle of analyses.
-    analyses : tuple of str
-        Analyses to run besides.
-    options : mapping
-        Settings of the analyses.
-    metric : str or callable
-        What ranks the models on the validation rows; see `digitrec.evaluation.ranking`.
-    budget : float or None
-        Wall time in seconds that the whole run may take.
-    tune : int or None
-        Candidates to draw for each model that has a search space; None for no search.
-    tune_seconds : float or None
-        Wall time that all searches together may take.
-    search : mapping of str to mapping
-        Search spaces by model that replace those of the registry.
-    command : str
-        The command or call, for the report.
-    config : mapping
-        Options that repeat the run, by name; JSON-safe.
+    profile, analyses : str or None, tuple of str
+        Bundle of analyses, and single ones besides.
+    tune, tune_seconds : int or None, float or None
+        Candidates to draw for each model, and seconds for all searches together.
+    command, config : str, mapping
+        What made the run, and the options that repeat it; JSON-safe.
     cache : pathlib.Path or None
         Folder of what jobs share; None means digitrec's cache.
     """

@@ -7,14 +7,9 @@ built: see `Prototype`.
 
 from __future__ import annotations
 
-import ast
-from collections.abc import Iterable
-from typing import Any
-
-from digitrec.errors import ConfigurationError, check_choice
 from digitrec.models._spec import ModelSpec, Prototype
 
-__all__ = ["DEFAULT_MODELS", "MODELS", "parse_overrides"]
+__all__ = ["DEFAULT_MODELS", "MODELS"]
 
 # Members of the ensembles: quick, accurate and wrong on different images. Validation error of
 # their mean on MNIST 0.39 %, of MLP, nearest neighbours and QDA 0.70 %.
@@ -270,41 +265,3 @@ _SPECS = (
 MODELS: dict[str, ModelSpec] = {spec.name: spec for spec in _SPECS}
 
 DEFAULT_MODELS = ("logistic_regression", "svm", "random_forest", "mlp")
-
-
-def parse_overrides(settings: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """Read settings such as ``"svm.C=5"``.
-
-    Parameters
-    ----------
-    settings : iterable of str
-        Each ``model.parameter=value``. The value is a Python literal; what is no literal is
-        taken as a string.
-
-    Returns
-    -------
-    dict of str to dict
-        Parameters by model.
-
-    Raises
-    ------
-    ConfigurationError
-        If a setting is malformed, or names an unknown model or parameter.
-    """
-    overrides: dict[str, dict[str, Any]] = {}
-    for setting in settings:
-        target, equals, text = setting.partition("=")
-        model, dot, parameter = target.strip().partition(".")
-        if not (equals and dot and parameter):
-            raise ConfigurationError(
-                f"cannot read the setting {setting!r}; write model.parameter=value, such as svm.C=5"
-            )
-        check_choice("model", model, MODELS)
-        try:
-            value = ast.literal_eval(text.strip())
-        except (ValueError, SyntaxError):
-            value = text.strip()
-        overrides.setdefault(model, {})[parameter] = value
-    for model, parameters in overrides.items():
-        MODELS[model].build(parameters=parameters)
-    return overrides

@@ -132,6 +132,18 @@ def test_forms_of_a_configuration(tmp_path):
     assert parse_settings(found["set"]) == {"svm": {"C": 5, "kernel": "rbf"}}
 
 
+def test_settings_are_literals_or_text():
+    settings = ["svm.C=5", "mlp.hidden_layer_sizes=(64, 32)", "knn.weights=uniform"]
+    assert parse_settings(settings) == {
+        "svm": {"C": 5},
+        "mlp": {"hidden_layer_sizes": (64, 32)},
+        "knn": {"weights": "uniform"},
+    }
+    for setting in ("svm", "svm=5"):
+        with pytest.raises(ConfigurationError, match=r"model\.parameter=value"):
+            parse_settings([setting])
+
+
 @pytest.mark.parametrize(
     ("reference", "message"),
     [

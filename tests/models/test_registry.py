@@ -9,7 +9,7 @@ from sklearn.datasets import load_digits
 from small_models import build_small
 
 from digitrec.errors import ConfigurationError
-from digitrec.models import DEFAULT_MODELS, MODELS, parse_overrides
+from digitrec.models import DEFAULT_MODELS, MODELS
 
 # The convolutional network has tests of its own, in a process apart.
 AVAILABLE = [name for name, spec in MODELS.items() if spec.is_available and name != "cnn"]
@@ -86,23 +86,6 @@ def test_models_load_in_a_fresh_process(fitted, rows, tmp_path):
         np.testing.assert_array_equal(np.load(tmp_path / f"{name}.npy"), model.predict(rows[2]))
 
 
-def test_overrides_are_read_as_literals_or_text():
-    settings = ["svm.C=5", "mlp.hidden_layer_sizes=(64, 32)", "knn.weights=uniform"]
-    overrides = parse_overrides(settings)
-    assert overrides["svm"] == {"C": 5}
-    assert overrides["mlp"] == {"hidden_layer_sizes": (64, 32)}
-    assert MODELS["knn"].build(parameters=overrides["knn"]).weights == "uniform"
-
-
-@pytest.mark.parametrize(
-    ("setting", "message"),
-    [
-        ("svm", "model.parameter=value"),
-        ("svm=5", "model.parameter=value"),
-        ("swm.C=5", "choose one of: logistic_regression, svm"),
-        ("svm.depth=5", "'depth'; it has: C, cache_size"),
-    ],
-)
-def test_bad_overrides_are_explained(setting, message):
-    with pytest.raises(ConfigurationError, match="(?s)" + message.replace(".", r"\.")):
-        parse_overrides([setting])
+def test_a_wrong_parameter_is_explained():
+    with pytest.raises(ConfigurationError, match="'depth'; it has: C, cache_size"):
+        MODELS["svm"].build(parameters={"depth": 5})

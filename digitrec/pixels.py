@@ -575,8 +575,14 @@ def flatten(image: Image.Image) -> Image.Image:
         alpha = np.asarray(image.getchannel("A"), dtype=np.float32) / 255
         if alpha.min() < 1:
             grey = np.asarray(image.convert("RGB").convert("L"), dtype=np.float32)
-            light = (grey * alpha).sum() > 127 * max(alpha.sum(), 1e-6)
-            background = Image.new("RGBA", image.size, "black" if light else "white")
+            is_dark = (grey * alpha).sum() > 127 * max(alpha.sum(), 1e-6)
+            hidden, seen = grey[alpha == 0], grey[alpha > 0.5]
+            if hidden.size and seen.size and np.ptp(hidden) == 0:
+                # A colour made transparent is the paper, where what is seen differs from it.
+                paper = float(hidden[0])
+                if np.abs(seen - paper).max() > 127:
+                    is_dark = paper < 128
+            background = Image.new("RGBA", image.size, "black" if is_dark else "white")
             image = Image.alpha_composite(background, image)
     if image.mode not in ("L", "RGB"):
         image = image.convert("L" if image.mode == "1" else "RGB")

@@ -324,3 +324,15 @@ def test_transparent_ground(light):
     expected = PICTURE if light else 255 - PICTURE
     for image in (Image.merge("LA", layers), Image.merge("LA", layers).convert("RGBA")):
         np.testing.assert_array_equal(decode_image(saved(image)), expected)
+
+
+@pytest.mark.parametrize("paper", [0, 255])
+@pytest.mark.parametrize("file_type", ["PNG", "GIF"])
+def test_a_colour_made_transparent_is_the_paper(paper: int, file_type: str) -> None:
+    # Thin strokes, most of whose pixels lie between paper and ink.
+    values = np.full((28, 28), paper, np.uint8)
+    values[5:20, 12:15] = [abs(paper - v) for v in (60, 255, 60)]
+    file = io.BytesIO()
+    Image.fromarray(values).save(file, file_type, transparency=paper)
+    with Image.open(file) as image:
+        np.testing.assert_array_equal(decode_image(image), values)

@@ -89,7 +89,7 @@ def _read_npz(path: Path) -> Arrays:
             check_memory(2 * sum(info.file_size for info in archive.infolist()), str(path))
         with np.load(path, allow_pickle=False) as file:
             return _by_role(path, {key: file[key] for key in file.files if _role(key)})
-    except (OSError, EOFError, ValueError, zlib.error, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, ValueError, MemoryError, zlib.error, zipfile.BadZipFile) as error:
         if "allow_pickle" in str(error):
             raise DatasetError(
                 f"{path} holds Python objects, which are not loaded; save plain arrays of numbers"
@@ -104,10 +104,12 @@ def _read_mat(path: Path) -> Arrays:
         if file.read(128).startswith((b"MATLAB 7.3", b"\x89HDF")):
             raise DatasetError(f"{path} has the format 7.3 of MATLAB; save it with -v7, or as .npz")
     try:
-        contents = {name: shape for name, shape, _ in io.whosmat(path)}
         check_memory(2 * path.stat().st_size, str(path))
-        check_memory(max(map(math.prod, contents.values()), default=0), str(path))
+        # Compressed arrays: the headers say how many values there are, one byte each at least.
+        check_memory(2 * sum(math.prod(shape) for _, shape, _ in io.whosmat(path)), str(path))
         found = io.loadmat(path, squeeze_me=False, struct_as_record=True)
+    except DatasetError:
+        raise
     except Exception as error:  # damaged files raise errors of many kinds
         raise DatasetError(f"cannot read {path}: {shorten(error, 80)[1:-1]}") from error
     flat: dict[str, NDArray[Any]] = {}

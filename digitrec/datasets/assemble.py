@@ -32,10 +32,13 @@ class RawPart:
         Of any type and scale. Several arrays are images of several types, one after the other.
     labels : sequence of str or int, length n
         The class of each image.
+    writers : sequence of str, length n, optional
+        The writer of each image, where known.
     """
 
     images: NDArray[Any] | list[NDArray[Any]]
     labels: Sequence[object] | NDArray[Any]
+    writers: Sequence[str] | None = None
 
     @property
     def arrays(self) -> list[NDArray[Any]]:
@@ -106,10 +109,12 @@ def assemble_dataset(
         names, codes, label_notes = _number_classes([part.labels for part in parts], class_names)
         stacks, image_notes = prepare_images([part.arrays for part in parts], codes, names)
         notes += [*label_notes, *image_notes]
+        groups = _number_writers(parts[0].writers)
         if len(parts) == 1:
             train_rows, test_rows = split_rows(codes[0], names)
             stacks = [stacks[0][train_rows], stacks[0][test_rows]]
             codes = [codes[0][train_rows], codes[0][test_rows]]
+            groups = None if groups is None else groups[train_rows]
         else:
             _check_classes(codes[0], names)
             if not set(np.unique(codes[0])) & set(np.unique(codes[1])):
@@ -130,6 +135,7 @@ def assemble_dataset(
         source=source,
         license="unknown",
         has_fixed_test=len(parts) > 1,
+        groups_train=groups,
         warnings=tuple(dict.fromkeys(notes)),
     )
 
@@ -186,6 +192,12 @@ def natural_order(name: str) -> list[tuple[int, str]]:
     return [(int(part), "") if part.isdigit() else (-1, part) for part in parts]
 
 
+def _number_writers(writers: Sequence[str] | None) -> NDArray[np.int64] | None:
+    if writers is None:
+        return None
+    return np.unique(np.array(writers), return_inverse=True)[1].astype(np.int64)
+
+
 def _number_classes(
     parts: Sequence[Sequence[object] | NDArray[Any]], class_names: Sequence[str] | None
 ) -> tuple[tuple[str, ...], list[NDArray[np.int64]], list[str]]:
@@ -195,6 +207,12 @@ def _number_classes(
     where not all ten occur.
     """
     arrays = [np.asarray(part) for part in parts]
+    for array in arrays:
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise DatasetError(
+                f"{int((~np.isfinite(array)).sum()):,} labels are missing (NaN) or infinite; leave "
+                "those images out"
+            )
     if class_names is None:
         found: set[str] = set()
         for array in arrays:
@@ -227,7 +245,9 @@ def _number_classes(
 
 
 def _class_name(value: object) -> str:
-    """Return the name of a label: ``"3"`` for 3, 3.0 and ``"3"``."""
+    """Return the name of a label: ``"3"`` for 3, 3.0, ``"3"`` and ``b"3"``."""
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
     if isinstance(value, float | np.floating) and float(value).is_integer():
         return str(int(value))
     return str(value)

@@ -39,6 +39,7 @@ SYSTEM_NAMES = frozenset(
 UNREADABLE = {
     ".heic": "HEIC, as iPhones save: convert them to JPEG or PNG",
     ".heif": "HEIF: convert them to JPEG or PNG",
+    ".pdf": "PDF: convert its pages to PNG",
     ".svg": "SVG: convert them to PNG",
     ".raw": "raw camera files: convert them to JPEG or PNG",
     ".dng": "raw camera files: convert them to JPEG or PNG",
@@ -93,8 +94,14 @@ def load_image_folder(folder: Path) -> Dataset:
     if test and set(test.classes) != set(part.classes):
         notes += _agree_on_digits(part, test)
     names = _class_order({*part.classes, *(test.classes if test else ())})
+    train_raw = _decode(part, names)
+    if train_raw.writers is not None:
+        listed = _listed(sorted(set(train_raw.writers), key=natural_order))
+        notes.append(
+            f"The folders {listed} were taken for the writers of the images (groups_train)."
+        )
     return assemble_dataset(
-        [_decode(files, names) for files in (part, test) if files],
+        [train_raw, *([_decode(test, names)] if test else [])],
         name=folder.resolve().name,
         source=f"image folder: {folder.resolve().name}",
         where=str(folder),
@@ -141,11 +148,14 @@ def split_folders(folder: Path) -> dict[str, Path]:
 
 def image_files(folder: Path) -> tuple[list[Path], Counter[str]]:
     """Return the images below a folder, and the suffixes of the files that are none."""
-    suffixes = Image.registered_extensions()
+    suffixes = image_suffixes()
     images: list[Path] = []
     others: Counter[str] = Counter()
     for path in sorted(folder.iterdir()):  # the order decides which rows are held out
-        if is_system_name(path.name):
+        # A link to a folder above would bring the images of all classes in again.
+        if is_system_name(path.name) or (
+            path.is_symlink() and folder.resolve().is_relative_to(path.resolve())
+        ):
             continue
         if path.is_dir():
             inside, left_out = image_files(path)
@@ -156,6 +166,14 @@ def image_files(folder: Path) -> tuple[list[Path], Counter[str]]:
         else:
             others[path.suffix.lower()] += 1
     return images, others
+
+
+def image_suffixes() -> frozenset[str]:
+    """Return the suffixes of the formats that Pillow reads; it only writes some, such as PDF."""
+    Image.init()
+    return frozenset(
+        suffix for suffix, kind in Image.registered_extensions().items() if kind in Image.OPEN
+    )
 
 
 def count_images(folder: Path) -> int:
@@ -170,6 +188,7 @@ class _Files:
     roots: list[Path]
     paths: list[Path] = field(default_factory=list)
     classes: list[str] = field(default_factory=list)  # of each path
+    writers: list[str] = field(default_factory=list)  # of each path, where the layout tells them
 
 
 def _read_part(roots: Sequence[Path], may_lack_classes: bool = False) -> tuple[_Files, list[str]]:
@@ -178,7 +197,7 @@ def _read_part(roots: Sequence[Path], may_lack_classes: bool = False) -> tuple[_
     empty: list[str] = []
     others: Counter[str] = Counter()
     notes: list[str] = []
-    suffixes = Image.registered_extensions()
+    suffixes = image_suffixes()
     for root in roots:
         folders = visible_folders(root)
         by_writer = _writer_folders(folders)
@@ -194,6 +213,10 @@ def _read_part(roots: Sequence[Path], may_lack_classes: bool = False) -> tuple[_
             if images:
                 files.paths += images
                 files.classes += [path.name] * len(images)
+                files.writers += [
+                    path.parent.name if by_writer else "/".join(image.relative_to(path).parts[:-1])
+                    for image in images
+                ]
             else:
                 empty.append(path.name)
         beside = [
@@ -277,14 +300,28 @@ def _class_order(names: Iterable[str]) -> list[str]:
     return by_name if None in digits else [by_name[i] for i in np.argsort(order)]
 
 
+def _has_writers(files: _Files) -> bool:
+    """Return whether folders clearly are those of writers.
+
+    They are where each image lies in one, and each of at least two holds several classes.
+    """
+    classes: dict[str, set[str]] = {}
+    for writer, name in zip(files.writers, files.classes, strict=True):
+        classes.setdefault(writer, set()).add(name)
+    return len(classes) > 1 and "" not in classes and min(map(len, classes.values())) > 1
+
+
 def _decode(files: _Files, names: Sequence[str]) -> RawPart:
     """Read images of one size, by the type of their values."""
     by_type: dict[str, list[NDArray[Any]]] = {}
     labels: dict[str, list[str]] = {}
+    writers: dict[str, list[str]] = {}
     first: NDArray[Any] | None = None
     rank = {name: index for index, name in enumerate(names)}
-    in_order = sorted(zip(files.paths, files.classes, strict=True), key=lambda f: rank[f[1]])
-    for path, name in in_order:
+    in_order = sorted(
+        zip(files.paths, files.classes, files.writers, strict=True), key=lambda f: rank[f[1]]
+    )
+    for path, name, writer in in_order:
         image = _read_grey(path)
         if first is None:
             first = image
@@ -296,9 +333,11 @@ def _decode(files: _Files, names: Sequence[str]) -> RawPart:
             )
         by_type.setdefault(image.dtype.str, []).append(image)
         labels.setdefault(image.dtype.str, []).append(name)
+        writers.setdefault(image.dtype.str, []).append(writer)
     return RawPart(
         [np.stack(images) for images in by_type.values()],
         [name for group in labels.values() for name in group],
+        [name for group in writers.values() for name in group] if _has_writers(files) else None,
     )
 
 

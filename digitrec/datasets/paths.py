@@ -12,6 +12,7 @@ from digitrec.datasets.array_files import ARRAY_SUFFIXES, load_array_file
 from digitrec.datasets.idx_folder import has_idx_files, load_idx_folder
 from digitrec.datasets.image_folder import (
     count_images,
+    image_suffixes,
     is_system_name,
     load_image_folder,
     split_folders,
@@ -144,9 +145,7 @@ def _is_image_folder(folder: Path) -> bool:
 
 def has_own_images(folder: Path) -> bool:
     """Return whether a folder holds images itself, not only in folders below."""
-    from PIL import Image
-
-    suffixes = Image.registered_extensions()
+    suffixes = image_suffixes()
     return any(
         path.suffix.lower() in suffixes and path.is_file() and not is_system_name(path.name)
         for path in folder.iterdir()

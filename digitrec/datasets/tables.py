@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from digitrec.datasets._dataset import Dataset
 from digitrec.datasets.assemble import RawPart, assemble_dataset, check_memory
 from digitrec.datasets.columns import LABEL_NAMES, Columns, arrange_columns, shorten, square_shape
-from digitrec.datasets.text_files import READ_ERRORS, is_compressed, open_text
+from digitrec.datasets.text_files import LINE_LIMIT, READ_ERRORS, is_compressed, open_text
 from digitrec.errors import DatasetError, DigitrecError
 from digitrec.pixels import scale_dataset, to_ink_on_black, to_uint8
 
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
 CHUNK_VALUES = 4_000_000
 """Values that pandas reads at a time, 32 MB; kept are one or four bytes of each."""
-LINE_LIMIT = 10_000_000
-"""Characters of a line from which a file is no table."""
 MIN_DATASET_ROWS = 20
 """Rows from which the largest value of an unlabelled table shows its scale."""
 MAX_CLASSES_SHARE = 0.5

@@ -18,6 +18,8 @@ from typing import IO, Any, cast
 from digitrec._optional import is_installed
 from digitrec.errors import DatasetError
 
+LINE_LIMIT = 10_000_000
+"""Characters of a line from which a file is no table."""
 #: What reading a damaged compressed file may raise.
 READ_ERRORS = (
     OSError,
@@ -57,10 +59,30 @@ def open_text(path: Path) -> Iterator[IO[str]]:
     """
     with contextlib.ExitStack() as stack:
         binary = _open_binary(path, stack)
-        head = binary.read(4)
-        binary.seek(0)
-        encoding = "utf-16" if head[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
-        yield io.TextIOWrapper(binary, encoding=encoding, errors="replace", newline="")
+        head = cast("io.BufferedReader", binary).peek(2)[:2]
+        encoding = "utf-16" if head in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+        yield _BoundedLines(binary, encoding=encoding, errors="replace", newline="")
+
+
+class _BoundedLines(io.TextIOWrapper):
+    """Text whose lines end: one without an end would be unpacked whole into the memory."""
+
+    _since_end = 0
+
+    def read(self, size: int | None = -1) -> str:
+        """Return the next characters, as `io.TextIOWrapper` does.
+
+        Raises
+        ------
+        ValueError
+            If a line has more than `LINE_LIMIT` characters.
+        """
+        text = super().read(size)
+        last = max(text.rfind("\n"), text.rfind("\r"))
+        self._since_end = len(text) - 1 - last if last >= 0 else self._since_end + len(text)
+        if self._since_end > LINE_LIMIT:
+            raise ValueError(f"a line has more than {LINE_LIMIT:,} characters")
+        return text
 
 
 def _open_binary(path: Path, stack: contextlib.ExitStack) -> IO[bytes]:
@@ -91,7 +113,8 @@ def _open_binary(path: Path, stack: contextlib.ExitStack) -> IO[bytes]:
                 f"{path} is compressed with Zstandard; run: pip install zstandard, or unpack it"
             )
         module = importlib.import_module("zstandard")
-        return cast("IO[bytes]", io.BytesIO(module.ZstdDecompressor().stream_reader(raw).read()))
+        stream = module.ZstdDecompressor().stream_reader(raw, read_across_frames=True)
+        return stack.enter_context(io.BufferedReader(stream))
     return raw
 
 

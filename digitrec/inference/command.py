@@ -140,6 +140,8 @@ def predict_paths(
     for outcome in outcomes:
         if outcome.error and format == "text":
             print(f"{outcome.path}: {outcome.error}", file=sys.stderr)
+        for warning in outcome.result.warnings if isinstance(outcome.result, Reading) else ():
+            print(f"{outcome.path}: warning: {warning}", file=sys.stderr)
     return int(any(outcome.error for outcome in outcomes))
 
 

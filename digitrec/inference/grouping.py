@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from digitrec.inference.components import Pieces, union_box
 from digitrec.inference.prediction import Box
 
-__all__ = ["digit_height", "join_pieces"]
+__all__ = ["MAX_PAGE_PIECES", "digit_height", "join_pieces"]
 
-MAX_PIECES = 200
+MAX_PAGE_PIECES = 200
 
 
 def digit_height(pieces: Pieces) -> float | None:
@@ -31,16 +31,20 @@ def digit_height(pieces: Pieces) -> float | None:
     return float(heights[sane][order][middle])
 
 
-def join_pieces(pieces: Pieces, height: float) -> list[list[int]]:
-    """Return groups of pieces, each group one digit (or several that touch)."""
+def join_pieces(pieces: Pieces, height: float) -> tuple[list[list[int]], int]:
+    """Return groups of pieces, each group one digit (or several that touch).
+
+    Of more than `MAX_PAGE_PIECES` the largest are taken; the number of the others is returned too.
+    """
     boxes = pieces.boxes
     least = max(2.0, 0.10 * height)
     size = np.maximum(pieces.heights, pieces.widths)
     usable = np.flatnonzero(
         (size >= least) & (pieces.heights < 3.2 * height) & ~_hugs_border(pieces)
     )
-    if len(usable) > MAX_PIECES:
-        usable = usable[np.argsort(-pieces.areas[usable])[:MAX_PIECES]]
+    n_left_out = max(0, len(usable) - MAX_PAGE_PIECES)
+    if n_left_out:
+        usable = usable[np.argsort(-pieces.areas[usable])[:MAX_PAGE_PIECES]]
     groups = [[int(i)] for i in usable]
     spans = boxes[usable]
     while len(groups) > 1:
@@ -59,7 +63,7 @@ def join_pieces(pieces: Pieces, height: float) -> list[list[int]]:
             gone.append(j)
         groups = [group for index, group in enumerate(groups) if index not in set(gone)]
         spans = np.delete(spans, gone, axis=0)
-    return [g for g in groups if _digit_sized(union_box(boxes[g]), height)]
+    return [g for g in groups if _digit_sized(union_box(boxes[g]), height)], n_left_out
 
 
 def _hugs_border(pieces: Pieces) -> NDArray[np.bool_]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,6 +15,7 @@ from digitrec.inference.ink import Ink, extract_ink
 from digitrec.inference.normalise import frame_crop
 from digitrec.inference.prediction import Box
 from digitrec.inference.ruled_lines import remove_lines
+from digitrec.inference.small_images import is_small, with_single_pixels
 from digitrec.inference.thresholds import quantile
 
 __all__ = [
@@ -31,9 +31,7 @@ __all__ = [
 MAX_LOOK_SIDE = 256
 """Most pixels of the side at which a digit is looked for."""
 MIN_LOOK_SIDE = 40
-"""Least pixels of the longer side at which a digit is looked for; 8x8 images are enlarged."""
-MIN_REPEATED_SIDE = 6
-"""Least pixels of the longer side of an image whose pixels were repeated; less shows no digit."""
+"""Least pixels of the longer side at which a digit is looked for; smaller images are enlarged."""
 MIN_DETAIL_SIDE = 640
 """Least pixels of the side of what is decoded, from which a small digit is cut."""
 MAX_CLOSE_SIDE = 180
@@ -127,7 +125,7 @@ def locate_digit(
     Located or None
         None where the image has no ink.
     """
-    image = source if isinstance(source, LoadedImage) else load_look(source)
+    image = _enlarged(source if isinstance(source, LoadedImage) else load_look(source))
     ink = extract_ink(image.pixels, kernel=kernel, dark_on_light=dark_on_light)
     found = _choose(ink, least_line=least_line)
     if found is None:
@@ -186,24 +184,8 @@ def load_look(source: ImageSource) -> LoadedImage:
     More detail is decoded on demand.
     """
     image = load_image(source, MIN_DETAIL_SIDE, look_side=MAX_LOOK_SIDE)
-    image = _with_single_pixels(image)
-    return _enlarged(image.part(content_box(image.pixels)))
-
-
-def _with_single_pixels(image: LoadedImage) -> LoadedImage:
-    """Return an image that was enlarged by repeating its pixels at the size it had before."""
-    pixels = image.pixels
-    repeats = math.gcd(*pixels.shape[:2])
-    for axis in (0, 1):
-        lines = np.moveaxis(pixels, axis, 0)
-        changes = np.flatnonzero((lines[1:] != lines[:-1]).any(axis=(1, 2))) + 1
-        repeats = math.gcd(repeats, *changes.tolist())
-        if repeats < 2:
-            return image
-    if max(pixels.shape[:2]) // repeats < MIN_REPEATED_SIDE:
-        return image
-    scale = image.scale[0] * repeats, image.scale[1] * repeats
-    return replace(image, pixels=pixels[::repeats, ::repeats], scale=scale, finer=None)
+    image = with_single_pixels(image)
+    return image if is_small(image) else image.part(content_box(image.pixels))
 
 
 def _enlarged(image: LoadedImage) -> LoadedImage:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,6 +20,14 @@ __all__ = ["DigitModel"]
 
 _DIGITS = [str(digit) for digit in range(10)]
 _NOT_A_DIGIT = 10
+# fmt: off
+_NOT_A_DIGIT_NAMES = frozenset(
+    {"not a digit", "no digit", "non digit", "nondigit", "not digit", "none", "nothing", "other",
+     "others", "background", "blank", "empty", "unknown", "negative", "noise", "reject", "junk",
+     "garbage", "outlier", "1"}
+)
+# fmt: on
+"""Names of an eleventh class, in lower case and without punctuation: "-1" is one."""
 _SCORE_SLOPE = 3.0
 # Every tenth of the 1,000 bundled test digits tells the scale. Fitted on 500 rows of 0–1, an SVM
 # reads 83 points more of them at 0–1 than at 0–255, neighbours 28, logistic regression 13, and
@@ -88,12 +97,21 @@ class DigitModel:
             raise ConfigurationError(f"{name} is not a fitted model: it cannot predict")
         labels, names = _labels_and_names(metadata, pipeline)
         digits = _digits_of(names)
-        self.knows_non_digits = len(names) == 11
+        others = [name for name, digit in zip(names, digits, strict=True) if digit is None]
+        self.knows_non_digits = bool(others)
         if set(digits) - {None} != set(range(10)) or len(names) not in (10, 11):
             shown = ", ".join(name[:20] for name in names[:12])
             raise ConfigurationError(
                 f"{name} does not recognise digits: its classes are {shown}; "
                 "give a model trained on digits, such as reports/mnist/best_model.joblib"
+            )
+        if (
+            others
+            and " ".join(re.findall(r"[^\W_]+", others[0].casefold())) not in _NOT_A_DIGIT_NAMES
+        ):
+            raise ConfigurationError(
+                f"{name} has the class {others[0][:20]!r} beside the ten digits; name it "
+                "'not a digit' if that is what it means, or train without it"
             )
         self._columns = {
             label: _NOT_A_DIGIT if digit is None else digit

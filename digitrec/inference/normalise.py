@@ -11,7 +11,14 @@ from scipy import ndimage as ndi
 
 from digitrec.inference.thresholds import median, otsu_threshold, quantile
 
-__all__ = ["CROP_SIDE", "frame_crop", "normalise_and_measure", "normalise_digit", "stroke_ratio"]
+__all__ = [
+    "CROP_SIDE",
+    "frame_crop",
+    "grey_digit",
+    "normalise_and_measure",
+    "normalise_digit",
+    "stroke_ratio",
+]
 
 STROKE_RATIO = (0.09, 0.20)
 """Stroke width over the digit's longer side that MNIST's digits lie in."""
@@ -20,6 +27,8 @@ IMAGE_SIDE = 28
 CROP_SIDE = 36
 """Pixels of the side of the frame that a crop is scaled into, aspect kept."""
 CENTRE = 14.0
+MIN_GREY = 0.2
+"""Strength over the greatest one from which a pixel of a small image is ink."""
 _WORK_SIDE = 80
 _MARGIN = 6
 """Room around the ink at the working size: a stroke grows by at most 0.09 / 2 of that size."""
@@ -46,6 +55,28 @@ def normalise_digit(
         All zero where there is no ink.
     """
     return normalise_and_measure(strength, stroke_range)[0]
+
+
+def grey_digit(strength: NDArray[np.generic]) -> NDArray[np.uint8]:
+    """Return a digit of few pixels as MNIST has them, with its grey levels and strokes as they are.
+
+    Parameters
+    ----------
+    strength : ndarray, shape (height, width)
+        Ink strength, 0 for paper, any scale, with some ink.
+
+    Returns
+    -------
+    ndarray of uint8, shape (28, 28)
+    """
+    values = np.asarray(strength, dtype=np.float32)
+    crop = _framed(values[_box(values > MIN_GREY * values.max())], 1)
+    factor = DIGIT_SIDE / (max(crop.shape) - 2)
+    size = (max(1, round(crop.shape[1] * factor)), max(1, round(crop.shape[0] * factor)))
+    large = np.asarray(Image.fromarray(crop).resize(size, Image.Resampling.BICUBIC))
+    # Of the frame, whose pixels take the ends of the strokes, only what has room in the image.
+    cut = max(0, round(factor) - 2)
+    return _centred(large[cut : size[1] - cut, cut : size[0] - cut])
 
 
 def normalise_and_measure(
@@ -166,13 +197,18 @@ def _place(soft: NDArray[np.float32]) -> NDArray[np.uint8]:
     crop = soft[_box(soft > 0.1)]
     factor = DIGIT_SIDE / max(crop.shape)
     size = (max(1, round(crop.shape[1] * factor)), max(1, round(crop.shape[0] * factor)))
-    small = np.asarray(Image.fromarray(crop).resize(size, Image.Resampling.BILINEAR))
+    return _centred(np.asarray(Image.fromarray(crop).resize(size, Image.Resampling.BILINEAR)))
+
+
+def _centred(small: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Return ink of at most 28x28 pixels with its centre of mass in the middle of an image."""
     small = np.maximum(small, 0)
+    height, width = small.shape
     mass = float(small.sum())
-    y = float(small.sum(axis=1) @ np.arange(size[1])) / mass
-    x = float(small.sum(axis=0) @ np.arange(size[0])) / mass
-    top = min(max(round(CENTRE - y), 0), IMAGE_SIDE - size[1])
-    left = min(max(round(CENTRE - x), 0), IMAGE_SIDE - size[0])
+    y = float(small.sum(axis=1) @ np.arange(height)) / mass
+    x = float(small.sum(axis=0) @ np.arange(width)) / mass
+    top = min(max(round(CENTRE - y), 0), IMAGE_SIDE - height)
+    left = min(max(round(CENTRE - x), 0), IMAGE_SIDE - width)
     image = np.zeros((IMAGE_SIDE, IMAGE_SIDE), np.float32)
-    image[top : top + size[1], left : left + size[0]] = small
+    image[top : top + height, left : left + width] = small
     return np.rint(image * (255 / image.max())).clip(0, 255).astype(np.uint8)

@@ -12,7 +12,7 @@ from PIL import Image
 from digitrec.errors import ConfigurationError
 from digitrec.inference.border import content_box
 from digitrec.inference.components import Pieces, find_frames, find_pieces, union_box
-from digitrec.inference.grouping import MAX_PIECES, digit_height, join_pieces
+from digitrec.inference.grouping import MAX_PAGE_PIECES, digit_height, join_pieces
 from digitrec.inference.image_io import ImageSource, LoadedImage, load_image
 from digitrec.inference.ink import Ink, extract_ink
 from digitrec.inference.lines import group_lines, page_slope
@@ -51,11 +51,14 @@ class Page:
         Degrees by which the page was turned counter-clockwise to make its rows level.
     dark_on_light : bool
         Polarity found.
+    n_left_out : int
+        Pieces of ink that were not looked at, for there were too many.
     """
 
     lines: list[list[Located]]
     angle: float
     dark_on_light: bool
+    n_left_out: int = 0
 
 
 def locate_digits(
@@ -92,7 +95,7 @@ def locate_digits(
     )
     layout = _lay_out(_turn(ink, angle))
     # Where there are more pieces than are read, as in noise, their rows tell no slope to turn by.
-    if rotation is None and layout is not None and len(layout.found) < MAX_PIECES:
+    if rotation is None and layout is not None and len(layout.found) < MAX_PAGE_PIECES:
         angle = float(np.degrees(np.arctan(layout.slope)))
         if abs(angle) >= MIN_TURN_DEGREES:
             # Of the ink without its ruled lines, which are level no more once the page is turned.
@@ -106,7 +109,7 @@ def locate_digits(
         [_original(layout.found[i], image, turned) for i in line]
         for line in group_lines(layout.boxes, layout.height, layout.slope)
     ]
-    return Page(lines, angle, ink.dark_on_light)
+    return Page(lines, angle, ink.dark_on_light, layout.n_left_out)
 
 
 def load_page(source: ImageSource, region: Box | None = None) -> LoadedImage:
@@ -136,6 +139,7 @@ class _Layout:
     found: list[Located]
     height: float
     slope: float
+    n_left_out: int
 
     @property
     def boxes(self) -> NDArray[np.float64]:
@@ -194,11 +198,11 @@ def _lay_out(ink: Ink) -> _Layout | None:
         ink = replace(ink, mask=ink.mask & ~pieces.mask(pale))
         pieces = find_pieces(ink.mask)
         height = digit_height(pieces) or height
-    groups = join_pieces(pieces, height)
+    groups, n_left_out = join_pieces(pieces, height)
     found = [_piece(ink, pieces, group) for group in groups]
     found = _without_rings(found, ink.mask.shape[1])
     boxes = np.array([item.box for item in found], dtype=np.float64).reshape(-1, 4)
-    return _Layout(ink, found, height, page_slope(boxes, height))
+    return _Layout(ink, found, height, page_slope(boxes, height), n_left_out)
 
 
 def _without_rings(found: list[Located], width: int) -> list[Located]:

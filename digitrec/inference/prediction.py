@@ -158,6 +158,8 @@ class Reading:
         What meets the pattern, check digit, values or number of digits that the caller gave;
         None where none was given. Where the image speaks against what was given, it is not
         accepted, and `text` is empty.
+    warnings : tuple of str
+        What was left out of the reading.
     """
 
     text: str
@@ -167,6 +169,7 @@ class Reading:
     angle: float = 0.0
     rejected: list[DigitPrediction] = field(default_factory=list)
     match: Match | None = None
+    warnings: tuple[str, ...] = ()
 
     def to_dict(self, *, normalised: bool = False) -> dict[str, Any]:
         """Return the reading as JSON has it, on the command line and over HTTP.
@@ -180,7 +183,8 @@ class Reading:
         -------
         dict
             ``text``, ``lines``, ``digits``, ``rejected`` (as `DigitPrediction.to_dict` has
-            them), ``angle`` and, where something was known of the number, ``match``.
+            them), ``angle``, ``warnings`` and, where something was known of the number,
+            ``match``.
         """
         facts: dict[str, Any] = {
             "text": self.text,
@@ -188,6 +192,7 @@ class Reading:
             "digits": [digit.to_dict(normalised=normalised) for digit in self.digits],
             "rejected": [digit.to_dict(normalised=normalised) for digit in self.rejected],
             "angle": round(float(self.angle), 3),
+            "warnings": list(self.warnings),
         }
         if self.match is not None:
             facts["match"] = self.match.to_dict()

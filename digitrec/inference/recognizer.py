@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from digitrec.errors import ConfigurationError, check_choice
 from digitrec.inference.constraints import Constraints, make_constraints
+from digitrec.inference.grouping import MAX_PAGE_PIECES
 from digitrec.inference.image_io import ImageSource, LoadedImage
 from digitrec.inference.known_numbers import read_known_number
 from digitrec.inference.locate import (
@@ -26,18 +27,20 @@ from digitrec.inference.locate import (
 )
 from digitrec.inference.model import DigitModel
 from digitrec.inference.normalise import normalise_and_measure, normalise_digit
-from digitrec.inference.page import load_page, locate_digits
+from digitrec.inference.page import Page, load_page, locate_digits
 from digitrec.inference.prediction import Box, DigitPrediction, Match, Reading
 from digitrec.inference.reading import assemble
 from digitrec.inference.rejection import (
     DEFAULT_THRESHOLD,
     FILLED_AREA,
+    TOO_SMALL,
     UNEVEN_STROKES,
     only_unsure,
     refuse_by_probability,
     refuse_by_shape,
 )
 from digitrec.inference.row_layout import check_row_layout
+from digitrec.inference.small_images import find_small_digit, is_small
 from digitrec.inference.threshold_file import read_threshold
 from digitrec.pixels import to_rows, to_uint8
 
@@ -172,12 +175,32 @@ class Recognizer:
         remaining = iter(images)
         while block := list(itertools.islice(remaining, BATCH_SIZE)):
             loaded = [i if isinstance(i, LoadedImage) else load_look(i) for i in block]
-            found = [locate_digit(image) for image in loaded]
+            small = [context is None and is_small(image) for image in loaded]
+            found = [
+                None if is_so else locate_digit(image)
+                for image, is_so in zip(loaded, small, strict=True)
+            ]
             judged = iter(self.judge([item for item in found if item is not None]))
             firsts = [_nothing(NO_INK) if item is None else next(judged) for item in found]
-            for image, item, first in zip(loaded, found, firsts, strict=True):
-                predictions.append(self._settle(image, item, first, context))
+            for image, is_so, item, first in zip(loaded, small, found, firsts, strict=True):
+                predictions.append(
+                    self._read_small(image) if is_so else self._settle(image, item, first, context)
+                )
         return predictions
+
+    def _read_small(self, image: LoadedImage) -> DigitPrediction:
+        """Return the answer to an image of few pixels, of which both views should show one digit.
+
+        Of 400 8x8 digits each of scikit-learn and of reduced MNIST 394 and 344 are accepted, 1 and
+        2 of them wrong; with the mean alone 397 and 356, 1 and 4.
+        """
+        found = find_small_digit(image)
+        if found is None:
+            return _nothing(NO_INK)
+        both = self.model.probabilities(found.views.reshape(2, -1))
+        first, second = both[:, :10].argmax(axis=1)
+        joint = both.mean(axis=0) if first == second else both.min(axis=0)
+        return self._decide(joint, found.views[0], found.box, TOO_SMALL if found.too_small else "")
 
     def _settle(
         self,
@@ -394,7 +417,7 @@ class Recognizer:
         judged = iter(self.judge([found for line in page.lines for found in line]))
         rows = [[next(judged) for _ in line] for line in page.lines]
         if known is None:
-            return assemble(rows, page.angle), page.dark_on_light
+            return _warned(assemble(rows, page.angle), page), page.dark_on_light
         reading = read_known_number(
             page.lines,
             rows,
@@ -406,7 +429,7 @@ class Recognizer:
         )
         if reading is None:
             reading = _unmet(assemble(rows, page.angle, n_digits), known)
-        return reading, page.dark_on_light
+        return _warned(reading, page), page.dark_on_light
 
     def _score(self, crops: list[NDArray[np.float32]]) -> NDArray[np.float64]:
         images = np.stack([normalise_digit(crop) for crop in crops])
@@ -447,6 +470,17 @@ class Recognizer:
             accepted=not reason,
             reason=reason,
         )
+
+
+def _warned(reading: Reading, page: Page) -> Reading:
+    """Return a reading that says how much ink of its page was not looked at."""
+    if not page.n_left_out:
+        return reading
+    warning = (
+        f"the {MAX_PAGE_PIECES} largest pieces of ink were read, {page.n_left_out:,} smaller ones "
+        "were not; read the page in parts (region)"
+    )
+    return replace(reading, warnings=(warning,))
 
 
 def _legibility(reading: Reading) -> float:

@@ -11,6 +11,7 @@ from digitrec.inference.prediction import DigitPrediction
 __all__ = [
     "DEFAULT_THRESHOLD",
     "FILLED_AREA",
+    "TOO_SMALL",
     "UNEVEN_STROKES",
     "only_unsure",
     "refuse_by_probability",
@@ -23,6 +24,7 @@ DEFAULT_THRESHOLD = 0.5
 MIN_MARGIN = 0.3
 """Least lead of the best digit over the next, for models without a class "not a digit"."""
 UNEVEN_STROKES = "stroke width varies too much for handwriting"
+TOO_SMALL = "the ink is too small to be a digit"
 FILLED_AREA = "the ink is a filled area, not strokes"
 MIN_FILL = 0.03
 MAX_PIECES = 12
@@ -56,7 +58,7 @@ def refuse_by_shape(found: Located, unevenness: float = 1.0) -> str:
     """
     inked = found.strength > 0.4 * found.contrast
     if found.fill < MIN_FILL:
-        return "the ink is too small to be a digit"
+        return TOO_SMALL
     if found.pieces > MAX_PIECES:
         return "the ink is in too many pieces"
     if found.clutter > MAX_CLUTTER:

@@ -94,6 +94,7 @@ class Reading(BaseModel):
     digits: list[Digit]
     rejected: list[Digit] = Field(description="Found, but not believed to be digits.")
     angle: float = Field(description="Degrees by which the page was turned to be level.")
+    warnings: list[str] = Field(default=[], description="What was left out of the reading.")
     match: Match | None = Field(
         default=None, description="With `expected`, `pattern`, `check` or `allowed`."
     )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
+import lzma
 import os
 import struct
 
@@ -16,6 +18,7 @@ from PIL import Image
 from digitrec.datasets import load_dataset
 from digitrec.datasets.bundled import load_bundled_digits
 from digitrec.datasets.idx import IDX_FILES, idx_bytes
+from digitrec.datasets.text_files import open_text
 from digitrec.errors import DatasetError
 
 ALL_X, ALL_Y = load_bundled_digits()
@@ -100,6 +103,32 @@ def test_files_left_out_are_counted_and_named(tmp_path):
     assert "Thumbs" not in notes
 
 
+def test_links_to_folders_above_bring_no_image_twice(tmp_path):
+    write_classes(tmp_path)
+    for name, target in (("0/up", ".."), ("1/here", "."), ("2/all", tmp_path.resolve())):
+        (tmp_path / name).symlink_to(target, target_is_directory=True)
+    assert sum(n_rows(load_dataset(tmp_path))) == 16
+
+
+def test_files_that_are_written_but_not_read_as_images_are_left_out(tmp_path):
+    write_classes(tmp_path)
+    Image.new("L", (28, 28)).save(tmp_path / "0" / "scan.pdf")
+    assert "1 .pdf file(s) were left out (PDF" in " ".join(load_dataset(tmp_path).warnings)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_missing_labels_are_no_class(tmp_path, bad):
+    labels = np.array([0, 1, bad, 1, 0, 1, 0, 1])
+    np.savez(tmp_path / "a.npz", X=IMAGES[:8], y=labels)
+    with pytest.raises(DatasetError, match="1 labels are missing"):
+        load_dataset(tmp_path / "a.npz")
+
+
+def test_labels_as_bytes_are_their_text(tmp_path):
+    np.savez(tmp_path / "a.npz", X=IMAGES[:20], y=np.array([b"3", b"8"] * 10))
+    assert load_dataset(tmp_path / "a.npz").label_names == ("3", "8")
+
+
 def test_images_of_writers_below_the_classes_are_read(tmp_path):
     write_classes(tmp_path)
     write_classes(tmp_path, [f"{digit}/anna" for digit in range(4)], n=3, start=4)
@@ -114,6 +143,30 @@ def test_classes_below_writers_are_joined_and_told(tmp_path):
     assert dataset.label_names == tuple("0123")
     assert sum(n_rows(dataset)) == 32
     assert "anna, ben" in dataset.warnings[0]
+
+
+@pytest.mark.parametrize("below", [True, False], ids=["class/writer", "writer/class"])
+def test_folders_of_writers_are_groups(tmp_path, below):
+    for index, writer in enumerate(("anna", "ben", "carla")):
+        names = [f"{digit}/{writer}" if below else f"{writer}/{digit}" for digit in range(4)]
+        write_classes(tmp_path, names, n=5 + index, start=7 * index)
+    dataset = load_dataset(tmp_path)
+    assert "anna, ben, carla were taken for the writers" in " ".join(dataset.warnings)
+    assert len(dataset.groups_train) == len(dataset.y_train)
+    # Each row has the writer whose folder its image lies in.
+    for writer, group in (("anna", 0), ("ben", 1), ("carla", 2)):
+        files = tmp_path.glob(f"*/{writer}/*.png" if below else f"{writer}/*/*.png")
+        own = {np.asarray(Image.open(file)).tobytes() for file in files}
+        rows = {row.tobytes() for row in dataset.X_train[dataset.groups_train == group]}
+        assert rows <= own
+        assert rows
+
+
+@pytest.mark.parametrize("lacking", ["1/anna", "0/anna"])
+def test_folders_that_may_be_no_writers_are_no_groups(tmp_path, lacking):
+    write_classes(tmp_path, [f"{digit}/anna" for digit in range(2) if f"{digit}/anna" != lacking])
+    write_classes(tmp_path, ["0/ben", "1/ben"], start=4)
+    assert load_dataset(tmp_path).groups_train is None
 
 
 @pytest.mark.parametrize(
@@ -420,6 +473,28 @@ def test_a_table_larger_than_the_memory_is_refused(huge):
     path = huge("big.csv", header.encode() + b"1" + b",0" * 784 + b"\n")
     with pytest.raises(DatasetError, match=r"big\.csv is too large: .* GB of memory are free"):
         load_dataset(path)
+
+
+@pytest.mark.parametrize("module", [gzip, bz2, lzma])
+def test_a_packed_line_without_an_end_is_not_unpacked_whole(tmp_path, module):
+    header = ",".join(["label", *(f"pixel{i}" for i in range(784))]) + "\n"
+    row = b"1" + b",0" * 784 + b"\n"
+    path = tmp_path / "bomb.csv.packed"
+    with module.open(path, "wb") as file:
+        file.write(header.encode() + row + row)
+        for _ in range(40):
+            file.write(b"0," * 500_000)
+    with pytest.raises(DatasetError, match=r"a line has more than|is not a table"):
+        load_dataset(path.rename(tmp_path / "bomb.csv.gz"))
+
+
+def test_zstandard_is_unpacked_as_it_is_read(tmp_path):
+    zstandard = pytest.importorskip("zstandard")
+    path = tmp_path / "t.csv.zst"
+    path.write_bytes(zstandard.ZstdCompressor().compress(b"label,pixel0\n" * 10_000_000))
+    with open_text(path) as file:
+        assert file.readline() == "label,pixel0\n"
+        assert file.buffer.raw.tell() < 1_000_000
 
 
 @pytest.mark.parametrize("pack", [False, True])

@@ -101,6 +101,24 @@ def test_other_classes_are_refused(names):
         DigitModel(model, {"label_names": names}, "m")
 
 
+@pytest.mark.parametrize("name", ["10", "11", "A", "ten", "cat", "100"])
+def test_an_eleventh_class_is_refused_unless_its_name_says_what_it_is(name):
+    model = GaussianNB().fit(np.eye(11, 784), np.arange(11))
+    with pytest.raises(ConfigurationError, match=f"class '{name}' beside the ten digits"):
+        DigitModel(model, {"label_names": [*"0123456789", name]}, "m")
+    labels = np.array([*map(str, range(10)), name])
+    with pytest.raises(ConfigurationError, match="beside the ten digits"):
+        DigitModel(GaussianNB().fit(np.eye(11, 784), labels), {}, "m")
+
+
+@pytest.mark.parametrize("name", ["not a digit", "Not_A_Digit", "none", "-1", "other"])
+def test_an_eleventh_class_of_no_digits_is_understood(name):
+    model = GaussianNB().fit(np.eye(11, 784), np.arange(11))
+    taken = DigitModel(model, {"label_names": [*"0123456789", name]}, "m")
+    assert taken.knows_non_digits
+    assert taken.probabilities(np.eye(11, 784))[10].argmax() == 10
+
+
 @pytest.mark.parametrize(
     "model", [SVC(), SVC(decision_function_shape="ovo"), KNeighborsClassifier()]
 )

@@ -174,3 +174,17 @@ def test_crops_are_of_one_digit(recognizer_file, folder):
     assert json.loads(text)[0]["confidence"] == round(expected.confidence, 6)
     with pytest.raises(ConfigurationError, match="one digit"):
         run(recognizer_file, [folder], crop=True, read=True)
+
+
+def test_pieces_of_a_page_that_were_not_read_are_told(recognizer, digits, page, tmp_path, capsys):
+    images, _ = digits
+    placed = [(images[i], 20 + 40 * (i % 16), 20 + 40 * (i // 16)) for i in range(240)]
+    path = tmp_path / "page.png"
+    Image.fromarray(page(placed, 680, 640)).save(path)
+    (warning,) = recognizer.read(path).warnings
+    assert "200 largest pieces" in warning
+    written = []
+    predict_paths([str(path)], read=True, format="json", write=written.append)
+    assert json.loads(written[0])[0]["warnings"] == [warning]
+    assert f"page.png: warning: {warning}" in capsys.readouterr().err
+    assert recognizer.read(path, region=(0, 0, 680, 330)).warnings == ()

@@ -178,7 +178,7 @@ def test_checks_are_in_every_report_but_those_ignored(tmp_path):
     assert "Warning: Stopped at the iteration limit" in done.output
     report = (tmp_path / "digits" / "report.md").read_text()
     assert "## Checks" in report
-    assert "Left out on request: `busy_machine`, `close_lead`." in report
+    assert "Left out on request: `close_lead`, `busy_machine`." in report
     wrong = CliRunner().invoke(app, ["compare", *map(str, SMALL), "--ignore", "close"])
     assert isinstance(wrong.exception, ConfigurationError)
     assert "close_lead" in str(wrong.exception)

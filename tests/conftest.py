@@ -13,6 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
+
+# A busy machine is no failure.
+settings.register_profile("tests", deadline=None)
+settings.load_profile("tests")
 
 # Two workers share the cores: threads of the linear algebra would only wait for each other. Set
 # before any library that starts them is loaded; processes that tests start take it over.

@@ -33,7 +33,6 @@ def ink(n=12, side=12, seed=0):
     return images
 
 
-@settings(deadline=None)
 @given(FULL_IMAGES, st.sampled_from(["u1", "u2", "i4", "i8", "f4", "f8"]))
 def test_bytes_stay_whatever_holds_them(image, dtype):
     pixels, note = to_uint8(image.astype(dtype))
@@ -41,7 +40,6 @@ def test_bytes_stay_whatever_holds_them(image, dtype):
     assert note is None
 
 
-@settings(deadline=None)
 @given(FULL_IMAGES, st.sampled_from(["f2", "f4", "f8"]), st.floats(-1e-3, 1e-3))
 def test_unit_floats_give_the_bytes_they_were_made_of(image, dtype, error):
     values = image.astype(dtype) / np.dtype(dtype).type(255) + np.dtype(dtype).type(error)
@@ -51,7 +49,6 @@ def test_unit_floats_give_the_bytes_they_were_made_of(image, dtype, error):
     assert "0–1" in note
 
 
-@settings(deadline=None)
 @given(hnp.arrays(bool, (5, 7)).filter(lambda a: a.any() and not a.all()), st.booleans())
 def test_two_values_are_black_and_ink(bits, per_image):
     expected = bits * np.uint8(255)
@@ -61,14 +58,12 @@ def test_two_values_are_black_and_ink(bits, per_image):
         assert note
 
 
-@settings(deadline=None)
 @given(FULL_IMAGES.filter(lambda a: a.min() == 0))
 def test_signed_unit_floats(image):
     pixels, _ = to_uint8(image / 127.5 - 1)
     np.testing.assert_array_equal(pixels, image)
 
 
-@settings(deadline=None)
 @given(hnp.arrays(np.uint8, (5, 7)).filter(lambda a: a.max() > 16))
 def test_16_bits(image):
     np.testing.assert_array_equal(to_uint8(image.astype(np.uint16) * 257)[0], image)
@@ -101,7 +96,7 @@ def test_unclear_values_are_refused_with_what_was_found(values, found):
     assert isinstance(caught.value, ValueError)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(
     hnp.arrays(
         st.sampled_from(["?", "u1", "i1", "u2", "i2", "i4", "f4", "f8"]),
@@ -118,7 +113,6 @@ def test_any_numbers_are_understood_or_refused(values, per_image):
     assert pixels.shape == values.shape
 
 
-@settings(deadline=None)
 @given(st.lists(FULL_IMAGES, min_size=2, max_size=5), st.data())
 def test_each_image_has_the_answer_it_has_alone(images, data):
     stack = np.stack(images).astype(float)
@@ -130,7 +124,6 @@ def test_each_image_has_the_answer_it_has_alone(images, data):
     np.testing.assert_array_equal(together, np.stack(images))
 
 
-@settings(deadline=None)
 @given(
     st.sampled_from([1, 4, 15, 16, 31, 44, 63, 64, 100, 127, 128, 1023, 4095, 65535]),
     st.sampled_from(["u2", "i8", "f8"]),
@@ -202,7 +195,7 @@ def test_datasets_of_no_known_scale_are_refused(values):
         scale_dataset([values])
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.lists(st.booleans(), min_size=12, max_size=12))
 def test_polarity_of_each_image(inverted):
     images = ink()

@@ -15,7 +15,7 @@ VALUES = st.sampled_from([0.0, 1.0, -3.5, 255.0, 1e30, 3e38, np.nan, np.inf, -np
 DTYPES = ["uint8", "int64", "float16", "float32", "float64", ">f4", "bool", "object", "complex64"]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     values=st.lists(VALUES, min_size=0, max_size=8),
     columns=st.integers(1, 4),

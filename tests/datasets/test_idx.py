@@ -3,7 +3,7 @@ import struct
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -15,7 +15,6 @@ IMAGES = 4 * np.arange(5 * 4 * 3, dtype=np.uint8).reshape(5, 4, 3)
 LABELS = np.array([3, 1, 4, 1, 5], np.uint8)
 
 
-@settings(deadline=None)
 @given(
     hnp.arrays(
         st.sampled_from([np.dtype(code) for code in ("u1", "i1", ">i2", ">i4", ">f4", ">f8")]),
@@ -28,7 +27,6 @@ def test_round_trip(array):
     np.testing.assert_array_equal(read, array)
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=64))
 def test_garbage_is_refused_or_consistent(content):
     try:
@@ -39,7 +37,6 @@ def test_garbage_is_refused_or_consistent(content):
         assert idx_bytes(array) == content
 
 
-@settings(deadline=None)
 @given(
     st.sampled_from([8, 9, 11, 12, 13, 14]),
     st.lists(st.integers(0, 2**32 - 1), min_size=1, max_size=4),
@@ -53,7 +50,6 @@ def test_any_declared_sizes(code, sizes, data):
         assert "header says" in str(error) or "little-endian" in str(error)
 
 
-@settings(deadline=None)
 @given(st.integers(0, 75))
 def test_every_truncation_is_named(n_bytes):
     with pytest.raises(DatasetError, match="file is truncated"):

@@ -352,7 +352,7 @@ def test_two_columns_that_may_be_the_label(tmp_path):
         load_dataset(tmp_path / "a.csv")
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     content=st.one_of(
         st.binary(max_size=3000),

@@ -26,7 +26,7 @@ def test_labels_of_any_kind_become_codes():
         assert set(np.concatenate([dataset.y_train, dataset.y_test])) == {0, 1}
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     st.lists(
         st.one_of(st.integers(), st.text(max_size=3)), min_size=2, max_size=300, unique=True

@@ -55,7 +55,7 @@ POLARITIES = st.one_of(
     st.lists(st.booleans(), min_size=len(X), max_size=len(X)).map(np.array),
 )
 scales = st.sampled_from(sorted(SCALES))
-few = settings(max_examples=12, deadline=None)
+few = settings(max_examples=12)
 
 
 @contextmanager

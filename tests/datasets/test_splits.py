@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from digitrec.datasets import Dataset
@@ -28,7 +28,6 @@ def make_dataset(y, groups=None):
     )
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(2, 30), min_size=2, max_size=6))
 def test_split_is_stratified_and_complete(counts):
     y = np.repeat(np.arange(len(counts)), counts)
@@ -49,7 +48,6 @@ def test_class_too_small_is_named():
         split_rows(np.array([0, 0, 0, 1]), NAMES)
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(1, 40), min_size=1, max_size=6), st.integers(0, 200), st.integers(0, 9))
 def test_subsample_keeps_the_shares(counts, extra, seed):
     y = np.random.default_rng(seed).permutation(np.repeat(np.arange(len(counts)), counts))

@@ -145,7 +145,7 @@ def test_dataset_from_csv(tmp_path):
     assert rows == {row.tobytes() for row in PIXELS}
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(pixels=hnp.arrays(np.uint8, st.tuples(st.integers(1, 8), st.sampled_from([4, 9, 16]))))
 def test_round_trip(tmp_path_factory, pixels):
     pixels[:, -1] = 255  # full scale
@@ -153,7 +153,7 @@ def test_round_trip(tmp_path_factory, pixels):
     np.testing.assert_array_equal(read_kaggle_csv(path, labelled=False).X, pixels)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(content=st.binary(max_size=200), labelled=st.booleans())
 def test_garbage_is_refused_with_the_name(tmp_path_factory, content, labelled):
     path = tmp_path_factory.mktemp("csv") / "garbage.csv"

@@ -70,7 +70,7 @@ def test_rows_given_as_an_image_are_refused_with_the_remedy(recognizer, images):
                 call(given_rows)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.integers(0, 59), st.integers(28, 784), st.booleans())
 def test_pictures_784_pixels_wide_are_pictures(recognizer, images, index, height, inverted):
     image = Image.fromarray(images[0][index]).resize((784, height), Image.Resampling.BICUBIC)

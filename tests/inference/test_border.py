@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -72,7 +72,6 @@ def test_what_is_no_rim_stays(kind):
     assert content_box(image) == (0, 0, 120, 90)
 
 
-@settings(deadline=None)
 @given(
     hnp.arrays(
         np.uint8,

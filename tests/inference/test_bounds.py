@@ -16,7 +16,7 @@ from digitrec.inference.locate import MAX_CANDIDATES, locate_digit
 from digitrec.inference.page import locate_digits
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(hnp.arrays(bool, hnp.array_shapes(min_dims=2, max_dims=2, max_side=30)))
 def test_boxes_of_many_pieces_are_those_of_few(mask):
     few = find_pieces(mask)

@@ -66,7 +66,6 @@ def test_enough_images_of_a_good_recogniser_give_a_useful_threshold():
     assert choice.n_wrong == np.sum(~right[confidence >= choice.threshold])
 
 
-@settings(deadline=None)
 @given(st.integers(0, 300), st.integers(0, 300), st.sampled_from([0.8, 0.95, 0.99]))
 def test_the_bound_is_that_of_clopper_and_pearson(wrong, more, level):
     n = wrong + more
@@ -78,7 +77,6 @@ def test_the_bound_is_that_of_clopper_and_pearson(wrong, more, level):
     assert bound == pytest.approx(interval.high, abs=1e-9)
 
 
-@settings(deadline=None)
 @given(st.sampled_from([0.3, 0.05, 0.01]))
 def test_the_least_number_of_images(error):
     n = least_images(error)
@@ -91,7 +89,7 @@ def test_the_least_number_of_images(error):
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 2000))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_the_least_error_is_where_promises_begin(seed, n):
     confidence, right = calibrated(np.random.default_rng(seed), n)
     shown = np.ones(n, bool)
@@ -148,7 +146,7 @@ def test_a_threshold_is_written_and_used(recognizer_file, labelled, tmp_path, ca
     assert accepted == facts["n_accepted"]
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(st.integers(0, 999), st.sampled_from([0.3, 0.9, 0.999]), st.integers(0, 2**32 - 1))
 def test_a_threshold_decides_on_nothing_but_the_confidence(recognizer, digits, index, t, seed):
     rng = np.random.default_rng(seed)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from digitrec.errors import ConfigurationError
@@ -37,7 +37,6 @@ def test_published_examples(check):
             assert not fits(check, text[:-1] + str((int(text[-1]) + 1) % 10))
 
 
-@settings(deadline=None)
 @given(st.sampled_from(sorted(CHECKS)), st.data())
 def test_one_wrong_digit_is_found(check, data):
     text = data.draw(st.sampled_from(VALID[check]))
@@ -46,7 +45,6 @@ def test_one_wrong_digit_is_found(check, data):
     assert not fits(check, text[:place] + digit + text[place + 1 :])
 
 
-@settings(deadline=None)
 @given(st.text("0123456789", min_size=2, max_size=20))
 def test_luhn_and_mod97_by_their_definitions(text):
     total = sum(
@@ -59,7 +57,6 @@ def test_luhn_and_mod97_by_their_definitions(text):
 TOKENS = st.sampled_from(["d", "7", "[01]", "[0-3]", "[2468]", ".", "-", " ", "/", "d{2}"])
 
 
-@settings(deadline=None)
 @given(st.lists(TOKENS, min_size=1, max_size=8), st.text("0123456789", max_size=12))
 def test_patterns_mean_what_regular_expressions_mean(tokens, text):
     pattern = "".join(tokens)
@@ -88,7 +85,6 @@ def test_patterns_that_mean_nothing_are_refused(pattern):
         make_constraints(pattern=pattern)
 
 
-@settings(deadline=None)
 @given(st.sets(st.integers(0, 99999), min_size=1, max_size=30), st.integers(0, 99999))
 def test_lists_of_values(values, other):
     known = make_constraints(allowed=values)

@@ -102,9 +102,7 @@ def test_truncated_files(recognizer, format):
 
 
 @given(st.binary(max_size=300))
-@settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_random_bytes(recognizer, content):
     check(recognizer, content)
 
@@ -115,7 +113,7 @@ def test_random_bytes(recognizer, content):
         array_shapes(min_dims=1, max_dims=4, max_side=40),
     )
 )
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_random_arrays(recognizer, array):
     check(recognizer, array)
 

@@ -60,7 +60,7 @@ def enumerate_readings(lattice: Lattice) -> dict[str, float]:
     return found
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(lattices(), st.sampled_from(KNOWN))
 def test_the_likeliest_reading_is_that_of_the_enumeration(lattice, options):
     known = make_constraints(**options)

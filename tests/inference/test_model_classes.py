@@ -82,7 +82,7 @@ def test_labels_that_mean_digits(rows, naming, kind):
     assert (found == expected).mean() > 0.99
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.permutations(range(10)), st.sampled_from(["digit_{}", "{}", "{:02d}", "class {}"]))
 def test_names_of_labels_in_any_order(order, form):
     # A model that answers with the index of the brightest of its first ten pixels.

@@ -63,7 +63,7 @@ def test_features_fill_up_where_discriminants_say_nothing():
     assert model.score(X[400:], y[400:]) > 0.97
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     n_classes=st.integers(2, 14),
     n_features=st.integers(1, 80),

@@ -71,7 +71,7 @@ def problems(draw):
     return X, y, weights
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(
     problem=problems(),
     C=st.sampled_from([0.1, 1.0, 10.0, 1000.0]),

@@ -82,7 +82,7 @@ def test_trees_on_raw_pixels_split_every_row_the_same(fitted, small_digits):
     assert compare_models(model, candidate, small_digits.X_test, tolerance=1e-6).holds
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     images=arrays(np.uint8, (3, 63), elements=st.integers(0, 255)),
     sparse=st.booleans(),
@@ -97,7 +97,7 @@ def test_deskewed_images_are_the_same(images, sparse, max_slant):
     np.testing.assert_allclose(_run(pipeline, images), pipeline.transform(images), atol=2e-4)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     images=arrays(np.uint8, (2, 63), elements=st.integers(0, 255)),
     n_directions=st.sampled_from([2, 4, 8]),
@@ -111,7 +111,7 @@ def test_oriented_gradients_are_the_same(images, n_directions, grids, power):
     np.testing.assert_allclose(_run(pipeline, images), pipeline.transform(images), atol=2e-5)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     images=arrays(np.uint8, (2, 63), elements=st.integers(0, 255)),
     side=st.sampled_from([2, 3, 4]),
@@ -126,7 +126,7 @@ def test_convolution_filters_are_the_same(images, side, grids):
     np.testing.assert_allclose(_run(pipeline, images), pipeline.transform(images), atol=1e-3)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     images=arrays(np.uint8, (2, 63), elements=st.integers(0, 255)),
     grids=st.sampled_from([(3,), (4, 2)]),

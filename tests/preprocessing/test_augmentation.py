@@ -49,7 +49,7 @@ def test_no_distortion_is_the_identity(dtype, shape):
     np.testing.assert_allclose(almost, X, atol=0.1)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     shape=st.tuples(st.integers(1, 12), st.integers(1, 12)),
     seed=st.integers(0, 2**31 - 1),

@@ -143,7 +143,7 @@ def test_deskew_straightens_and_centres():
     assert np.abs(slant).max() < 0.03
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     X=hnp.arrays(
         np.float32,

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -23,8 +24,9 @@ def test_loads_bodies_and_attacks(server: Any) -> None:
     assert not load.failures
     assert load.percentile_ms(50) <= load.percentile_ms(99)
 
-    sent = attack(server.port, 1.5, bodies["jpeg"][0])
-    assert sum(sent.values()) > 5
+    sent: Counter[str] = Counter()
+    while sum(sent.values()) <= 5:  # a busy machine sends few in this time
+        sent += attack(server.port, 1.5, bodies["jpeg"][0])
     assert server.post("/predict", bodies["raw"][0], types["raw"]).status == 200
 
     refused = run_load(server.port, [build_request("/predict", b"x", "text/plain")], 2, 5.0, 6)

@@ -31,6 +31,8 @@ MIN_PAPER = 90
 """Darkest channel of the paper from which it can show ink of every colour."""
 MAX_GAIN = 2.0
 """Most by which ink in the dark is strengthened."""
+_GREY_WEIGHTS = np.array([0.299, 0.587, 0.114])
+"""Shares of red, green and blue in the brightness that the polarity is found by."""
 _POLARITY_SIDE = 96
 _POLARITY_WINDOWS = (0.55, 0.35, 0.25)
 _POLARITY_BORDER = 0.05
@@ -149,6 +151,11 @@ def _channels(pixels: NDArray[np.uint8], dark_on_light: bool) -> list[NDArray[np
     if median(darkest[::4, ::4]) >= MIN_PAPER:
         return [darkest]
     each = [pixels[..., index] for index in range(3)]
+    # A channel in which the ink is lighter than the paper shows the holes in strokes as ink.
+    some = pixels[::4, ::4].reshape(-1, 3).astype(np.float64)
+    some -= some.mean(axis=0)
+    alike = (some * (some @ _GREY_WEIGHTS)[:, None]).sum(axis=0) >= 0
+    each = [channel for channel, is_alike in zip(each, alike, strict=True) if is_alike] or each
     return each if dark_on_light else [255 - channel for channel in each]
 
 

@@ -67,17 +67,24 @@ def group_lines(boxes: FloatArray, height: float, slope: float = 0.0) -> list[li
     x = (boxes[:, 0] + boxes[:, 2]) / 2
     y = (boxes[:, 1] + boxes[:, 3]) / 2 - slope * x
     lines: list[list[int]] = []
-    for index in np.argsort(x):
+    # The row's height at its end is that of its last few members: rows may bend. As Python's
+    # numbers, for pages of specks have hundreds of rows.
+    heights = y.tolist()
+    ends: list[tuple[float, float]] = []
+    for index in np.argsort(x).tolist():
         best, least = None, 0.58 * max(height, 0.6 * float(boxes[index, 3] - boxes[index, 1]))
-        for line in lines:
-            # The row's height here is that of its last few members: rows may bend.
-            away = min(abs(float(np.mean(y[line[-k:]])) - float(y[index])) for k in (1, 3))
+        own = heights[index]
+        for number, (last, mean) in enumerate(ends):
+            away = min(abs(last - own), abs(mean - own))
             if away < least:
-                best, least = line, away
+                best, least = number, away
         if best is None:
-            lines.append([int(index)])
+            lines.append([index])
+            ends.append((own, own))
         else:
-            best.append(int(index))
+            lines[best].append(index)
+            recent = [heights[member] for member in lines[best][-3:]]
+            ends[best] = own, sum(recent) / len(recent)
     everything = sorted(range(len(boxes)), key=lambda i: float(x[i]))
     level = boxes - np.outer(slope * x, [0, 1, 0, 1])
     if len(lines) > 1 and _is_row(level[everything], height):

@@ -46,6 +46,30 @@ def _digits_of(names: Sequence[str]) -> Sequence[int | None]:
     return digits_of_names(names)
 
 
+def _refuse_no_classifier(pipeline: Any, name: str) -> None:
+    """Refuse an estimator of one's own that is not fitted, or predicts no classes.
+
+    Raises
+    ------
+    ConfigurationError
+    """
+    from sklearn.base import BaseEstimator, is_clusterer, is_outlier_detector, is_regressor
+    from sklearn.exceptions import NotFittedError
+    from sklearn.utils.validation import check_is_fitted
+
+    if not isinstance(pipeline, BaseEstimator):
+        return
+    try:
+        check_is_fitted(pipeline)
+    except NotFittedError as error:
+        raise ConfigurationError(f"{name} is not fitted: call fit(X, y) first") from error
+    if any(is_one(pipeline) for is_one in (is_regressor, is_outlier_detector, is_clusterer)):
+        raise ConfigurationError(
+            f"{name} predicts numbers, outliers or clusters, not classes; give a classifier of the "
+            "ten digits"
+        )
+
+
 def _refuse_other_scale(pipeline: Any, columns: Mapping[Any, int], name: str) -> None:
     """Refuse an estimator of one's own that was fitted on pixels of 0–1: it reads all others wrong.
 
@@ -95,6 +119,8 @@ class DigitModel:
         self.name = name
         if not callable(getattr(pipeline, "predict", None)):
             raise ConfigurationError(f"{name} is not a fitted model: it cannot predict")
+        if not metadata:
+            _refuse_no_classifier(pipeline, name)
         labels, names = _labels_and_names(metadata, pipeline)
         digits = _digits_of(names)
         others = [name for name, digit in zip(names, digits, strict=True) if digit is None]

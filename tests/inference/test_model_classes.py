@@ -6,6 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.cluster import KMeans
+from sklearn.ensemble import IsolationForest
+from sklearn.linear_model import LinearRegression
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
@@ -129,3 +132,18 @@ def test_an_estimator_fitted_on_pixels_of_0_to_1_is_refused(model, rows):
     # With a scaler before it the same estimator is taken, and so is one fitted on 0–255.
     for taken in (make_pipeline(PixelScaler(), model), model):
         assert Recognizer(taken.fit(X, y)).predict_rows(X[:1])[0].guess == y[0]
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (SVC(), "SVC is not fitted"),
+        (make_pipeline(PixelScaler(), SVC()), "Pipeline is not fitted"),
+        (LinearRegression().fit(np.eye(10, 784), np.arange(10)), "predicts numbers"),
+        (IsolationForest(n_estimators=2).fit(np.eye(10, 784)), "not classes"),
+        (KMeans(10, n_init=1).fit(np.eye(10, 784)), "not classes"),
+    ],
+)
+def test_estimators_that_are_no_fitted_classifiers_are_refused(model, message):
+    with pytest.raises(ConfigurationError, match=message):
+        Recognizer(model)

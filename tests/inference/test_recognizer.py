@@ -233,3 +233,16 @@ def test_models_of_other_things_are_refused(tmp_path: Path):
         Recognizer(object())
     with pytest.raises(ModelFileError):
         Recognizer(tmp_path / "nothing.joblib")
+
+
+@pytest.mark.parametrize(
+    ("paper", "pen"),
+    [((0, 200, 0), (220, 0, 0)), ((250, 230, 40), (20, 40, 220)), ((240, 60, 60), (0, 70, 90))],
+    ids=["red on green", "blue on yellow", "teal on red"],
+)
+def test_ink_that_is_lighter_than_the_paper_in_some_colour(recognizer, digits, paper, pen):
+    images, labels = digits
+    for index in (np.flatnonzero(labels == d)[4] for d in (0, 4, 6, 8, 9)):
+        ink = np.asarray(Image.fromarray(images[index]).resize((140, 140)))[..., None]
+        pixels = np.rint(ink * pen + (1 - ink) * paper).clip(0, 255).astype(np.uint8)
+        assert recognizer.predict_digit(pixels).digit == labels[index]

@@ -1,12 +1,38 @@
-"""The check of labels that every classifier of this package makes before it fits."""
+"""What the classifiers of this package share: the check of labels, and the most probable class."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 
-__all__ = ["encode_classes"]
+__all__ = ["MostProbableClassifier", "encode_classes"]
+
+
+class MostProbableClassifier(ClassifierMixin, BaseEstimator):
+    """A classifier whose label is the class of the largest probability."""
+
+    classes_: NDArray
+    predict_proba: Any
+
+    def predict(self, X: ArrayLike) -> NDArray:
+        """Return the most probable class.
+
+        Parameters
+        ----------
+        X : array-like, shape (n_samples, n_features)
+            Rows as `fit` takes them.
+
+        Returns
+        -------
+        ndarray, shape (n_samples,)
+            Labels.
+        """
+        probabilities = self.predict_proba(X)
+        return self.classes_[probabilities.argmax(axis=1)]
 
 
 def encode_classes(y: NDArray) -> tuple[NDArray, NDArray[np.intp]]:

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
+from sklearn.base import TransformerMixin
 from sklearn.neural_network import MLPClassifier
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
 
 from digitrec._interruption import interruptible
-from digitrec.models._classes import encode_classes
-from digitrec.models.virtual_svm import JITTER
+from digitrec.models._distorted import DistortedImagesClassifier
 from digitrec.preprocessing.augmentation import Augmentation
-from digitrec.preprocessing.distorted import DistortedFeatures
 
 __all__ = ["AugmentedMLP"]
 
@@ -21,7 +18,7 @@ __all__ = ["AugmentedMLP"]
 _COPIES_PER_ORIGINAL = 8
 
 
-class AugmentedMLP(ClassifierMixin, BaseEstimator):
+class AugmentedMLP(DistortedImagesClassifier):
     """Multi-layer perceptron on gradient features, trained on a stream of distorted images.
 
     Every epoch takes one new distorted copy of each training image; every ninth takes the
@@ -112,20 +109,10 @@ class AugmentedMLP(ClassifierMixin, BaseEstimator):
         y : array-like, shape (n_samples,)
             Labels.
         """
-        checked: tuple[NDArray, NDArray] = validate_data(self, X, y, dtype=[np.float32, np.float64])
-        images, targets = checked
-        self.classes_, _ = encode_classes(targets)
+        images, labels, rows = self._fit_features(X, y)
+        targets = self.classes_[labels]
         random = check_random_state(self.random_state)
-        seed = int(random.randint(2**31 - 1))
-        self.features_ = DistortedFeatures(
-            self.image_shape,
-            descriptor=self.descriptor,
-            n_components=self.n_components,
-            whitening=self.whitening,
-            n_jobs=self.n_jobs,
-        )
-        rows = self.features_.fit_transform(images)
-        copies = self.features_.copies(images, self.n_epochs, seed, self.augmentation or JITTER)
+        copies = self._copies(images, self.n_epochs, int(random.randint(2**31 - 1)))
         self.networks_ = [
             MLPClassifier(
                 self.hidden_layer_sizes,
@@ -154,36 +141,5 @@ class AugmentedMLP(ClassifierMixin, BaseEstimator):
             network.coefs_, network.intercepts_ = means[:layers], means[layers:]
         return self
 
-    def predict_proba(self, X: ArrayLike) -> NDArray[np.float32]:
-        """Return the mean of the networks' probabilities.
-
-        Parameters
-        ----------
-        X : array-like, shape (n_samples, height * width)
-            Images, values 0–1.
-
-        Returns
-        -------
-        ndarray of float32, shape (n_samples, n_classes)
-            Rows sum to 1.
-        """
-        check_is_fitted(self)
-        images: NDArray = validate_data(self, X, dtype=[np.float32, np.float64], reset=False)
-        rows = self.features_.transform(images)
+    def _probabilities(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
         return np.mean([network.predict_proba(rows) for network in self.networks_], axis=0)
-
-    def predict(self, X: ArrayLike) -> NDArray:
-        """Return the most probable class.
-
-        Parameters
-        ----------
-        X : array-like, shape (n_samples, height * width)
-            Images, values 0–1.
-
-        Returns
-        -------
-        ndarray, shape (n_samples,)
-            Labels.
-        """
-        check_is_fitted(self)
-        return self.classes_[self.predict_proba(X).argmax(axis=1)]

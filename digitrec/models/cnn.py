@@ -12,12 +12,11 @@ from typing import Any
 import numpy as np
 from joblib import effective_n_jobs
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from digitrec._optional import import_optional
-from digitrec.models.virtual_svm import JITTER
+from digitrec.models._classes import MostProbableClassifier, encode_classes
+from digitrec.models._distorted import JITTER
 from digitrec.preprocessing._images import resolve_image_shape
 from digitrec.preprocessing.augmentation import augment
 
@@ -33,7 +32,7 @@ _AVERAGING_RATE = 0.1
 _UNDISTORTED = 1 / 6
 
 
-class ConvolutionalNetwork(ClassifierMixin, BaseEstimator):
+class ConvolutionalNetwork(MostProbableClassifier):
     """Three convolutions and one hidden dense layer, Adam and cross-entropy.
 
     3x3 convolutions with batch normalisation and ReLU, a 2x2 maximum after the first and the
@@ -140,8 +139,7 @@ class ConvolutionalNetwork(ClassifierMixin, BaseEstimator):
         """
         keras = _load_keras(self.n_jobs)
         rows, labels = validate_data(self, X, y, dtype=np.float32)
-        check_classification_targets(labels)
-        self.classes_, codes = np.unique(labels, return_inverse=True)
+        self.classes_, codes = encode_classes(labels)
         shape = resolve_image_shape(self.image_shape, rows.shape[1])
         keras.utils.set_random_seed(self.random_state)
         n_held_out = int(self.validation_fraction * len(rows))
@@ -204,21 +202,6 @@ class ConvolutionalNetwork(ClassifierMixin, BaseEstimator):
         ]
         probabilities = np.concatenate(parts).astype(np.float64)
         return probabilities / probabilities.sum(axis=1, keepdims=True)
-
-    def predict(self, X: ArrayLike) -> NDArray:
-        """Return the most probable class.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, height * width)
-            Images, values 0–1.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,)
-            Labels.
-        """
-        return self.classes_[self.predict_proba(X).argmax(axis=1)]
 
     def _shown_images(
         self, rows: NDArray[np.float32], shape: tuple[int, int]

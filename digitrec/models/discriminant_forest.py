@@ -8,13 +8,12 @@ from typing import Any
 import numpy as np
 import scipy.linalg
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier
 from sklearn.utils.validation import validate_data
 
 from digitrec._validation import check_rows
 from digitrec.errors import ConfigurationError
-from digitrec.models._classes import encode_classes
+from digitrec.models._classes import MostProbableClassifier, encode_classes
 from digitrec.preprocessing._images import run_threads
 
 __all__ = ["DiscriminantForest"]
@@ -38,7 +37,7 @@ _OFFSET = 0.382
 _CHUNK_ROWS = 2000
 
 
-class DiscriminantForest(ClassifierMixin, BaseEstimator):
+class DiscriminantForest(MostProbableClassifier):
     """A random forest on linear discriminants, rounded to a few levels.
 
     A tree splits along one column at a time, and no single principal component tells two digits
@@ -187,22 +186,6 @@ class DiscriminantForest(ClassifierMixin, BaseEstimator):
 
         run_threads(work, range(0, len(rows), _CHUNK_ROWS), self.n_jobs)
         return sums / len(trees)
-
-    def predict(self, X: ArrayLike) -> NDArray:
-        """Return the most probable class.
-
-        Parameters
-        ----------
-        X : array-like, shape (n_samples, n_features)
-            Features.
-
-        Returns
-        -------
-        ndarray, shape (n_samples,)
-            Labels.
-        """
-        probabilities = self.predict_proba(X)
-        return self.classes_[probabilities.argmax(axis=1)]
 
     def _levels(self, rows: NDArray) -> NDArray[np.float32]:
         levels: NDArray[np.float32] = rows @ self.axes_

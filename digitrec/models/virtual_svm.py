@@ -8,16 +8,14 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import softmax
-from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
+from sklearn.base import TransformerMixin
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
 
-from digitrec.models._classes import encode_classes
+from digitrec.models._distorted import JITTER, DistortedImagesClassifier
 from digitrec.models._pair_solver import PairMachine, fit_pair
-from digitrec.models._pairs import elect, pair_log_probabilities
+from digitrec.models._pairs import pair_log_probabilities
 from digitrec.preprocessing._images import map_rows, run_threads
 from digitrec.preprocessing.augmentation import Augmentation
-from digitrec.preprocessing.distorted import DistortedFeatures
 
 __all__ = ["JITTER", "VirtualSVC"]
 
@@ -26,13 +24,8 @@ _MARGIN_SLOPE = 4.0
 # Training rows further than this from a pair's boundary take no part in its second fit.
 _MARGIN_KEPT = 1.5
 
-JITTER = Augmentation(
-    rotation=7.0, scale=0.1, shear=0.1, shift=1.0, elastic_alpha=18.0, thickness=0.3
-)
-"""Distortions that suit deskewed digits; chosen on validation rows of MNIST."""
 
-
-class VirtualSVC(ClassifierMixin, BaseEstimator):
+class VirtualSVC(DistortedImagesClassifier):
     """RBF support vector machine trained on virtual examples near its boundaries.
 
     One machine per pair of classes is fitted to the gradient features of the images. Then
@@ -128,17 +121,7 @@ class VirtualSVC(ClassifierMixin, BaseEstimator):
         y : array-like, shape (n_samples,)
             Labels.
         """
-        checked: tuple[NDArray, NDArray] = validate_data(self, X, y, dtype=[np.float32, np.float64])
-        images, targets = checked
-        self.classes_, labels = encode_classes(targets)
-        self.features_ = DistortedFeatures(
-            self.image_shape,
-            descriptor=self.descriptor,
-            n_components=self.n_components,
-            whitening=self.whitening,
-            n_jobs=self.n_jobs,
-        )
-        rows = self.features_.fit_transform(images)
+        images, labels, rows = self._fit_features(X, y)
         slope = 0.35 if self.whitening else 0.7
         self.gamma_ = slope / rows.shape[1] if self.gamma is None else float(self.gamma)
         pairs = list(combinations(range(len(self.classes_)), 2))
@@ -148,9 +131,7 @@ class VirtualSVC(ClassifierMixin, BaseEstimator):
         if self.n_copies:
             near = self._signed_margins(rows, labels, pairs) < _MARGIN_KEPT
             chosen = [_Rows(rows, labels, near, pairs)]
-            amount = self.augmentation or JITTER
-            seed = self.distortion_seed_
-            for copy in self.features_.copies(images, self.n_copies, seed, amount):
+            for copy in self._copies(images, self.n_copies, self.distortion_seed_):
                 inside = self._signed_margins(copy, labels, pairs) < 1
                 chosen.append(_Rows(copy, labels, inside, pairs))
             self._fit_pairs(chosen, pairs)
@@ -171,43 +152,17 @@ class VirtualSVC(ClassifierMixin, BaseEstimator):
         ndarray of float32, shape (n_samples, n_classes) or (n_samples,)
             For two classes the log-odds of the second.
         """
-        check_is_fitted(self)
-        images: NDArray = validate_data(self, X, dtype=[np.float32, np.float64], reset=False)
-        margins = self._pair_margins(self.features_.transform(images))
+        return self._decisions(self._describe(X))
+
+    def _decisions(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        margins = self._pair_margins(rows)
         margins *= np.float32(_MARGIN_SLOPE)
         if len(self.classes_) == 2:
             return -margins[:, 0]
         return pair_log_probabilities(margins, len(self.classes_))
 
-    def predict(self, X: ArrayLike) -> NDArray:
-        """Return the class with the largest decision value.
-
-        Parameters
-        ----------
-        X : array-like, shape (n_samples, height * width)
-            Images, values 0–1.
-
-        Returns
-        -------
-        ndarray, shape (n_samples,)
-            Labels.
-        """
-        return elect(self.decision_function(X), self.classes_)
-
-    def predict_proba(self, X: ArrayLike) -> NDArray[np.float32]:
-        """Return probabilities: the softmax of the decision values.
-
-        Parameters
-        ----------
-        X : array-like, shape (n_samples, height * width)
-            Images, values 0–1.
-
-        Returns
-        -------
-        ndarray of float32, shape (n_samples, n_classes)
-            Rows sum to 1.
-        """
-        decisions = self.decision_function(X)
+    def _probabilities(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        decisions = self._decisions(rows)
         if decisions.ndim == 1:
             decisions = np.stack([np.zeros_like(decisions), decisions], axis=1)
         return softmax(decisions, axis=1)

@@ -1,23 +1,95 @@
-"""What the image transformers share: shapes of images, and rows worked on in chunks."""
+"""What the image transformers share: a base class, shapes of images, rows worked on in chunks."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Self
 
 import numpy as np
 from joblib import effective_n_jobs
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils import Tags
+from sklearn.utils.validation import validate_data
 from threadpoolctl import threadpool_limits
 
+from digitrec._validation import check_rows
 from digitrec.errors import ConfigurationError
 
-__all__ = ["map_rows", "resolve_image_shape", "run_threads"]
+__all__ = ["ImageTransformer", "RowFunction", "map_rows", "resolve_image_shape", "run_threads"]
+
+RowFunction = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 # Values per chunk: one float32 array of this size is 0.4 MB, so that the handful of
 # temporaries that a chunk needs stays in the processor's cache.
 _CHUNK_VALUES = 100_000
+
+
+class ImageTransformer(TransformerMixin, BaseEstimator):
+    """What transformers have in common that treat each image on its own.
+
+    A subclass has the parameters ``image_shape`` and ``n_jobs``, and says in `_row_function` what
+    is done to rows of pixels; one that learns extends `fit` and names in `_learned` what it sets.
+    """
+
+    image_shape: tuple[int, int] | None
+    n_jobs: int | None
+    n_features_in_: int
+    _learned = ""
+
+    @property
+    def _n_features_out(self) -> int:
+        return self.n_features_in_
+
+    def fit(self, X: ArrayLike, y: object = None) -> Self:
+        """Check the parameters and the shape of the images; nothing is learned.
+
+        Parameters
+        ----------
+        X : array-like, shape (n_samples, height * width)
+            Images.
+        y : ignored
+
+        Raises
+        ------
+        ConfigurationError
+            If a parameter is out of range, or the rows are not of the image shape.
+        """
+        self._check_parameters()
+        images: NDArray = validate_data(self, X, dtype="numeric")
+        resolve_image_shape(self.image_shape, images.shape[1])
+        return self
+
+    def transform(self, X: ArrayLike) -> NDArray[np.float32]:
+        """Return what the class describes, for each image.
+
+        Parameters
+        ----------
+        X : array-like, shape (n_samples, height * width)
+            Images, any numeric type, values 0 (background) to 1 (ink).
+
+        Returns
+        -------
+        ndarray of float32, shape (n_samples, n_columns)
+        """
+        images: NDArray = check_rows(self, X, fitted=self._learned or "n_features_in_")
+        function = self._row_function(resolve_image_shape(self.image_shape, images.shape[1]))
+        return map_rows(function, images, self._n_features_out, self.n_jobs)
+
+    def _check_parameters(self) -> None:
+        """Raise `ConfigurationError` where a parameter is out of range."""
+
+    def _row_function(self, shape: tuple[int, int]) -> RowFunction:
+        """Return the function that turns float32 rows into float32 rows."""
+        raise NotImplementedError
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.requires_fit = bool(self._learned)
+        tags.transformer_tags.preserves_dtype = ["float32"]
+        return tags
 
 
 def resolve_image_shape(image_shape: tuple[int, int] | None, n_pixels: int) -> tuple[int, int]:
@@ -49,7 +121,7 @@ def resolve_image_shape(image_shape: tuple[int, int] | None, n_pixels: int) -> t
 
 
 def map_rows(
-    function: Callable[[NDArray[np.float32]], NDArray[np.float32]],
+    function: RowFunction,
     X: NDArray,
     n_columns: int,
     n_jobs: int | None = None,

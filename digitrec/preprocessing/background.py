@@ -5,14 +5,11 @@ from __future__ import annotations
 import functools
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, grey_opening, median_filter
-from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
-from sklearn.utils import Tags
-from sklearn.utils.validation import validate_data
+from sklearn.base import OneToOneFeatureMixin
 
-from digitrec._validation import check_rows
-from digitrec.preprocessing._images import map_rows, resolve_image_shape
+from digitrec.preprocessing._images import ImageTransformer, RowFunction
 
 __all__ = ["RemoveBackground"]
 
@@ -45,7 +42,7 @@ _LEAST_INK = 0.05
 _LEAST_GAIN = 0.02
 
 
-class RemoveBackground(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+class RemoveBackground(OneToOneFeatureMixin, ImageTransformer):
     """Leave the ink of each image on a black background, at full contrast.
 
     Four steps, each of which leaves a clean digit nearly as it is:
@@ -93,42 +90,8 @@ class RemoveBackground(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         self.image_shape = image_shape
         self.n_jobs = n_jobs
 
-    def fit(self, X: ArrayLike, y: object = None) -> RemoveBackground:
-        """Check the shape of the images; nothing is learned.
-
-        Parameters
-        ----------
-        X : array-like, shape (n_samples, height * width)
-            Images.
-        y : ignored
-        """
-        images: NDArray = validate_data(self, X, dtype="numeric")
-        resolve_image_shape(self.image_shape, images.shape[1])
-        return self
-
-    def transform(self, X: ArrayLike) -> NDArray[np.float32]:
-        """Return the images without their background.
-
-        Parameters
-        ----------
-        X : array-like, shape (n_samples, height * width)
-            Images, 0–1.
-
-        Returns
-        -------
-        ndarray of float32, shape (n_samples, height * width)
-            0 (background) to 1 (ink).
-        """
-        images: NDArray = check_rows(self, X)
-        shape = resolve_image_shape(self.image_shape, images.shape[1])
-        remove = functools.partial(_remove_background, shape=shape)
-        return map_rows(remove, images, images.shape[1], self.n_jobs)
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.requires_fit = False
-        tags.transformer_tags.preserves_dtype = ["float32"]
-        return tags
+    def _row_function(self, shape: tuple[int, int]) -> RowFunction:
+        return functools.partial(_remove_background, shape=shape)
 
 
 def _remove_background(X: NDArray[np.float32], shape: tuple[int, int]) -> NDArray[np.float32]:

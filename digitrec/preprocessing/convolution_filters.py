@@ -8,17 +8,16 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.random import RandomState
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.base import ClassNamePrefixFeaturesOutMixin
 from sklearn.cluster import KMeans
-from sklearn.utils import Tags, check_random_state
-from sklearn.utils.validation import validate_data
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_array
 
-from digitrec._validation import check_rows
 from digitrec.errors import ConfigurationError
-from digitrec.preprocessing._images import map_rows, resolve_image_shape
+from digitrec.preprocessing._images import ImageTransformer, RowFunction, resolve_image_shape
 from digitrec.preprocessing.gradients import pool_maps
 
-__all__ = ["ConvolutionFilters", "filter_maps"]
+__all__ = ["ConvolutionFilters", "check_threshold", "filter_maps"]
 
 # What the filters are learned from: patches of this many images, of which so many are kept.
 _IMAGES = 1000
@@ -29,13 +28,14 @@ _LEAST_CONTRAST = 0.3
 _BLOCK = 32
 
 
-class ConvolutionFilters(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class ConvolutionFilters(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
     """Convolve images with learned filters, rectify, pool on coarse grids and normalise.
 
     The filters are the cluster centres of patches that were brought to mean 0 and norm 1. At
     each pixel, the map of a filter is ``c * max(0, cosine - threshold)``: how far the patch
     around the pixel is like the filter, times its contrast ``c``. Maps are pooled and
-    normalised as in `OrientedGradients`, whose directions they replace.
+    normalised as in `OrientedGradients`, whose directions they replace. Columns are ordered by
+    grid, then filter, row and column of the cell.
 
     Parameters
     ----------
@@ -74,6 +74,8 @@ class ConvolutionFilters(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
     Networks: Tricks of the Trade, 2012, learn filters by clustering patches and encode by a
     threshold; the pooling is that of gradient-direction features (see `OrientedGradients`).
     """
+
+    _learned = "filters_"
 
     def __init__(
         self,
@@ -118,16 +120,8 @@ class ConvolutionFilters(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         ValueError
             If no patch of the images has any contrast.
         """
-        if self.n_filters < 1 or self.side < 2:
-            raise ConfigurationError(
-                "n_filters must be at least 1 and side at least 2, "
-                f"not {self.n_filters!r} and {self.side!r}"
-            )
-        if not 0 <= self.threshold < 1:
-            raise ConfigurationError(
-                f"threshold must be at least 0 and below 1, not {self.threshold!r}"
-            )
-        images: NDArray = validate_data(self, X, dtype="numeric")
+        super().fit(X)
+        images: NDArray = check_array(X, dtype="numeric")
         shape = resolve_image_shape(self.image_shape, images.shape[1])
         random = check_random_state(self.random_state)
         if len(images) > _IMAGES:
@@ -150,22 +144,16 @@ class ConvolutionFilters(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         self.n_filters_ = len(centres)
         return self
 
-    def transform(self, X: ArrayLike) -> NDArray[np.float32]:
-        """Return the features of the images.
+    def _check_parameters(self) -> None:
+        check_threshold(self.threshold)
+        if self.n_filters < 1 or self.side < 2:
+            raise ConfigurationError(
+                "n_filters must be at least 1 and side at least 2, "
+                f"not {self.n_filters!r} and {self.side!r}"
+            )
 
-        Parameters
-        ----------
-        X : array-like, shape (n_samples, height * width)
-            Images, any numeric type, values 0 (background) to 1 (ink).
-
-        Returns
-        -------
-        ndarray of float32, shape (n_samples, n_filters_ * sum(g * g for g in grids))
-            Ordered by grid, then filter, row and column of the cell.
-        """
-        images = check_rows(self, X, fitted="filters_")
-        shape = resolve_image_shape(self.image_shape, images.shape[1])
-        function = functools.partial(
+    def _row_function(self, shape: tuple[int, int]) -> RowFunction:
+        return functools.partial(
             _filtered,
             shape=shape,
             filters=self.filters_,
@@ -175,12 +163,12 @@ class ConvolutionFilters(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
             floor=float(self.floor),
             power=float(self.power),
         )
-        return map_rows(function, images, self._n_features_out, self.n_jobs)
 
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.transformer_tags.preserves_dtype = ["float32"]
-        return tags
+
+def check_threshold(threshold: float) -> None:
+    """Raise `ConfigurationError` where a least cosine is out of range."""
+    if not 0 <= threshold < 1:
+        raise ConfigurationError(f"threshold must be at least 0 and below 1, not {threshold!r}")
 
 
 def _filtered(

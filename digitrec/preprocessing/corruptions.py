@@ -8,16 +8,16 @@ repeated; `digitrec.analyses.robustness.load_mnist_c` reads those.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import correlate1d, gaussian_filter, label
 
 from digitrec.errors import check_choice
 from digitrec.preprocessing._corruption_layers import dotted_lines, plasma, zigzags
+from digitrec.preprocessing._warping import sample
 
 __all__ = ["CORRUPTIONS", "Corruption", "corrupt_images"]
 
@@ -90,9 +90,8 @@ def _shot_noise(images: Images, rng: np.random.Generator) -> Images:
 
 
 def _impulse_noise(images: Images, rng: np.random.Generator) -> Images:
-    from skimage.util import random_noise
-
-    return random_noise(images, mode="s&p", amount=0.17, rng=rng).astype(np.float32)
+    hit, white = rng.random(images.shape) <= 0.17, rng.random(images.shape) <= 0.5
+    return np.where(hit, white, images).astype(np.float32)
 
 
 def _glass_blur(images: Images, rng: np.random.Generator) -> Images:
@@ -193,25 +192,30 @@ def _zigzag(images: Images, rng: np.random.Generator) -> Images:
 
 
 def _canny_edges(images: Images, rng: np.random.Generator) -> Images:
-    from skimage.feature import canny
-
-    # One call on images laid side by side; the masked gap is wider than any filter reaches.
-    n, height, width = images.shape
-    sigma = _scale_of(images)
-    gap, per_row = math.ceil(4 * sigma) + 2, 20
-    n_rows = -(-n // per_row)
-    tiles = np.zeros((n_rows * per_row, height + gap, width + gap), dtype=np.float32)
-    tiles[:n, :height, :width] = images
-    mask = np.zeros(tiles.shape, dtype=bool)
-    mask[:n, :height, :width] = True
-    canvas, where = (
-        array.reshape(n_rows, per_row, height + gap, width + gap)
-        .swapaxes(1, 2)
-        .reshape(n_rows * (height + gap), per_row * (width + gap))
-        for array in (tiles, mask)
+    # J. Canny, "A computational approach to edge detection", IEEE TPAMI 8(6), 1986, with
+    # thresholds of 0.1 and 0.2; pixels beyond the border count as unknown.
+    sigma = (0.0, *(_scale_of(images),) * 2)
+    known = gaussian_filter(np.ones_like(images[:1]), sigma, mode="constant")
+    smooth = gaussian_filter(images, sigma, mode="constant") / known
+    down, right = (
+        correlate1d(correlate1d(smooth, (-1, 0, 1), along), (1, 2, 1), 3 - along)
+        for along in (1, 2)
     )
-    edges = canny(canvas, sigma, mask=where).reshape(n_rows, height + gap, per_row, width + gap)
-    return edges.swapaxes(1, 2).reshape(tiles.shape)[:n, :height, :width].astype(np.float32)
+    size = np.sqrt(down * down + right * right)
+    # One step along the gradient, to the frame of the eight neighbours.
+    step = np.maximum(np.maximum(np.abs(down), np.abs(right)), np.float32(1e-12))
+    down, right = down / step, right / step
+    rows, columns = np.indices(images.shape[1:], dtype=np.float32)
+    crest = size >= 0.1
+    crest &= sample(size, rows + down, columns + right) <= size
+    crest &= sample(size, rows - down, columns - right) <= size
+    crest[:, [0, -1]] = crest[:, :, [0, -1]] = False
+    within_an_image = np.zeros((3, 3, 3), dtype=bool)
+    within_an_image[1] = True
+    labels, n_labels = label(crest, within_an_image)
+    strong = np.zeros(n_labels + 1, dtype=bool)
+    strong[labels[crest & (size >= 0.2)]] = True
+    return strong[labels].astype(np.float32)
 
 
 def _gaussian(images: Images, sigma: float) -> Images:
@@ -234,23 +238,20 @@ def _warp_at_random(
     A map is a 2 by 2 matrix about the centre and a shift, in (column, row) order; it takes a
     pixel of the result to where its value comes from.
     """
-    from skimage.transform import AffineTransform, warp
-
     n, height, width = images.shape
     centre = np.array([(width - 1) / 2, (height - 1) / 2])
     chosen = rng.integers(0, len(warps), size=n)
-    flat = images.reshape(n, -1)
-    warped = np.empty_like(flat)
-    # Bilinear sampling is linear: warping the unit images gives it as one matrix.
-    units = np.eye(height * width).reshape(height, width, -1)
-    for number, (matrix, shift) in enumerate(warps):
-        full = np.eye(3)
-        full[:2, :2] = matrix
-        full[:2, 2] = centre - np.asarray(matrix) @ centre + shift
-        operator = warp(units, AffineTransform(matrix=full), order=1)
-        rows = chosen == number
-        warped[rows] = flat[rows] @ operator.reshape(height * width, -1).T.astype(np.float32)
-    return warped.reshape(images.shape)
+    rows, columns = np.indices((height, width))
+    places = np.stack([columns - centre[0], rows - centre[1]])
+    from_columns, from_rows = np.moveaxis(
+        [
+            np.tensordot(matrix, places, axes=1) + (centre + shift)[:, None, None]
+            for matrix, shift in warps
+        ],
+        1,
+        0,
+    ).astype(np.float32)
+    return sample(images, from_rows[chosen], from_columns[chosen])
 
 
 CORRUPTIONS: dict[str, Corruption] = {

@@ -5,13 +5,10 @@ from __future__ import annotations
 import functools
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
-from sklearn.utils import Tags
-from sklearn.utils.validation import validate_data
+from numpy.typing import NDArray
+from sklearn.base import OneToOneFeatureMixin
 
-from digitrec._validation import check_rows
-from digitrec.preprocessing._images import map_rows, resolve_image_shape
+from digitrec.preprocessing._images import ImageTransformer, RowFunction
 
 __all__ = ["Deskew"]
 
@@ -19,7 +16,7 @@ __all__ = ["Deskew"]
 _TINY = np.float32(1e-6)
 
 
-class Deskew(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+class Deskew(OneToOneFeatureMixin, ImageTransformer):
     """Centre each image on its centre of mass and undo its slant.
 
     With the moments of the ink, the slant is ``a = mu_xy / mu_yy`` and the output is
@@ -61,42 +58,8 @@ class Deskew(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         self.max_slant = max_slant
         self.n_jobs = n_jobs
 
-    def fit(self, X: ArrayLike, y: object = None) -> Deskew:
-        """Check the shape of the images; nothing is learned.
-
-        Parameters
-        ----------
-        X : array-like, shape (n_samples, height * width)
-            Images.
-        y : ignored
-        """
-        images: NDArray = validate_data(self, X, dtype="numeric")
-        resolve_image_shape(self.image_shape, images.shape[1])
-        return self
-
-    def transform(self, X: ArrayLike) -> NDArray[np.float32]:
-        """Return the straightened images.
-
-        Parameters
-        ----------
-        X : array-like, shape (n_samples, height * width)
-            Images, any numeric type; ink is high, background is 0.
-
-        Returns
-        -------
-        ndarray of float32, shape (n_samples, height * width)
-            Same range of values as `X`.
-        """
-        images: NDArray = check_rows(self, X)
-        shape = resolve_image_shape(self.image_shape, images.shape[1])
-        deskew = functools.partial(_deskew, shape=shape, max_slant=float(self.max_slant))
-        return map_rows(deskew, images, images.shape[1], self.n_jobs)
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.requires_fit = False
-        tags.transformer_tags.preserves_dtype = ["float32"]
-        return tags
+    def _row_function(self, shape: tuple[int, int]) -> RowFunction:
+        return functools.partial(_deskew, shape=shape, max_slant=float(self.max_slant))
 
 
 def _deskew(

@@ -62,14 +62,7 @@ class DistortedFeatures(TransformerMixin, BaseEstimator):
         self.n_jobs = n_jobs
 
     def fit(self, X: ArrayLike, y: object = None) -> DistortedFeatures:
-        """Fit the descriptor, the components and the scale.
-
-        Parameters
-        ----------
-        X : array-like, shape (n_samples, height * width)
-            Training images, values 0–1.
-        y : ignored
-        """
+        """Fit as `fit_transform` does."""
         self.fit_transform(X)
         return self
 

@@ -6,15 +6,12 @@ import functools
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils import Tags
-from sklearn.utils.validation import validate_data
+from numpy.typing import NDArray
+from sklearn.base import ClassNamePrefixFeaturesOutMixin
 
-from digitrec._validation import check_rows
 from digitrec.errors import ConfigurationError
-from digitrec.preprocessing._images import map_rows, resolve_image_shape
-from digitrec.preprocessing.convolution_filters import filter_maps
+from digitrec.preprocessing._images import ImageTransformer, RowFunction
+from digitrec.preprocessing.convolution_filters import check_threshold, filter_maps
 from digitrec.preprocessing.gradients import (
     compressed_gradient,
     direction_maps,
@@ -37,7 +34,7 @@ _SIGMA = 1.0
 _BLOCK = 32
 
 
-class EdgeMaps(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class EdgeMaps(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
     """Pool maps of edges, ridges and bending edges on coarse grids; nothing is learned.
 
     First-order maps answer to 16 fixed filters of 3x3 pixels: in each of 8 directions, the
@@ -51,7 +48,8 @@ class EdgeMaps(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
     ends and bends.
 
     Both kinds are pooled with triangular windows, and each cell is divided by the norm of all
-    maps of its kind in the cells around it.
+    maps of its kind in the cells around it. Columns are first-order cells, then second-order
+    ones; each kind ordered by grid, then map, row and column of the cell.
 
     Parameters
     ----------
@@ -117,50 +115,16 @@ class EdgeMaps(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
         second = N_DIRECTIONS * N_DIRECTIONS // 2 * sum(g * g for g in self.second_grids)
         return first + second
 
-    def fit(self, X: ArrayLike, y: object = None) -> EdgeMaps:
-        """Check the parameters and the shape of the images; nothing is learned.
-
-        Parameters
-        ----------
-        X : array-like, shape (n_samples, height * width)
-            Images.
-        y : ignored
-
-        Raises
-        ------
-        ConfigurationError
-            If a parameter is out of range, or the rows are not of the image shape.
-        """
-        if not 0 <= self.threshold < 1:
-            raise ConfigurationError(
-                f"threshold must be at least 0 and below 1, not {self.threshold!r}"
-            )
+    def _check_parameters(self) -> None:
+        check_threshold(self.threshold)
         if not self.grids or min(*self.grids, *self.second_grids, 1) < 1:
             raise ConfigurationError(
                 "grids must hold at least one number of cells, all of them at least 1, "
                 f"not {self.grids!r} and {self.second_grids!r}"
             )
-        images: NDArray = validate_data(self, X, dtype="numeric")
-        resolve_image_shape(self.image_shape, images.shape[1])
-        return self
 
-    def transform(self, X: ArrayLike) -> NDArray[np.float32]:
-        """Return the features of the images.
-
-        Parameters
-        ----------
-        X : array-like, shape (n_samples, height * width)
-            Images, any numeric type, values 0 (background) to 1 (ink).
-
-        Returns
-        -------
-        ndarray of float32, shape (n_samples, n_features)
-            First-order cells, then second-order ones; each kind ordered by grid, then map,
-            row and column of the cell.
-        """
-        images: NDArray = check_rows(self, X)
-        shape = resolve_image_shape(self.image_shape, images.shape[1])
-        function = functools.partial(
+    def _row_function(self, shape: tuple[int, int]) -> RowFunction:
+        return functools.partial(
             _edge_maps,
             shape=shape,
             grids=tuple(self.grids),
@@ -169,13 +133,6 @@ class EdgeMaps(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
             floor=float(self.floor),
             power=float(self.power),
         )
-        return map_rows(function, images, self._n_features_out, self.n_jobs)
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.requires_fit = False
-        tags.transformer_tags.preserves_dtype = ["float32"]
-        return tags
 
 
 def _edge_maps(

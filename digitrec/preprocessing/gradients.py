@@ -6,14 +6,11 @@ import functools
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils import Tags
-from sklearn.utils.validation import validate_data
+from numpy.typing import NDArray
+from sklearn.base import ClassNamePrefixFeaturesOutMixin
 
-from digitrec._validation import check_rows
 from digitrec.errors import ConfigurationError
-from digitrec.preprocessing._images import map_rows, resolve_image_shape
+from digitrec.preprocessing._images import ImageTransformer, RowFunction
 
 __all__ = [
     "OrientedGradients",
@@ -25,14 +22,15 @@ __all__ = [
 ]
 
 
-class OrientedGradients(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class OrientedGradients(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
     """Pool maps of gradient directions on coarse grids, normalised by their surroundings.
 
     With the central differences ``(gx, gy)`` of an image, each direction ``t`` has the map
     ``max(0, gx * cos(t) + gy * sin(t))**2 / sqrt(gx**2 + gy**2)``: the gradient's magnitude,
     shared softly among the directions near its own. Every map is pooled with triangular
     windows on each grid, and each cell is divided by the norm of all directions in the
-    cells around it, so that thick and thin, dark and pale strokes give like features.
+    cells around it, so that thick and thin, dark and pale strokes give like features. Columns
+    are ordered by grid, then direction, row and column of the cell.
 
     Parameters
     ----------
@@ -85,39 +83,14 @@ class OrientedGradients(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
     def _n_features_out(self) -> int:
         return self.n_directions * sum(g * g for g in self.grids)
 
-    def fit(self, X: ArrayLike, y: object = None) -> OrientedGradients:
-        """Check the shape of the images; nothing is learned.
-
-        Parameters
-        ----------
-        X : array-like, shape (n_samples, height * width)
-            Images.
-        y : ignored
-        """
+    def _check_parameters(self) -> None:
         if self.n_directions < 2 or self.n_directions % 2:
             raise ConfigurationError(
                 f"n_directions must be an even number of at least 2, not {self.n_directions!r}"
             )
-        images: NDArray = validate_data(self, X, dtype="numeric")
-        resolve_image_shape(self.image_shape, images.shape[1])
-        return self
 
-    def transform(self, X: ArrayLike) -> NDArray[np.float32]:
-        """Return the features of the images.
-
-        Parameters
-        ----------
-        X : array-like, shape (n_samples, height * width)
-            Images, any numeric type, values 0 (background) to 1 (ink).
-
-        Returns
-        -------
-        ndarray of float32, shape (n_samples, n_directions * sum(g * g for g in grids))
-            Ordered by grid, then direction, row and column of the cell.
-        """
-        images: NDArray = check_rows(self, X)
-        shape = resolve_image_shape(self.image_shape, images.shape[1])
-        function = functools.partial(
+    def _row_function(self, shape: tuple[int, int]) -> RowFunction:
+        return functools.partial(
             _oriented_gradients,
             shape=shape,
             n_directions=self.n_directions,
@@ -125,13 +98,6 @@ class OrientedGradients(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
             floor=float(self.floor),
             power=float(self.power),
         )
-        return map_rows(function, images, self._n_features_out, self.n_jobs)
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.requires_fit = False
-        tags.transformer_tags.preserves_dtype = ["float32"]
-        return tags
 
 
 def _oriented_gradients(

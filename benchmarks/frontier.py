@@ -40,7 +40,8 @@ from digitrec.evaluation.fitting import fit_and_score, fit_model, latencies, sco
 from digitrec.evaluation.job import describe_parameters
 from digitrec.evaluation.splits import validation_split
 from digitrec.models import MODELS
-from digitrec.models.virtual_svm import JITTER, VirtualSVC
+from digitrec.models._distorted import JITTER
+from digitrec.models.virtual_svm import VirtualSVC
 from digitrec.preprocessing import FEATURES, join_pipelines
 from digitrec.statistics.paired import mcnemar_test
 

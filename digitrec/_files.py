@@ -11,12 +11,11 @@ import logging
 import os
 import re
 import secrets
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-
-import platformdirs
 
 CACHE_VARIABLE = "DIGITREC_DATA"
 """Environment variable that names the root of the cache."""
@@ -29,8 +28,19 @@ def cache_dir(*parts: str) -> Path:
     directory of the platform.
     """
     root = os.environ.get(CACHE_VARIABLE)
-    base = Path(root).expanduser() if root else Path(platformdirs.user_cache_dir("digitrec"))
+    base = Path(root).expanduser() if root else _user_cache()
     return base.joinpath(*parts)
+
+
+def _user_cache() -> Path:
+    if sys.platform == "win32":
+        local = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
+        return Path(local, "digitrec", "digitrec", "Cache")
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "digitrec"
+    # The specification of base directories has relative paths ignored.
+    given = os.environ.get("XDG_CACHE_HOME", "")
+    return Path(given if Path(given).is_absolute() else Path.home() / ".cache", "digitrec")
 
 
 def writable_cache_dir(*parts: str) -> Path:

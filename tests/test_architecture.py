@@ -19,11 +19,11 @@ for command in (["--help"], ["models"], ["datasets"], ["train", "--help"]):
         main(command)
     except SystemExit as ended:
         assert not ended.code, command
-    slow = loaded("sklearn", "scipy", "pandas", "matplotlib", "joblib", "skimage", "fastapi")
+    slow = loaded("sklearn", "scipy", "pandas", "matplotlib", "joblib", "fastapi")
     assert not slow, (command, slow)
 import digitrec.datasets, digitrec.preprocessing, digitrec.models, digitrec.evaluation
 import digitrec.reporting, digitrec.inference, digitrec.serving
-assert not loaded("matplotlib", "requests", "keras", "fastapi")
+assert not loaded("matplotlib", "urllib.request", "keras", "fastapi")
 """
 
 

@@ -148,35 +148,39 @@ def find_unreachable(urls: Iterable[str], timeout: float = CONNECT_TIMEOUT) -> d
 
 def _endpoint(url: str) -> tuple[str, int]:
     """Return host and port to connect to for `url`, the proxy's where one is set."""
-    import requests.utils
+    from urllib.request import getproxies, proxy_bypass
 
-    proxies = requests.utils.get_environ_proxies(url)
-    parts = urlsplit(requests.utils.select_proxy(url, proxies) or url)
+    parts = urlsplit(url)
+    proxy = "" if proxy_bypass(parts.netloc) else getproxies().get(parts.scheme, "")
+    if proxy:
+        parts = urlsplit(proxy if "//" in proxy else f"//{proxy}")
     return parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
 
 
 def _download(url: str, path: Path) -> Path:
     """Download `url` to `path`; a failure is a `SourceError` that names the file."""
-    # Slow to import, and most runs find everything in the cache.
-    import requests
-    import urllib3
+    # They take long to import, and most runs find everything in the cache.
+    from http.client import HTTPException
+    from urllib.error import HTTPError
+    from urllib.request import Request, urlopen
 
     name = urlsplit(url).path.rsplit("/", 1)[-1]
+    # Some servers refuse the name that Python gives itself.
+    request = Request(url, headers={"User-Agent": "digitrec"})
     try:
-        with requests.get(url, stream=True, timeout=(CONNECT_TIMEOUT, READ_TIMEOUT)) as response:
-            response.raise_for_status()
-            with path.open("wb") as file:
-                for chunk in response.iter_content(1 << 16):
-                    file.write(chunk)
-    except requests.HTTPError as error:
+        with urlopen(request, timeout=READ_TIMEOUT) as response, path.open("wb") as file:
+            shutil.copyfileobj(response, file, 1 << 16)
+            expected = response.length  # what is left of the announced length
+    except HTTPError as error:
         raise SourceError(f"{name}: {error}") from error
-    except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-        # A time-out within the body is a ConnectionError that only its text identifies.
-        if "timed out" in str(error).lower():
+    except (OSError, HTTPException) as error:
+        if isinstance(getattr(error, "reason", error), TimeoutError):
             raise SourceError(f"{name}: no data within {READ_TIMEOUT:g} s") from error
         raise SourceError(
             f"{name}: the download was interrupted ({type(error).__name__})"
         ) from error
+    if expected:
+        raise SourceError(f"{name}: the download was interrupted ({expected:,} bytes are missing)")
     return path
 
 

@@ -9,8 +9,6 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 
-__all__ = ["MostProbableClassifier", "encode_classes"]
-
 
 class MostProbableClassifier(ClassifierMixin, BaseEstimator):
     """A classifier whose label is the class of the largest probability."""

@@ -14,8 +14,6 @@ from digitrec.models._classes import MostProbableClassifier, encode_classes
 from digitrec.preprocessing.augmentation import Augmentation
 from digitrec.preprocessing.distorted import DistortedFeatures
 
-__all__ = ["JITTER", "DistortedImagesClassifier"]
-
 JITTER = Augmentation(
     rotation=7.0, scale=0.1, shear=0.1, shift=1.0, elastic_alpha=18.0, thickness=0.3
 )

@@ -9,8 +9,6 @@ import scipy.linalg
 from numpy.typing import NDArray
 from sklearn.svm import SVC
 
-__all__ = ["PairMachine", "fit_pair"]
-
 # Fewer rows than this are fitted at once: there is nothing to gain.
 _LEAST_ROWS = 1000
 # Share of each class's rows, those nearest to a linear boundary, that are fitted first. On the

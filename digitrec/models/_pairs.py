@@ -9,8 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_expit
 
-__all__ = ["elect", "pair_log_probabilities", "pair_membership"]
-
 
 @functools.cache
 def pair_membership(n_classes: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

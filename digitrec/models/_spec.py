@@ -10,8 +10,6 @@ from typing import Any
 from digitrec._optional import is_installed
 from digitrec.errors import ConfigurationError
 
-__all__ = ["ModelSpec", "Prototype", "seed_estimator"]
-
 
 class Prototype:
     """An unfitted estimator that is made when it is called: its library is imported only then.

@@ -12,8 +12,6 @@ from digitrec._interruption import interruptible
 from digitrec.models._distorted import DistortedImagesClassifier
 from digitrec.preprocessing.augmentation import Augmentation
 
-__all__ = ["AugmentedMLP"]
-
 # Epochs on distorted images between two on the images themselves.
 _COPIES_PER_ORIGINAL = 8
 
@@ -47,7 +45,7 @@ class AugmentedMLP(DistortedImagesClassifier):
     batch_size : int, default=250
         Rows per step of the optimiser (Adam).
     augmentation : Augmentation, optional
-        How strongly to distort; None means `digitrec.models.virtual_svm.JITTER`.
+        How strongly to distort; None means `digitrec.models._distorted.JITTER`.
     random_state : int, RandomState or None
         Seed of weights, order and distortions.
     n_jobs : int, optional

@@ -20,8 +20,6 @@ from digitrec.models._distorted import JITTER
 from digitrec.preprocessing._images import resolve_image_shape
 from digitrec.preprocessing.augmentation import augment
 
-__all__ = ["ConvolutionalNetwork"]
-
 _log = logging.getLogger(__name__)
 
 # Rows the network answers at once.
@@ -56,7 +54,7 @@ class ConvolutionalNetwork(MostProbableClassifier):
         Of the first step.
     augment : bool, default=False
         Distort the training images again in each epoch except the last sixth, by
-        `digitrec.models.virtual_svm.JITTER`.
+        `digitrec.models._distorted.JITTER`.
     dropout : tuple of float, optional
         Shares of the inputs of the dense layers that are left out in each step, in [0, 1); None
         means ``(0.4, 0.3)``, or ``(0.2, 0.1)`` with `augment`, which prevents overfitting too.

@@ -16,8 +16,6 @@ from digitrec.errors import ConfigurationError
 from digitrec.models._classes import MostProbableClassifier, encode_classes
 from digitrec.preprocessing._images import run_threads
 
-__all__ = ["DiscriminantForest"]
-
 # Single features fill up to so many columns where classes are few. Where the discriminants are
 # more, as the 54 of ten classes, ten features beside them raise the error on MNIST by 0.08 points.
 _COLUMNS = 50

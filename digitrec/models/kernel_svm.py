@@ -21,8 +21,6 @@ from digitrec.models._pair_solver import PairMachine, fit_pair
 from digitrec.models._pairs import elect, pair_log_probabilities, pair_membership
 from digitrec.preprocessing._images import run_threads
 
-__all__ = ["KernelSVC"]
-
 # Rows of the kernel matrix held at once: 1,000 rows against 30,000 support vectors are 120 MB.
 _CHUNK_ROWS = 1000
 

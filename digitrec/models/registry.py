@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from digitrec.models._spec import ModelSpec, Prototype
 
-__all__ = ["DEFAULT_MODELS", "MODELS"]
-
 # Members of the ensembles: quick, accurate and wrong on different images. Validation error of
 # their mean on MNIST 0.39 %, of MLP, nearest neighbours and QDA 0.70 %.
 _MLP = Prototype(

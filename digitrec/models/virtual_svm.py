@@ -11,13 +11,11 @@ from scipy.special import softmax
 from sklearn.base import TransformerMixin
 from sklearn.utils import check_random_state
 
-from digitrec.models._distorted import JITTER, DistortedImagesClassifier
+from digitrec.models._distorted import DistortedImagesClassifier
 from digitrec.models._pair_solver import PairMachine, fit_pair
 from digitrec.models._pairs import pair_log_probabilities
 from digitrec.preprocessing._images import map_rows, run_threads
 from digitrec.preprocessing.augmentation import Augmentation
-
-__all__ = ["JITTER", "VirtualSVC"]
 
 # Slope of the logistic that turns the margin of a pair of classes into log-odds.
 _MARGIN_SLOPE = 4.0
@@ -53,7 +51,7 @@ class VirtualSVC(DistortedImagesClassifier):
     n_copies : int, default=8
         Distorted copies of each training image; 0 gives a plain support vector machine.
     augmentation : Augmentation, optional
-        How strongly to distort; None means `JITTER`.
+        How strongly to distort; None means `digitrec.models._distorted.JITTER`.
     random_state : int, RandomState or None
         Seed of the distortions.
     n_jobs : int, optional

@@ -22,8 +22,6 @@ from digitrec.persistence.onnx_graph import build_onnx
 from digitrec.persistence.onnx_model import OnnxClassifier
 from digitrec.persistence.skops_file import load_skops, write_skops
 
-__all__ = ["EXPORT_FORMATS", "Export", "Parity", "compare_models", "export_model"]
-
 _log = logging.getLogger(__name__)
 
 

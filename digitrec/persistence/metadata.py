@@ -13,8 +13,6 @@ from digitrec._environment import library_versions
 from digitrec._files import sha256_file, write_json
 from digitrec.errors import ModelFileError
 
-__all__ = ["FORMAT", "metadata_path", "read_metadata", "write_metadata"]
-
 FORMAT = 1
 
 # Of these, earlier versions wrote the metadata under the full name, too.

@@ -12,8 +12,6 @@ from tabulate import tabulate
 from digitrec._files import write_text
 from digitrec.persistence.metadata import read_metadata
 
-__all__ = ["CARD_NAME", "render_model_card", "write_model_card"]
-
 CARD_NAME = "MODEL_CARD.md"
 
 _PERCENT = {

@@ -20,8 +20,6 @@ from digitrec.persistence.metadata import metadata_path, read_metadata, write_me
 from digitrec.persistence.onnx_model import load_onnx
 from digitrec.persistence.skops_file import load_skops
 
-__all__ = ["check_model_path", "load_model", "save_model"]
-
 _LOADERS: dict[str, Callable[[BinaryIO], Any]] = {".onnx": load_onnx, ".skops": load_skops}
 
 

@@ -15,8 +15,6 @@ from digitrec.errors import ModelFileError
 from digitrec.persistence.onnx_graph import INPUT, LABEL, ONNX_FORMAT, PROBABILITIES, PROPERTY
 from digitrec.persistence.onnx_graph import SCORES as DECISIONS
 
-__all__ = ["OnnxClassifier", "load_onnx"]
-
 # Rows a call of the runtime works on: what the operators pass on stays in the cache.
 _CHUNK_ROWS = 64
 

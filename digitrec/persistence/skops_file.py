@@ -8,8 +8,6 @@ from typing import Any, BinaryIO
 from digitrec._optional import import_optional
 from digitrec.errors import ModelFileError
 
-__all__ = ["TRUSTED_TYPES", "load_skops", "write_skops"]
-
 TRUSTED_TYPES = (
     "digitrec.models.augmented_mlp.AugmentedMLP",
     "digitrec.models.discriminant_forest.DiscriminantForest",

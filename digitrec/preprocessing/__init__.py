@@ -2,10 +2,7 @@
 
 from digitrec.preprocessing.augmentation import (
     Augmentation,
-    affine_jitter,
     augment,
-    elastic_distortion,
-    stroke_thickness,
 )
 from digitrec.preprocessing.background import RemoveBackground
 from digitrec.preprocessing.components import PrincipalComponents
@@ -40,10 +37,7 @@ __all__ = [
     "PixelScaler",
     "PrincipalComponents",
     "RemoveBackground",
-    "affine_jitter",
     "augment",
     "build_features",
-    "elastic_distortion",
     "join_pipelines",
-    "stroke_thickness",
 ]

@@ -8,8 +8,6 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["dotted_lines", "plasma", "zigzags"]
-
 # Lines are laid out on MNIST's 28 by 28 grid and stretched to the image's shape.
 _SIDE = 28
 _THICKNESS = 2.3

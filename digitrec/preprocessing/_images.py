@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from joblib import effective_n_jobs
@@ -17,8 +17,6 @@ from threadpoolctl import threadpool_limits
 
 from digitrec._validation import check_rows
 from digitrec.errors import ConfigurationError
-
-__all__ = ["ImageTransformer", "RowFunction", "map_rows", "resolve_image_shape", "run_threads"]
 
 RowFunction = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
@@ -36,12 +34,7 @@ class ImageTransformer(TransformerMixin, BaseEstimator):
 
     image_shape: tuple[int, int] | None
     n_jobs: int | None
-    n_features_in_: int
     _learned = ""
-
-    @property
-    def _n_features_out(self) -> int:
-        return self.n_features_in_
 
     def fit(self, X: ArrayLike, y: object = None) -> Self:
         """Check the parameters and the shape of the images; nothing is learned.
@@ -76,7 +69,9 @@ class ImageTransformer(TransformerMixin, BaseEstimator):
         """
         images: NDArray = check_rows(self, X, fitted=self._learned or "n_features_in_")
         function = self._row_function(resolve_image_shape(self.image_shape, images.shape[1]))
-        return map_rows(function, images, self._n_features_out, self.n_jobs)
+        # Transformers whose output is an image have no such attribute.
+        n_columns: Any = getattr(self, "_n_features_out", images.shape[1])
+        return map_rows(function, images, n_columns, self.n_jobs)
 
     def _check_parameters(self) -> None:
         """Raise `ConfigurationError` where a parameter is out of range."""

@@ -7,8 +7,6 @@ import functools
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["gaussian", "sample", "thicken"]
-
 
 @functools.lru_cache(maxsize=16)
 def gaussian(length: int, sigma: float) -> NDArray[np.float32]:

@@ -20,14 +20,6 @@ from digitrec.errors import ConfigurationError
 from digitrec.preprocessing._images import resolve_image_shape, run_threads
 from digitrec.preprocessing._warping import gaussian, sample, thicken
 
-__all__ = [
-    "Augmentation",
-    "affine_jitter",
-    "augment",
-    "elastic_distortion",
-    "stroke_thickness",
-]
-
 # Rows that share one stream of random numbers; also the size of the work on one thread.
 _BLOCK = 128
 # Side for which lengths in pixels are meant; other sizes scale them.
@@ -60,7 +52,14 @@ class Augmentation:
     elastic_sigma : float
         Its smoothness, in pixels; Simard et al. took 4.
     thickness : float
-        Pixels by which strokes grow or shrink, roughly.
+        Pixels by which strokes grow or shrink, roughly. A whole one is a grey dilation or erosion
+        by a cross of three by three pixels; parts are blended in.
+
+    Notes
+    -----
+    P. Y. Simard, D. Steinkraus and J. C. Platt, "Best practices for convolutional neural
+    networks applied to visual document analysis", ICDAR 2003: uniform noise in -1 to 1,
+    blurred by a Gaussian of `elastic_sigma` and multiplied by `elastic_alpha`, moves each pixel.
     """
 
     rotation: float = 10.0
@@ -94,115 +93,6 @@ class Augmentation:
 
 
 NO_CHANGE = Augmentation(rotation=0, scale=0, shear=0, shift=0)
-
-
-def affine_jitter(
-    X: ArrayLike,
-    image_shape: tuple[int, int] | None = None,
-    random_state: Seed = None,
-    *,
-    rotation: float = 10.0,
-    scale: float = 0.1,
-    shear: float = 0.1,
-    shift: float = 1.0,
-    n_jobs: int | None = None,
-) -> NDArray:
-    """Rotate, scale, shear and shift every image at random, about its centre.
-
-    Parameters
-    ----------
-    X : array-like, shape (n_samples, height * width)
-        Images; the background is 0.
-    image_shape : tuple of int, optional
-        ``(height, width)``; None infers a square.
-    random_state : int, RandomState or None
-        Seed.
-    rotation, scale, shear, shift : float
-        See `Augmentation`.
-    n_jobs : int, optional
-        Threads; None means one.
-
-    Returns
-    -------
-    ndarray, shape and dtype of `X`
-        Bilinear interpolation; integers are rounded.
-    """
-    amount = dataclasses.replace(
-        NO_CHANGE, rotation=rotation, scale=scale, shear=shear, shift=shift
-    )
-    return _one_copy(X, image_shape, random_state, amount, n_jobs)
-
-
-def elastic_distortion(
-    X: ArrayLike,
-    image_shape: tuple[int, int] | None = None,
-    random_state: Seed = None,
-    *,
-    alpha: float = 34.0,
-    sigma: float = 4.0,
-    n_jobs: int | None = None,
-) -> NDArray:
-    """Move every pixel by a smooth random field.
-
-    Parameters
-    ----------
-    X : array-like, shape (n_samples, height * width)
-        Images; the background is 0.
-    image_shape : tuple of int, optional
-        ``(height, width)``; None infers a square.
-    random_state : int, RandomState or None
-        Seed.
-    alpha, sigma : float
-        `Augmentation.elastic_alpha` and `Augmentation.elastic_sigma`.
-    n_jobs : int, optional
-        Threads; None means one.
-
-    Returns
-    -------
-    ndarray, shape and dtype of `X`
-
-    Notes
-    -----
-    P. Y. Simard, D. Steinkraus and J. C. Platt, "Best practices for convolutional neural
-    networks applied to visual document analysis", ICDAR 2003: uniform noise in -1 to 1,
-    blurred by a Gaussian of `sigma` and multiplied by `alpha`.
-    """
-    amount = dataclasses.replace(NO_CHANGE, elastic_alpha=alpha, elastic_sigma=sigma)
-    return _one_copy(X, image_shape, random_state, amount, n_jobs)
-
-
-def stroke_thickness(
-    X: ArrayLike,
-    image_shape: tuple[int, int] | None = None,
-    random_state: Seed = None,
-    *,
-    thickness: float = 0.5,
-    n_jobs: int | None = None,
-) -> NDArray:
-    """Make the strokes of every image thicker or thinner.
-
-    A whole step is one grey dilation or erosion by a cross of three by three pixels; parts
-    of a step are blended in.
-
-    Parameters
-    ----------
-    X : array-like, shape (n_samples, height * width)
-        Images; the background is 0.
-    image_shape : tuple of int, optional
-        ``(height, width)``; None infers a square.
-    random_state : int, RandomState or None
-        Seed.
-    thickness : float
-        See `Augmentation`.
-    n_jobs : int, optional
-        Threads; None means one.
-
-    Returns
-    -------
-    ndarray, shape and dtype of `X`
-    """
-    amount = dataclasses.replace(NO_CHANGE, thickness=thickness)
-    return _one_copy(X, image_shape, random_state, amount, n_jobs)
 
 
 def augment(
@@ -251,19 +141,6 @@ def augment(
         for start in range(0, len(images), step):
             chunk = images[start : start + step]
             yield _distort(chunk, shape, amount, (seed, copy, start // _BLOCK), n_jobs)
-
-
-def _one_copy(
-    X: ArrayLike,
-    image_shape: tuple[int, int] | None,
-    random_state: Seed,
-    amount: Augmentation,
-    n_jobs: int | None,
-) -> NDArray:
-    images: NDArray = check_array(X, dtype="numeric")
-    shape = resolve_image_shape(image_shape, images.shape[1])
-    seed = int(check_random_state(random_state).randint(2**31 - 1))
-    return _distort(images, shape, amount, (seed, 0, 0), n_jobs)
 
 
 def _distort(

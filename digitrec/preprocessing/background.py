@@ -11,8 +11,6 @@ from sklearn.base import OneToOneFeatureMixin
 
 from digitrec.preprocessing._images import ImageTransformer, RowFunction
 
-__all__ = ["RemoveBackground"]
-
 # All chosen on corruptions of 2,000 validation images of MNIST that are none of MNIST-C's fifteen
 # (Gaussian noise, salt, inverted halves and bands, light ramps, low contrast, smooth clouds, coarse
 # pixels, patches, defocus, frames; `benchmarks.robust_features` repeats it). Lengths are in pixels

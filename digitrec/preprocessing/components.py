@@ -12,8 +12,6 @@ from sklearn.utils.validation import validate_data
 from digitrec._validation import check_rows
 from digitrec.errors import ConfigurationError
 
-__all__ = ["PrincipalComponents"]
-
 _ROWS = 8192
 
 # So many directions are kept where half of the rows would be too few to separate classes: one

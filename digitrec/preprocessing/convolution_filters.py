@@ -2,33 +2,33 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.random import RandomState
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import ClassNamePrefixFeaturesOutMixin
 from sklearn.cluster import KMeans
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_array
 
 from digitrec.errors import ConfigurationError
-from digitrec.preprocessing._images import ImageTransformer, RowFunction, resolve_image_shape
-from digitrec.preprocessing.gradients import pool_maps
-
-__all__ = ["ConvolutionFilters", "check_threshold", "filter_maps"]
+from digitrec.preprocessing._images import resolve_image_shape
+from digitrec.preprocessing._maps import (
+    MapFeatures,
+    Maps,
+    filter_maps,
+    patches_around_pixels,
+    pool_on_grids,
+)
 
 # What the filters are learned from: patches of this many images, of which so many are kept.
 _IMAGES = 1000
 _PATCHES = 50_000
 # Patches of less contrast (the norm of the deviations from their mean) say nothing of strokes.
 _LEAST_CONTRAST = 0.3
-# Images filtered at once: their maps stay in the processor's cache.
-_BLOCK = 32
 
 
-class ConvolutionFilters(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
+class ConvolutionFilters(MapFeatures):
     """Convolve images with learned filters, rectify, pool on coarse grids and normalise.
 
     The filters are the cluster centres of patches that were brought to mean 0 and norm 1. At
@@ -126,10 +126,12 @@ class ConvolutionFilters(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
         random = check_random_state(self.random_state)
         if len(images) > _IMAGES:
             images = images[np.sort(random.choice(len(images), _IMAGES, replace=False))]
-        rows = np.ascontiguousarray(images, dtype=np.float32)
-        patches = _patches(rows.reshape(-1, *shape), self.side)
+        columns = np.ascontiguousarray(images.T, dtype=np.float32)
+        patches = patches_around_pixels(columns.reshape(*shape, -1), self.side)
+        # Image by image, so that the same draws take the same patches as ever.
+        patches = np.moveaxis(patches, 3, 1).reshape(self.side**2, -1)
         patches -= patches.mean(axis=0)
-        contrast = _norms(patches)
+        contrast = np.sqrt(np.einsum("ij,ij->j", patches, patches))
         telling = np.flatnonzero(contrast > _LEAST_CONTRAST)
         if not len(telling):
             raise ValueError("filters cannot be learned: no patch of the images has any contrast")
@@ -152,85 +154,12 @@ class ConvolutionFilters(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
                 f"not {self.n_filters!r} and {self.side!r}"
             )
 
-    def _row_function(self, shape: tuple[int, int]) -> RowFunction:
-        return functools.partial(
-            _filtered,
-            shape=shape,
-            filters=self.filters_,
-            side=self.side,
-            threshold=np.float32(self.threshold),
-            grids=tuple(self.grids),
-            floor=float(self.floor),
-            power=float(self.power),
-        )
+    def _pooled(self, images: Maps) -> Iterator[tuple[Maps, Sequence[int]]]:
+        maps = filter_maps(images, self.filters_, self.threshold)
+        yield pool_on_grids(maps, self.grids), self.grids
 
 
 def check_threshold(threshold: float) -> None:
     """Raise `ConfigurationError` where a least cosine is out of range."""
     if not 0 <= threshold < 1:
         raise ConfigurationError(f"threshold must be at least 0 and below 1, not {threshold!r}")
-
-
-def _filtered(
-    X: NDArray[np.float32],
-    shape: tuple[int, int],
-    filters: NDArray[np.float32],
-    side: int,
-    threshold: np.float32,
-    grids: tuple[int, ...],
-    floor: float,
-    power: float,
-) -> NDArray[np.float32]:
-    features = []
-    for start in range(0, len(X), _BLOCK):
-        images = X[start : start + _BLOCK].reshape(-1, *shape)
-        maps = filter_maps(images, filters, side, threshold)
-        features.append(pool_maps(maps, grids, floor, power))
-    return np.concatenate(features)
-
-
-def filter_maps(
-    images: NDArray[np.float32], filters: NDArray[np.float32], side: int, threshold: np.float32
-) -> NDArray[np.float32]:
-    """Return how far the patch around each pixel is like each filter, times its contrast.
-
-    Parameters
-    ----------
-    images : ndarray of float32, shape (n_images, height, width)
-        Values 0–1.
-    filters : ndarray of float32, shape (n_filters, side * side)
-        Of mean 0 and norm 1.
-    side : int
-        Pixels per side of a filter.
-    threshold : float32
-        Least cosine that counts.
-
-    Returns
-    -------
-    ndarray of float32, shape (n_filters, n_images, height, width)
-        Not negative.
-    """
-    patches = _patches(images, side)
-    # Filters have mean 0, so that the mean of a patch counts in its contrast only.
-    maps = filters @ patches
-    patches -= patches.mean(axis=0)
-    maps -= threshold * _norms(patches)
-    np.maximum(maps, 0, out=maps)
-    return maps.reshape(-1, *images.shape)
-
-
-def _patches(images: NDArray[np.float32], side: int) -> NDArray[np.float32]:
-    """Return the patches around all pixels, shape (side * side, n * height * width)."""
-    n, height, width = images.shape
-    before = side // 2
-    framed = np.zeros((n, height + side - 1, width + side - 1), dtype=np.float32)
-    framed[:, before : before + height, before : before + width] = images
-    patches = np.empty((side * side, n, height, width), dtype=np.float32)
-    for place in range(side * side):
-        i, j = divmod(place, side)
-        patches[place] = framed[:, i : i + height, j : j + width]
-    return patches.reshape(side * side, -1)
-
-
-def _norms(patches: NDArray[np.float32]) -> NDArray[np.float32]:
-    return np.sqrt(np.einsum("ij,ij->j", patches, patches))

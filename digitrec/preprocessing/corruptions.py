@@ -19,8 +19,6 @@ from digitrec.errors import check_choice
 from digitrec.preprocessing._corruption_layers import dotted_lines, plasma, zigzags
 from digitrec.preprocessing._warping import sample
 
-__all__ = ["CORRUPTIONS", "Corruption", "corrupt_images"]
-
 Images = NDArray[np.float32]
 _CHUNK = 2000
 _SIDE = 28
@@ -243,15 +241,14 @@ def _warp_at_random(
     chosen = rng.integers(0, len(warps), size=n)
     rows, columns = np.indices((height, width))
     places = np.stack([columns - centre[0], rows - centre[1]])
-    from_columns, from_rows = np.moveaxis(
+    sources = np.array(
         [
             np.tensordot(matrix, places, axes=1) + (centre + shift)[:, None, None]
             for matrix, shift in warps
         ],
-        1,
-        0,
-    ).astype(np.float32)
-    return sample(images, from_rows[chosen], from_columns[chosen])
+        dtype=np.float32,
+    )[chosen]
+    return sample(images, sources[:, 1], sources[:, 0])
 
 
 CORRUPTIONS: dict[str, Corruption] = {

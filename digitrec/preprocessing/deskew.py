@@ -10,8 +10,6 @@ from sklearn.base import OneToOneFeatureMixin
 
 from digitrec.preprocessing._images import ImageTransformer, RowFunction
 
-__all__ = ["Deskew"]
-
 # Weight of ink below which an image counts as blank; keeps the divisions finite.
 _TINY = np.float32(1e-6)
 

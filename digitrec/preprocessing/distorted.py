@@ -16,8 +16,6 @@ from digitrec.preprocessing.components import PrincipalComponents
 from digitrec.preprocessing.gradients import OrientedGradients
 from digitrec.preprocessing.scaling import GlobalScaler
 
-__all__ = ["DistortedFeatures"]
-
 
 class DistortedFeatures(TransformerMixin, BaseEstimator):
     """Features for models that make their own training images.

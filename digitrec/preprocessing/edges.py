@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import ClassNamePrefixFeaturesOutMixin
 
 from digitrec.errors import ConfigurationError
-from digitrec.preprocessing._images import ImageTransformer, RowFunction
-from digitrec.preprocessing.convolution_filters import check_threshold, filter_maps
-from digitrec.preprocessing.gradients import (
-    compressed_gradient,
+from digitrec.preprocessing._maps import (
+    MapFeatures,
+    Maps,
     direction_maps,
-    normalise_cells,
-    pool_cells,
-    pool_maps,
+    filter_maps,
+    gradient,
+    pool,
+    pool_on_grids,
     pooling_windows,
 )
-
-__all__ = ["N_DIRECTIONS", "EdgeMaps", "edge_filters", "fold_directions", "half_windows"]
+from digitrec.preprocessing.convolution_filters import check_threshold
 
 N_DIRECTIONS = 8
 """Directions of the filters and of the gradient, over the full circle."""
@@ -30,11 +28,8 @@ N_DIRECTIONS = 8
 # SVM on MNIST: 0.7 gives 0.0160, 0.8 gives 0.0152, 1.0 gives 0.0147.
 _SIGMA = 1.0
 
-# Images worked on at once: their maps stay in the processor's cache.
-_BLOCK = 32
 
-
-class EdgeMaps(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
+class EdgeMaps(MapFeatures):
     """Pool maps of edges, ridges and bending edges on coarse grids; nothing is learned.
 
     First-order maps answer to 16 fixed filters of 3x3 pixels: in each of 8 directions, the
@@ -123,59 +118,29 @@ class EdgeMaps(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
                 f"not {self.grids!r} and {self.second_grids!r}"
             )
 
-    def _row_function(self, shape: tuple[int, int]) -> RowFunction:
-        return functools.partial(
-            _edge_maps,
-            shape=shape,
-            grids=tuple(self.grids),
-            second_grids=tuple(self.second_grids),
-            threshold=np.float32(self.threshold),
-            floor=float(self.floor),
-            power=float(self.power),
-        )
+    def _pooled(self, images: Maps) -> Iterator[tuple[Maps, Sequence[int]]]:
+        # The second half of the filters is the first with the other sign, half a turn on.
+        maps = filter_maps(images, edge_filters()[:N_DIRECTIONS], self.threshold, opposites=True)
+        pooled = pool_on_grids(maps, self.grids)
+        pooled[N_DIRECTIONS:] = np.roll(pooled[N_DIRECTIONS:], N_DIRECTIONS // 2, axis=0)
+        yield pooled, self.grids
+        if self.second_grids:
+            yield _second_order(images, self.second_grids), self.second_grids
 
 
-def _edge_maps(
-    X: NDArray[np.float32],
-    shape: tuple[int, int],
-    grids: tuple[int, ...],
-    second_grids: tuple[int, ...],
-    threshold: np.float32,
-    floor: float,
-    power: float,
-) -> NDArray[np.float32]:
-    blocks = []
-    for start in range(0, len(X), _BLOCK):
-        images = X[start : start + _BLOCK].reshape(-1, *shape)
-        maps = filter_maps(images, edge_filters(), 3, threshold)
-        blocks.append([pool_maps(maps, grids, floor, power)])
-        if second_grids:
-            blocks[-1].append(_second_order(images, second_grids, floor, power))
-    return np.block(blocks)
-
-
-def _second_order(
-    images: NDArray[np.float32], grids: tuple[int, ...], floor: float, power: float
-) -> NDArray[np.float32]:
-    height, width = images.shape[1:]
-    maps = direction_maps(images, N_DIRECTIONS)
-    down, across = half_windows(height), half_windows(width)
-    halved = np.matmul(down, (maps.reshape(-1, width) @ across.T).reshape(-1, height, len(across)))
-    gx, gy = compressed_gradient(halved)
-    products = np.stack([gx * gx, gy * gy, gx * gy])
-    products = products.reshape(3 * N_DIRECTIONS, len(images), len(down), len(across))
+def _second_order(images: Maps, grids: Sequence[int]) -> Maps:
+    """Return the pooled maps of the directions of the maps of directions."""
+    down, across = (half_windows(length) for length in images.shape[:2])
+    gx, gy = gradient(pool(direction_maps(images, N_DIRECTIONS), down, across))
+    products = np.empty((3, *gx.shape), dtype=np.float32)
+    for product, a, b in zip(products, (gx, gy, gx), (gx, gy, gy), strict=True):
+        np.multiply(a, b, out=product)
+    products /= np.sqrt(products[0] + products[1] + np.float32(1e-24))
     # The maps of the directions are sums of these products: pool first, there are fewer.
-    pooled = pool_cells(products, grids)
-    n_images, _, rows, columns = pooled.shape
-    folded = fold_directions() @ pooled.reshape(n_images, 3, -1)
-    np.maximum(folded, 0, out=folded)
-    folded = folded.reshape(n_images, -1, rows, columns)
-    features, start = [], 0
-    for size in grids:
-        cells = folded[:, :, start : start + size, start : start + size]
-        features.append(normalise_cells(cells, floor, power).reshape(n_images, -1))
-        start += size
-    return np.concatenate(features, axis=1)
+    pooled = pool_on_grids(products.reshape(-1, *gx.shape[1:]), grids)
+    folded = fold_directions() @ pooled.reshape(3, -1)
+    # Rounding may leave a square a little below zero.
+    return np.maximum(folded, 0).reshape(-1, *pooled.shape[1:])
 
 
 @functools.cache

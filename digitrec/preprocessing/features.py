@@ -18,8 +18,6 @@ from digitrec.preprocessing.gradients import OrientedGradients
 from digitrec.preprocessing.scaling import GlobalScaler, PixelScaler
 from digitrec.preprocessing.width import NormalizeWidth
 
-__all__ = ["DEFAULT_FEATURES", "FEATURES", "FeatureSpec", "build_features", "join_pipelines"]
-
 ImageShape = tuple[int, int] | None
 Steps = list[tuple[str, Any]]
 

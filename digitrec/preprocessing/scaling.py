@@ -13,8 +13,6 @@ from sklearn.utils.validation import validate_data
 from digitrec._validation import check_rows
 from digitrec.errors import PixelWarning
 
-__all__ = ["GlobalScaler", "PixelScaler"]
-
 
 class PixelScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     """Bring pixel values from 0–255 to 0–1 as float32.

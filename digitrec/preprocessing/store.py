@@ -22,8 +22,6 @@ from digitrec.preprocessing.features import FEATURES, FeatureSpec
 if TYPE_CHECKING:
     from digitrec.datasets import Dataset
 
-__all__ = ["FeatureStore", "FixedFeatures"]
-
 _log = logging.getLogger(__name__)
 
 # Rows whose features are in memory at once: 1,552 columns of 20,000 images are 124 MB.

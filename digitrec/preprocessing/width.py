@@ -5,23 +5,18 @@ from __future__ import annotations
 import functools
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
-from sklearn.utils import Tags
-from sklearn.utils.validation import validate_data
+from numpy.typing import NDArray
+from sklearn.base import OneToOneFeatureMixin
 
-from digitrec._validation import check_rows
 from digitrec.errors import ConfigurationError
-from digitrec.preprocessing._images import map_rows, resolve_image_shape
+from digitrec.preprocessing._images import ImageTransformer, RowFunction
 from digitrec.preprocessing._warping import sample
 from digitrec.preprocessing.deskew import moment_weights
-
-__all__ = ["NormalizeWidth"]
 
 _TINY = 1e-6
 
 
-class NormalizeWidth(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+class NormalizeWidth(OneToOneFeatureMixin, ImageTransformer):
     """Stretch or squeeze each image so that its ink spreads equally far to both sides.
 
     The width of a character is the standard deviation of its ink's columns. Each image is scaled
@@ -78,55 +73,17 @@ class NormalizeWidth(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         self.max_stretch = max_stretch
         self.n_jobs = n_jobs
 
-    def fit(self, X: ArrayLike, y: object = None) -> NormalizeWidth:
-        """Check the parameters and the shape of the images; nothing is learned.
-
-        Parameters
-        ----------
-        X : array-like, shape (n_samples, height * width)
-            Images.
-        y : ignored
-
-        Raises
-        ------
-        ConfigurationError
-            If a parameter is out of range, or the rows are not of the image shape.
-        """
+    def _check_parameters(self) -> None:
         if self.spread <= 0 or self.max_stretch < 1:
             raise ConfigurationError(
                 "spread must be above 0 and max_stretch at least 1, "
                 f"not {self.spread!r} and {self.max_stretch!r}"
             )
-        images: NDArray = validate_data(self, X, dtype="numeric")
-        resolve_image_shape(self.image_shape, images.shape[1])
-        return self
 
-    def transform(self, X: ArrayLike) -> NDArray[np.float32]:
-        """Return the images with one width of ink.
-
-        Parameters
-        ----------
-        X : array-like, shape (n_samples, height * width)
-            Images, any numeric type; ink is high, background is 0. Deskewed ones work best: a
-            slant makes a character wide.
-
-        Returns
-        -------
-        ndarray of float32, shape (n_samples, height * width)
-            Same range of values as `X`.
-        """
-        images: NDArray = check_rows(self, X)
-        shape = resolve_image_shape(self.image_shape, images.shape[1])
-        function = functools.partial(
+    def _row_function(self, shape: tuple[int, int]) -> RowFunction:
+        return functools.partial(
             _normalize, shape=shape, spread=self.spread, max_stretch=self.max_stretch
         )
-        return map_rows(function, images, images.shape[1], self.n_jobs)
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.requires_fit = False
-        tags.transformer_tags.preserves_dtype = ["float32"]
-        return tags
 
 
 def _normalize(

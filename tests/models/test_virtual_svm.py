@@ -8,7 +8,8 @@ from sklearn.datasets import load_digits
 from sklearn.svm import SVC
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from digitrec.models.virtual_svm import JITTER, VirtualSVC
+from digitrec.models._distorted import JITTER
+from digitrec.models.virtual_svm import VirtualSVC
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,6 @@ from digitrec.errors import ConfigurationError
 from digitrec.persistence.onnx_graph.classifiers import add_classifier
 from digitrec.persistence.onnx_graph.graph import Graph
 
-__all__ = ["INPUT", "LABEL", "ONNX_FORMAT", "PROBABILITIES", "PROPERTY", "SCORES", "build_onnx"]
-
 INPUT, LABEL, PROBABILITIES, SCORES = "pixels", "label", "probabilities", "scores"
 
 PROPERTY = "digitrec"

@@ -29,8 +29,6 @@ from digitrec.persistence.onnx_graph.support_vectors import SUPPORT_VECTOR_MACHI
 from digitrec.persistence.onnx_graph.transformers import add_steps, form_of
 from digitrec.persistence.onnx_graph.trees import TREES
 
-__all__ = ["CLASSIFIERS", "add_classifier"]
-
 _ACTIVATIONS = {"relu": "Relu", "tanh": "Tanh", "logistic": "Sigmoid"}
 
 

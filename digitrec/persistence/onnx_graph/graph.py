@@ -9,8 +9,6 @@ from numpy.typing import NDArray
 
 from digitrec._optional import import_optional
 
-__all__ = ["ML_DOMAIN", "Graph"]
-
 ML_DOMAIN = "ai.onnx.ml"
 
 # The oldest versions that have every operator used here: files run on older runtimes too.

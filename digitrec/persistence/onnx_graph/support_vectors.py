@@ -17,8 +17,6 @@ from digitrec.persistence.onnx_graph.transformers import add_steps, rbf_kernel, 
 # About the mean of the kernel of these models.
 _KERNEL_LEVEL = 0.25
 
-__all__ = ["SUPPORT_VECTOR_MACHINES"]
-
 
 def _kernel_svm(g: Graph, model: KernelSVC, x: str) -> str:
     pairs = _pair_margins(

@@ -25,6 +25,7 @@ from digitrec.preprocessing import (
     PrincipalComponents,
 )
 from digitrec.preprocessing._images import resolve_image_shape
+from digitrec.preprocessing._maps import neighbourhood, pooling_windows
 from digitrec.preprocessing.deskew import moment_weights
 from digitrec.preprocessing.edges import (
     N_DIRECTIONS,
@@ -32,9 +33,6 @@ from digitrec.preprocessing.edges import (
     fold_directions,
     half_windows,
 )
-from digitrec.preprocessing.gradients import neighbourhood, pooling_windows
-
-__all__ = ["TRANSFORMERS", "add_steps", "form_of", "rbf_kernel", "with_norms"]
 
 _TINY = 1e-6
 

@@ -18,8 +18,6 @@ from sklearn.tree import DecisionTreeClassifier
 from digitrec.errors import ConfigurationError
 from digitrec.persistence.onnx_graph.graph import ML_DOMAIN, Graph
 
-__all__ = ["TREES"]
-
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Tree:

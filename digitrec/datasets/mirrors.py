@@ -172,7 +172,7 @@ def _download(url: str, path: Path) -> Path:
             shutil.copyfileobj(response, file, 1 << 16)
             expected = response.length  # what is left of the announced length
     except HTTPError as error:
-        raise SourceError(f"{name}: {error}") from error
+        raise SourceError(f"{name}: {error.code} {error.reason}") from error
     except (OSError, HTTPException) as error:
         if isinstance(getattr(error, "reason", error), TimeoutError):
             raise SourceError(f"{name}: no data within {READ_TIMEOUT:g} s") from error

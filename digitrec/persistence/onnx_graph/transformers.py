@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from scipy.linalg import helmert
 from sklearn.kernel_approximation import Nystroem
 from sklearn.pipeline import Pipeline
 
@@ -35,6 +36,8 @@ from digitrec.preprocessing.edges import (
 )
 
 _TINY = 1e-6
+# Added to sums of squares under a root that is divided by.
+_TINIEST = 1e-24
 
 _INT64 = 7
 
@@ -139,28 +142,23 @@ def _orient(g: Graph, gradients: OrientedGradients, x: str) -> str:
     return _pooled(g, gradients, maps, gradients.n_directions, (height, width), gradients.grids)
 
 
-def _compressed_gradient(g: Graph, images: str, shape: tuple[int, int]) -> tuple[str, str]:
-    """Return the central differences of images by the root of their magnitude."""
-    # Differences of an image framed by zeros, as one small product each.
-    height, width = shape
-    across, down = (np.eye(n, k=-1) - np.eye(n, k=1) for n in (width, height))
-    gx, gy = g("MatMul", images, across), g("MatMul", down.T, images)
-    squared = g("Max", g("Add", g("Mul", gx, gx), g("Mul", gy, gy)), 1e-12)
-    root = g("Sqrt", g("Sqrt", squared))
-    return g("Div", gx, root), g("Div", gy, root)
+def _gradient(g: Graph, images: str, shape: tuple[int, int]) -> tuple[str, str]:
+    """Return the central differences of images framed by zeros, as one small product each."""
+    across, down = (np.eye(n, k=-1) - np.eye(n, k=1) for n in reversed(shape))
+    return g("MatMul", images, across), g("MatMul", down.T, images)
 
 
 def _direction_maps(g: Graph, images: str, n_directions: int, shape: tuple[int, int]) -> str:
     """Return maps ``(rows, n_directions, height, width)`` of the gradient of images."""
     n_pixels = shape[0] * shape[1]
+    gx, gy = _gradient(g, images, shape)
+    squared = g("Add", g("Add", g("Mul", gx, gx), g("Mul", gy, gy)), _TINIEST)
+    root = g("Sqrt", g("Sqrt", squared))
     pair = g(
         "Concat",
-        *(
-            g("Reshape", d, np.array([-1, 1, n_pixels]))
-            for d in _compressed_gradient(g, images, shape)
-        ),
+        *(g("Reshape", g("Div", d, root), np.array([-1, 1, n_pixels])) for d in (gx, gy)),
         axis=1,
-    )  # fmt: skip
+    )
     angles = 2 * np.pi * np.arange(n_directions // 2) / n_directions
     directions = np.stack([np.cos(angles), np.sin(angles)], axis=1)
     towards = g("Relu", g("MatMul", np.concatenate([directions, -directions]), pair))
@@ -169,9 +167,11 @@ def _direction_maps(g: Graph, images: str, n_directions: int, shape: tuple[int, 
 
 def _edge_maps(g: Graph, layer: EdgeMaps, x: str) -> str:
     shape = resolve_image_shape(layer.image_shape, layer.n_features_in_)
-    filters = edge_filters()
-    maps = _filter_maps(g, x, filters, 3, layer.threshold, shape)
-    first = _pooled(g, layer, maps, len(filters), shape, layer.grids)
+    # The second half of the filters is the first with the other sign, half a turn on.
+    half_turn = N_DIRECTIONS // 2
+    filters = edge_filters()[:N_DIRECTIONS]
+    maps = _filter_maps(g, x, filters, 3, layer.threshold, shape, order=(0, half_turn))
+    first = _pooled(g, layer, maps, 2 * N_DIRECTIONS, shape, layer.grids)
     if not layer.second_grids:
         return first
     images = g("Reshape", x, np.array([-1, *shape]))
@@ -179,12 +179,14 @@ def _edge_maps(g: Graph, layer: EdgeMaps, x: str) -> str:
     down, across = (half_windows(length) for length in shape)
     half = len(down), len(across)
     halved = g("MatMul", down, g("MatMul", maps, across.T))
-    gx, gy = _compressed_gradient(g, halved, half)
+    gx, gy = _gradient(g, halved, half)
+    squares = [g("Mul", a, b) for a, b in ((gx, gx), (gy, gy), (gx, gy))]
+    magnitude = g("Sqrt", g("Add", g("Add", squares[0], squares[1]), _TINIEST))
     products = g(
         "Concat",
         *(
-            g("Reshape", g("Mul", a, b), np.array([-1, 1, N_DIRECTIONS * half[0] * half[1]]))
-            for a, b in ((gx, gx), (gy, gy), (gx, gy))
+            g("Reshape", square, np.array([-1, 1, N_DIRECTIONS * half[0] * half[1]]))
+            for square in (g("Div", square, magnitude) for square in squares)
         ),
         axis=1,
     )  # fmt: skip
@@ -209,19 +211,27 @@ def _filter_maps(
     side: int,
     threshold: float,
     shape: tuple[int, int],
+    order: tuple[int, ...] = (0,),
 ) -> str:
-    """Return maps ``(rows, filters, height, width)`` of what is like a filter in images."""
-    # The deviations of a patch from its mean are further filters: their norm is the contrast.
-    deviations = np.eye(side * side) - 1 / (side * side)
-    kernels = np.concatenate([filters, deviations]).reshape(-1, 1, side, side)
+    """Return maps ``(rows, maps, height, width)`` of what is like a filter in images.
+
+    With two starts in `order`, the maps of the filters with the other sign follow: those from
+    the second start on, then those before.
+    """
+    # As in `digitrec.preprocessing._maps.filter_maps`.
+    contrasts = threshold * helmert(side * side)
+    kernels = np.concatenate([filters, contrasts]).reshape(-1, 1, side, side)
     before, after = side // 2, side - 1 - side // 2
     images = g("Reshape", x, np.array([-1, 1, *shape]))
     answers = g("Conv", images, kernels, pads=[before, before, after, after])
-    cosines, patches = g.split(
-        "Split", answers, np.array([len(filters), side * side]), outputs=(None, None), axis=1
-    )
-    contrast = g("Sqrt", g("ReduceSumSquare", patches, np.array([1]), keepdims=1))
-    return g("Relu", g("Sub", cosines, g("Mul", contrast, float(threshold))))
+    lengths = np.concatenate([np.diff([*order, len(filters)]), [len(contrasts)]])
+    *parts, basis = g.split("Split", answers, lengths, outputs=(None,) * len(lengths), axis=1)
+    limit = g("Sqrt", g("ReduceSumSquare", basis, np.array([1]), keepdims=1))
+    maps = [g("Relu", g("Sub", part, limit)) for part in parts]
+    if len(order) > 1:
+        limit = g("Neg", limit)
+        maps += [g("Relu", g("Sub", limit, part)) for part in reversed(parts)]
+    return maps[0] if len(maps) == 1 else g("Concat", *maps, axis=1)
 
 
 def _pooled(

@@ -71,6 +71,11 @@ class ReportContext:
         return list(dict.fromkeys(result.features for result in self.run.results))
 
     @property
+    def noun(self) -> str:
+        """What a test row is called: an image, or a row where the data are a table."""
+        return "image" if self.run.dataset.get("image_shape") else "row"
+
+    @property
     def label_names(self) -> list[str]:
         """Names of the classes."""
         return [str(name) for name in self.run.dataset["label_names"]]

@@ -17,7 +17,7 @@ from digitrec.errors import ConfigurationError, DigitrecError, check_choice
 from digitrec.evaluation.frames import Row, jobs_frame, leaderboard_frame, leaderboard_rows
 from digitrec.evaluation.result import Result, Run, read_run
 from digitrec.evaluation.store import JobStore
-from digitrec.evaluation.tuning import tuning_rows
+from digitrec.evaluation.tuning import candidate_rows, tuning_rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -210,18 +210,44 @@ class Comparison:
         -------
         DataFrame
             ``model``, ``features``, ``tuned`` (name of the chosen, or None where no candidate
-            beat the default), ``n_candidates``, ``seconds``, ``default`` and ``best``
-            (validation accuracy, optimistic for the best of many), ``parameters`` of the best,
-            ``test_gain`` with ``test_low`` and ``test_high``: the difference in test accuracy
-            and its 95 % interval (Tango, paired); where that contains 0,
-            the gain is not significant.
+            beat the default), ``metric``, ``n_candidates``, ``seconds``, ``default`` and ``best``
+            (score on the validation rows, more is better), ``parameters`` of the best;
+            ``chance_gain``, ``chance_high`` and ``p_value``: mean and 95th percentile of what the
+            choice among as many candidates would gain over the default by chance, and how often
+            that is at least the gain (`digitrec.statistics.selection.chance_gain`);
+            ``test_gain`` with ``test_low`` and ``test_high``: the difference on the test rows,
+            which chose nothing, and its 95 % interval (paired).
         """
         import pandas as pd
 
-        return pd.DataFrame(tuning_rows(self.run, self._test_predictions))
+        return pd.DataFrame(tuning_rows(self.run))
 
-    def _test_predictions(self, result: Result) -> tuple[np.ndarray, np.ndarray]:
-        return self._labels()[0], self._store.read_predictions(result).y_test_pred
+    def validation_curve(self, model: str | None = None) -> pd.DataFrame:
+        """Return the candidates of the searches of ``tune=``, one row a searched parameter.
+
+        Parameters
+        ----------
+        model : str, optional
+            Name of the model that was tuned; None means all.
+
+        Returns
+        -------
+        DataFrame
+            ``model``, ``features``, ``candidate`` (0 is the best), ``parameter``, ``value``,
+            ``score`` (by the metric, more is better), ``accuracy`` (0–1), ``rows`` fitted on,
+            ``fit_seconds``, ``status``, ``is_default``.
+
+        Raises
+        ------
+        ConfigurationError
+            If the model was not tuned.
+        """
+        import pandas as pd
+
+        if model is not None:
+            check_choice("tuned model", model, [record["model"] for record in self.run.tuning])
+        rows = [row for record in self.run.tuning for row in candidate_rows(record)]
+        return pd.DataFrame([row for row in rows if model in (None, row["model"])])
 
     def analysis(self, name: str, **options: Any) -> Any:
         """Return the output of a further analysis, computed where it is not there yet.

@@ -219,6 +219,7 @@ def _tune(
             dataset,
             n_candidates=experiment.tune or MAX_CANDIDATES,
             n_workers=experiment.n_workers,
+            metric=experiment.metric,
             seconds=left,
         )
         records.append(found.record)
@@ -312,6 +313,8 @@ def run_experiment(
     DigitrecError
         If another run is writing to the same folder.
     """
+    from digitrec.evaluation.tuning import gain_on_test_rows
+
     started_at = time.monotonic() if started_at is None else started_at
     selected_analyses(experiment.profile, experiment.analyses)
     deadline = None
@@ -344,6 +347,10 @@ def run_experiment(
             dataset,
         )
         winner = select_winner(results)
+        tuning = [
+            record | gain_on_test_rows(record, results, store, experiment.metric, dataset)
+            for record in tuning
+        ]
         analyses: dict[str, Any] = {}
         failures: dict[str, str] = {}
         if not interrupted:

@@ -100,8 +100,8 @@ def compare(
         ``"balanced_accuracy"``, ``"macro_f1"``, ``"log_loss"``, or a scikit-learn scorer.
     tune : int or str, optional
         Search the parameters of each model that has a search space: candidates to draw, or a
-        time for all searches such as ``"5m"``. Candidates are chosen on the validation rows; the
-        chosen is a further row, beside the model as it was; see `Comparison.tuning`.
+        time for all searches such as ``"5m"``. Candidates are chosen by `metric` on the validation
+        rows; the chosen is a further row, beside the model as it was; see `Comparison.tuning`.
     search : mapping, optional
         Search spaces by model, own ones included: for each parameter a list of values,
         ``("log", low, high)``, or a distribution of `scipy.stats`.
@@ -225,7 +225,13 @@ def _call(config: Mapping[str, Any]) -> str:
 def _in_cache(experiment: Experiment, dataset: Dataset, source: str) -> Experiment:
     """Return the folder of a comparison in the cache; jobs are shared by all on these data."""
     jobs = make_jobs(experiment, dataset, source)
-    facts = {"jobs": [job.key for job in jobs], "metric": metric_name(experiment.metric)}
+    facts: dict[str, Any] = {
+        "jobs": [job.key for job in jobs],
+        "metric": metric_name(experiment.metric),
+    }
+    if experiment.tune is not None or experiment.tune_seconds is not None:
+        spaces = {model: sorted(space) for model, space in experiment.search.items()}
+        facts["tune"] = [experiment.tune, experiment.tune_seconds, spaces]
     return dataclasses.replace(
         experiment,
         folder=experiment.folder / f"run-{cache_key(facts)}",
@@ -341,7 +347,7 @@ def make_experiment(
             for model, values in given.items():
                 if not specs[model].problem:
                     specs[model].build(random_state, values)
-    n_tuned, tune_seconds = _search_size(tune, metric, search)
+    n_tuned, tune_seconds = _search_size(tune, search)
     for model, space in (search or {}).items():
         check_choice("model of this comparison", model, specs)
         check_space(model, space)
@@ -379,16 +385,12 @@ def make_experiment(
     )
 
 
-def _search_size(
-    tune: int | str | None, metric: str | Callable[..., float], search: object
-) -> tuple[int | None, float | None]:
+def _search_size(tune: int | str | None, search: object) -> tuple[int | None, float | None]:
     """Return the candidates of each model and the time of all searches that are asked for."""
     if tune is None:
         if search:
             raise ConfigurationError("search= is for tune=: give the candidates, such as tune=30")
         return None, None
-    if metric != "accuracy":
-        raise ConfigurationError("tune= chooses by accuracy: leave metric= as it is")
     if isinstance(tune, str) and not tune.strip().isdigit():
         return None, parse_seconds(tune, "time of tune=")
     number = int(tune)

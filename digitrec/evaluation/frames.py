@@ -79,10 +79,13 @@ def jobs_frame(results: Iterable[Result]) -> pd.DataFrame:
 
 
 def model_title(name: str) -> str:
-    """Return the title of a model of the registry; another name as it is."""
+    """Return the title of a model of the registry, tuned or not; another name as it is."""
     from digitrec.models import MODELS
 
-    return MODELS[name].title if name in MODELS else name
+    if name in MODELS:
+        return MODELS[name].title
+    plain = name.removesuffix("_tuned")
+    return f"{MODELS[plain].title}, tuned" if plain in MODELS else name
 
 
 @dataclass(frozen=True, kw_only=True)

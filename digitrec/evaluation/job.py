@@ -57,7 +57,8 @@ class Part:
     ----------
     kind : {"fold", "sample", "validation"}
         One fold of a cross-validation, scored on what it holds out; a sample of the rows, scored
-        on the test rows; or the rows without those held out for the ranking, scored on these.
+        on the test rows; or the rows without those held out for the ranking, or a sample of
+        them, scored on these.
     seed : int
         Seed of the folds or samples.
     n_folds : int
@@ -82,7 +83,8 @@ class Part:
         """The part for people."""
         if self.kind == "fold":
             return f"fold {self.index + 1} of {self.n_folds}, seed {self.seed}"
-        return f"{self.sizes[self.index]:,} rows" if self.kind == "sample" else "validation"
+        rows = f"{self.sizes[self.index]:,} rows" if self.sizes else "all rows"
+        return rows if self.kind == "sample" else f"{rows}, scored on the validation rows"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from statistics import fmean
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -101,9 +101,9 @@ def rank_results(
     for result in results:
         score = None
         if result.ok:
-            predictions = store.read_predictions(result)
+            predictions = validation_predictions(store.read_predictions(result), labels)
             try:
-                score = validation_score(predictions, labels, metric, dataset)
+                score = score_predictions(predictions, metric, dataset)
             except (ValueError, AttributeError) as error:
                 reasons.append(f"{result.model}: {str(error).splitlines()[0]}")
         known = score is not None and bool(np.isfinite(score))
@@ -120,31 +120,59 @@ def rank_results(
     return ranked
 
 
-def validation_score(
-    predictions: JobPredictions,
-    y_train: NDArray[np.integer],
-    metric: str | Callable[..., float],
-    dataset: Dataset,
+class RowPredictions(NamedTuple):
+    """What a model said of some rows.
+
+    Attributes
+    ----------
+    y_true, y_pred : ndarray of int, shape (n_rows,)
+        Labels and predictions.
+    scores : ndarray of float32, shape (n_rows, n_classes), or None
+        Probabilities, or decision values where the model has no probabilities.
+    has_probabilities : bool
+        Whether `scores` are probabilities.
+    """
+
+    y_true: NDArray[Any]
+    y_pred: NDArray[Any]
+    scores: NDArray[np.float32] | None
+    has_probabilities: bool
+
+    def take(self, rows: NDArray[Any]) -> RowPredictions:
+        """Return the same of some of the rows."""
+        scores = None if self.scores is None else self.scores[rows]
+        return RowPredictions(self.y_true[rows], self.y_pred[rows], scores, self.has_probabilities)
+
+
+def validation_predictions(
+    predictions: JobPredictions, y_train: NDArray[np.integer]
+) -> RowPredictions:
+    """Return what a model said of its validation rows; `y_train` holds all training labels."""
+    return RowPredictions(
+        y_train[predictions.validation_index],
+        predictions.y_validation_pred,
+        predictions.validation_scores,
+        predictions.has_probabilities,
+    )
+
+
+def score_predictions(
+    predictions: RowPredictions, metric: str | Callable[..., float], dataset: Dataset
 ) -> float:
-    """Return the score of one model on its validation rows, more is better.
+    """Return the score of what a model said, more is better.
 
     Parameters
     ----------
-    predictions : JobPredictions
-        Predictions of the model.
-    y_train : ndarray of int, shape (n_train,)
-        Labels of all training rows.
+    predictions : RowPredictions
+        What the model said.
     metric : str or callable
         See `rank_results`.
     dataset : Dataset
         Its classes.
     """
     names = np.array(dataset.label_values or range(len(dataset.label_names)))
-    y_true = y_train[predictions.validation_index]
-    stored = _Stored(
-        names, predictions.y_validation_pred, predictions.validation_scores,
-        predictions.has_probabilities,
-    )  # fmt: skip
+    y_true, y_pred, scores, has_probabilities = predictions
+    stored = _Stored(names, y_pred, scores, has_probabilities)
     return float(_scorer(metric)(stored, np.arange(len(y_true))[:, None], names[y_true]))
 
 

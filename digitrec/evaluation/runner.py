@@ -337,10 +337,14 @@ def run_part_jobs(
             n_threads = max(1, n_cores // n_workers)
             executor = KillablePool(n_workers, n_threads)
             try:
-                SharedData(cache, n_jobs=n_cores).put(dataset)
+                shared = SharedData(cache, n_jobs=n_cores)
+                shared.put(dataset)
                 features = FeatureStore(cache / "features", n_jobs=n_cores)
-                for name in dict.fromkeys(job.features for job in to_run):
-                    if name in FEATURES:
+                of_kind = {(job.features, job.part and job.part.kind): job for job in to_run}
+                for (name, kind), job in of_kind.items():
+                    if name in FEATURES and kind == "validation":
+                        shared.features_of(dataset, job)
+                    elif name in FEATURES:
                         features.fixed(dataset, name)
             except BaseException:
                 executor.shutdown(cancel_futures=True)

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cloudpickle
 import joblib
@@ -29,6 +29,9 @@ from digitrec.evaluation.result import shape_list
 from digitrec.evaluation.splits import validation_split
 from digitrec.preprocessing import FEATURES, FeatureSpec, FeatureStore
 from digitrec.preprocessing.augmentation import augment
+
+if TYPE_CHECKING:
+    from digitrec.evaluation.job import Job
 
 _ARRAYS = ("X_train", "y_train", "X_test", "y_test")
 
@@ -177,6 +180,16 @@ class SharedData:
             transformer=pipeline,
             seconds=seconds,
             fixed_seconds=fixed.seconds,
+        )
+
+    def features_of(self, dataset: Dataset, job: Job, *, hold_out: bool = True) -> SplitFeatures:
+        """Return the features of a job: to fit without the validation rows, or on all rows."""
+        return self.features(
+            dataset,
+            job.feature_spec,
+            validation_seed=job.random_state if hold_out else None,
+            n_copies=job.augment,
+            copies_seed=job.random_state,
         )
 
     def _images(self, dataset: Dataset) -> Path:

@@ -96,25 +96,20 @@ def _split_few(y: NDArray[np.integer], random_state: int, n_held_out: int) -> Sp
     return Split(np.setdiff1d(np.arange(len(y)), validation), validation)
 
 
-def part_rows(part: Part, y: NDArray[np.integer], random_state: int) -> tuple[Rows, Rows | None]:
-    """Return the training rows to fit on, and those to score on; None means the test rows.
+def part_rows(part: Part, y: NDArray[np.integer]) -> tuple[Rows, Rows | None]:
+    """Return the training rows of a fold or a sample, and the rows to score on.
 
     Parameters
     ----------
     part : Part
-        The part.
+        Of kind fold or sample; of the latter the test rows are scored, for which None stands.
     y : ndarray of int, shape (n_train,)
         Labels.
-    random_state : int
-        Seed of the job, which draws the validation rows.
     """
     if part.kind == "fold":
         groups = np.load(part.groups) if part.groups else None
         return fold_rows(y, part.n_folds, part.seed, groups)[part.index]
-    if part.kind == "sample":
-        return nested_rows(y, part.sizes, part.seed)[part.index], None
-    split = validation_split(y, random_state)
-    return split.train, split.validation
+    return nested_rows(y, part.sizes, part.seed)[part.index], None
 
 
 def nested_rows(y: NDArray[np.integer], sizes: tuple[int, ...], random_state: int) -> list[Rows]:

@@ -125,7 +125,7 @@ class JobStore:
         except (OSError, ValueError, KeyError, TypeError):
             return None
         result = stored[0]
-        if result.key != job.key or (result.ok and not self._is_whole(result)):
+        if result.key != job.key or (result.ok and not self._is_whole(result, job)):
             return None
         return stored
 
@@ -232,13 +232,16 @@ class JobStore:
     def _path(self, result: Result, suffix: str) -> Path:
         return self.folder / f"{result.stem}-{result.key}{suffix}"
 
-    def _is_whole(self, result: Result) -> bool:
-        if result.part:  # a score and nothing else
+    def _is_whole(self, result: Result, job: Job) -> bool:
+        if job.part is not None and job.part.kind != "validation":  # a score and nothing else
             return True
         try:
             with zipfile.ZipFile(self._path(result, ".npz")) as archive:
                 archive.getinfo("y_test_pred.npy")
-            return self.pipeline_path(result).stat().st_size == result.model_bytes
+            return (
+                job.part is not None
+                or self.pipeline_path(result).stat().st_size == result.model_bytes
+            )
         except (OSError, KeyError, zipfile.BadZipFile):
             return False
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -69,14 +68,7 @@ def _run(job: Job, store: JobStore, stage: Callable[[str], None]) -> Result:
     stage("features")
     dataset = open_dataset(job)
     shared = SharedData(job.cache, n_jobs=job.limits.n_threads)
-    features = functools.partial(
-        shared.features,
-        dataset,
-        job.feature_spec,
-        n_copies=job.augment,
-        copies_seed=job.random_state,
-    )
-    split = features(validation_seed=job.random_state)
+    split = shared.features_of(dataset, job)
 
     stage("fit")
     n_classes = len(dataset.label_names)
@@ -87,7 +79,7 @@ def _run(job: Job, store: JobStore, stage: Callable[[str], None]) -> Result:
     first = dataclasses.replace(first, model=None)
 
     stage("refit")
-    whole = features(validation_seed=None)
+    whole = shared.features_of(dataset, job, hold_out=False)
     final = _fit(job, whole.X_fit, whole.y_fit)
     stage("test")
     tested = score_model(final.model, whole.X_score, whole.y_score, n_classes, warm=True)
@@ -153,31 +145,54 @@ def _core_wait(start: tuple[float, float] | None, end: tuple[float, float] | Non
 
 def _run_part(job: Job, store: JobStore, stage: Callable[[str], None]) -> Result:
     """Fit on a part of the training rows and score on the rows that go with it."""
-    from digitrec.evaluation.splits import part_rows
+    from digitrec.evaluation.splits import nested_rows, part_rows
 
     assert job.part is not None, "the caller looks"
     stage("features")
     dataset = open_dataset(job)
-    features = FeatureStore(job.cache / "features", n_jobs=job.limits.n_threads)
-    fixed = features.fixed(dataset, job.feature_spec)
-    y = np.asarray(dataset.y_train)
-    rows, held_out = part_rows(job.part, y, job.random_state)
-    X_score = fixed.test if held_out is None else fixed.train[held_out]
-    y_score = np.asarray(dataset.y_test) if held_out is None else y[held_out]
+    if job.part.kind == "validation":
+        split = SharedData(job.cache, n_jobs=job.limits.n_threads).features_of(dataset, job)
+        X_fit, y_fit, X_score, y_score = split.X_fit, split.y_fit, split.X_score, split.y_score
+        if job.part.sizes:
+            rows = nested_rows(y_fit, job.part.sizes, job.part.seed)[job.part.index]
+            X_fit, y_fit = X_fit[rows], y_fit[rows]
+        transformer = None  # fitted already, on all rows that are not held out
+    else:
+        features = FeatureStore(job.cache / "features", n_jobs=job.limits.n_threads)
+        fixed = features.fixed(dataset, job.feature_spec)
+        y = np.asarray(dataset.y_train)
+        rows, held_out = part_rows(job.part, y)
+        X_fit, y_fit = np.asarray(fixed.train[rows]), y[rows]
+        X_score = np.asarray(fixed.test if held_out is None else fixed.train[held_out])
+        y_score = np.asarray(dataset.y_test) if held_out is None else y[held_out]
+        transformer = job.feature_spec.build_fitted(dataset.image_shape)
     stage("fit")
+    n_classes = len(dataset.label_names)
     fit, scores = fit_and_score(
         job.model_spec.build(job.random_state, job.overrides),
-        (np.asarray(fixed.train[rows]), y[rows]),
-        (np.asarray(X_score), y_score),
-        len(dataset.label_names),
-        transformer=job.feature_spec.build_fitted(dataset.image_shape),
+        (X_fit, y_fit),
+        (X_score, y_score),
+        n_classes,
+        transformer=transformer,
     )
+    if job.part.kind == "validation":
+        store.write_predictions(
+            job,
+            JobPredictions(
+                y_test_pred=small_labels([], n_classes),
+                test_scores=None,
+                y_validation_pred=small_labels(scores.y_pred, n_classes),
+                validation_scores=scores.scores,
+                validation_index=validation_split(dataset.y_train, job.random_state).validation,
+                has_probabilities=scores.has_probabilities,
+            ),
+        )
     accuracy = scores.accuracy
-    on_test = held_out is None
+    on_test = job.part.kind == "sample"
     result = Result(
         **job.identity()
         | {
-            "n_train": len(rows),
+            "n_train": len(y_fit),
             "n_validation": 0 if on_test else len(y_score),
             "n_test": len(y_score) if on_test else 0,
         },

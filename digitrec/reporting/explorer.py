@@ -68,7 +68,7 @@ def build_explorer(context: ReportContext) -> Explorer | None:
         image = f'<img id="explorer-sprite" alt="" hidden src="data:image/png;base64,{source}">'
     section = (
         '<section id="explorer" class="explorer" aria-labelledby="explorer-heading">\n'
-        '<h2 id="explorer-heading">Explore the test images</h2>\n'
+        f'<h2 id="explorer-heading">Explore the test {context.noun}s</h2>\n'
         f"<p>{escape(_lead(data))}</p>\n"
         "<noscript><p>The explorer needs JavaScript.</p></noscript>\n"
         f'<div id="explorer-app"></div>\n{image}\n'
@@ -94,7 +94,8 @@ def explorer_data(context: ReportContext) -> tuple[dict[str, Any], bytes | None]
         ``probabilities``, ``wrong``, ``answers`` and ``confidence``: one value for each row, a
         probability in 1/10,000 or a lead over the next class in 1/100); ``rows`` (numbers of
         test rows), ``truth``, ``totals`` (test rows of each class), ``n_test``, ``n_wrong``
-        (rows that some model misread, whether in the file or not) and ``image`` (``width``,
+        (rows that some model misread, whether in the file or not), ``noun`` (what a row is called)
+        and ``image`` (``width``,
         ``height`` and ``columns`` of the sprite) or None.
     sprite : bytes or None
         The images of ``rows``, `SPRITE_COLUMNS` in a line; None without images.
@@ -145,6 +146,7 @@ def explorer_data(context: ReportContext) -> tuple[dict[str, Any], bytes | None]
         "totals": np.bincount(truth, minlength=len(context.label_names)).tolist(),
         "n_test": len(truth),
         "n_wrong": len(misread),
+        "noun": context.noun,
         "image": None
         if shape is None
         else {"width": shape[1], "height": shape[0], "columns": SPRITE_COLUMNS},
@@ -244,29 +246,30 @@ def _lead(data: dict[str, Any]) -> str:
     wrong = (answers != np.array(data["truth"])).any(axis=0)
     n_wrong, n_right = int(wrong.sum()), int((~wrong).sum())
     who = "the model misreads" if n_models == 1 else f"any of the {n_models} models misreads"
-    what = f"Every image that {who} is here ({n_wrong:,})"
+    noun = data["noun"]
+    what = f"Every {noun} that {who} is here ({n_wrong:,})"
     if n_wrong < data["n_wrong"]:
-        what = f"{n_wrong:,} of the {data['n_wrong']:,} images that {who} are here"
+        what = f"{n_wrong:,} of the {data['n_wrong']:,} {noun}s that {who} are here"
     return (
         f"{what}, with {n_right:,} of the {data['n_test'] - data['n_wrong']:,} that are read "
         "rightly throughout: of each class those that the best model is least sure of, and others "
         "drawn at random. A click on a number in a confusion matrix, on a class in the chart of "
-        "scores or on a model's button in the table shows the images behind it."
+        f"scores or on a model's button in the table shows the {noun}s behind it."
     )
 
 
 def _confusion_html(context: ReportContext, row: Row, predictions: Predictions, index: int) -> str:
     """Return a confusion matrix as a table whose counts are buttons."""
-    names = context.label_names
+    names, noun = context.label_names, context.noun
     n = len(names)
     counts = np.zeros((n, n), dtype=np.int64)
     np.add.at(counts, (predictions.y_true, predictions.y_pred), 1)
     totals = np.maximum(counts.sum(axis=1), 1)
     label = context.label(row)
     n_wrong = int(counts.sum() - np.trace(counts))
-    caption = f"Confusion matrix of {label}: {n_wrong:,} of {counts.sum():,} test images wrong"
+    caption = f"Confusion matrix of {label}: {n_wrong:,} of {counts.sum():,} test {noun}s wrong"
     if n > MAX_MATRIX_CLASSES:
-        return _mistake_list(names, counts, index, caption)
+        return _mistake_list(names, counts, index, caption, noun)
     worst = max(0.03, float(((counts - np.diag(np.diag(counts))) / totals[:, None]).max()))
     lines = []
     for true in range(n):
@@ -281,7 +284,7 @@ def _confusion_html(context: ReportContext, row: Row, predictions: Predictions, 
             # The square root lets single misses be seen beside frequent ones.
             strength = 100 * share if hit else 100 * np.sqrt(share / worst)
             tip = (
-                f"{names[true]} read as {names[answer]}: {count:,} of {totals[true]:,} images, "
+                f"{names[true]} read as {names[answer]}: {count:,} of {totals[true]:,} {noun}s, "
                 f"{100 * share:.{1 if share >= 0.001 else 2}f} %"
             )
             cells.append(
@@ -297,7 +300,9 @@ def _confusion_html(context: ReportContext, row: Row, predictions: Predictions, 
     )
 
 
-def _mistake_list(names: Sequence[str], counts: NDArray, index: int, caption: str) -> str:
+def _mistake_list(
+    names: Sequence[str], counts: NDArray, index: int, caption: str, noun: str
+) -> str:
     """Return the most frequent mistakes as a table, for more classes than a matrix can show."""
     misses = counts.copy()
     np.fill_diagonal(misses, 0)
@@ -307,7 +312,7 @@ def _mistake_list(names: Sequence[str], counts: NDArray, index: int, caption: st
         count = int(misses[true, answer])
         if not count:
             break
-        tip = f"{names[true]} read as {names[answer]}: {count:,} images"
+        tip = f"{names[true]} read as {names[answer]}: {count:,} {noun}s"
         share = 100 * count / counts[true].sum()
         lines.append(
             f"<tr><td>{escape(names[true])}</td><td>{escape(names[answer])}</td>"
@@ -319,7 +324,7 @@ def _mistake_list(names: Sequence[str], counts: NDArray, index: int, caption: st
     return _wrapped(
         caption,
         f"<table><caption>{escape(caption)}. Its most frequent mistakes:</caption><thead><tr>"
-        '<th scope="col">true class</th><th scope="col">answer</th><th scope="col">images</th>'
+        f'<th scope="col">true class</th><th scope="col">answer</th><th scope="col">{noun}s</th>'
         f'<th scope="col">% of the class</th></tr></thead><tbody>{"".join(lines)}</tbody></table>',
     )
 
@@ -359,7 +364,7 @@ def _class_html(context: ReportContext, found: Sequence[tuple[Row, Predictions]]
     return _wrapped(
         caption,
         f'<table class="matrix wide"><caption>{caption}</caption><thead><tr><th scope="col">class'
-        f'</th>{heads}<th scope="col">test images</th></tr></thead>'
+        f'</th>{heads}<th scope="col">test {context.noun}s</th></tr></thead>'
         f"<tbody>{''.join(lines)}</tbody></table>",
     )
 

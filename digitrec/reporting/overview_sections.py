@@ -142,10 +142,13 @@ def _winner_sentence(context: ReportContext) -> str:
     if winner is None:
         return "No model finished, so there is no winner."
     best = winner.shown
+    by_accuracy = context.run.metric == "accuracy"
+    metric = "accuracy" if by_accuracy else escape(context.run.metric.replace("_", " "))
+    score = f"{percent(best.validation_accuracy)} %"
     sentence = (
         f"**{escape(winner.title)}** on {escape(best.features)} features has the best validation "
-        f"accuracy of {_count(len(context.ok_rows), 'candidate')}: "
-        f"{percent(best.validation_accuracy)} %."
+        f"{metric} of {_count(len(context.ok_rows), 'candidate')}: "
+        f"{score if by_accuracy else number(best.validation_score, 4)}."
     )
     if best.test_error is not None:
         wrong = round(best.test_error * best.n_test)

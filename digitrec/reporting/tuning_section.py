@@ -2,85 +2,234 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+import functools
+from collections.abc import Mapping
+from numbers import Real
+from typing import TYPE_CHECKING, Any
 
 from digitrec.analyses import ReportContext, model_title
-from digitrec.evaluation.result import Result
-from digitrec.evaluation.tuning import tuning_rows
-from digitrec.rendering.markdown import MISSING, code, escape, percent, seconds, table
-from digitrec.rendering.section import Content, Section
+from digitrec.evaluation.tuning import candidate_rows, tuning_rows
+from digitrec.rendering.markdown import (
+    MISSING,
+    code,
+    escape,
+    interval,
+    number,
+    p_value,
+    percent,
+    points,
+    seconds,
+    table,
+)
+from digitrec.rendering.section import Content, FigureSpec, Section
+from digitrec.rendering.style import BLUE, GREY, ORANGE, new_figure, plain_log_ticks, styled
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 _N_SHOWN = 10
+# Metrics that are shares, shown in per cent and their differences in points.
+_SHARES = ("accuracy", "balanced_accuracy", "macro_f1")
 
 
 def tuning_section(context: ReportContext) -> Content | None:
-    """Show the gain of the searches on the test rows, and their best candidates."""
+    """Show what the searches gained, beside what chance would, and their best candidates."""
     if not context.run.tuning:
         return None
-
-    def predictions(result: Result) -> tuple[NDArray[Any], NDArray[Any]]:
-        found = context.predictions[result.key]
-        return np.asarray(found.y_true), np.asarray(found.y_pred)
-
-    known = [result for result in context.run.results if result.key in context.predictions]
-    rows = tuning_rows(context.run, predictions) if known else []
+    metric = context.run.tuning[0]["metric"]
+    share = metric in _SHARES
     lines = []
-    for row in rows:
-        gain = MISSING
-        if row["test_gain"] is not None:
-            gain = (
-                f"{100 * row['test_gain']:+.2f} ({100 * row['test_low']:+.2f} to "
-                f"{100 * row['test_high']:+.2f})"
-            )
+    for row in tuning_rows(context.run):
         lines.append(
             [
                 escape(model_title(row["model"])),
                 escape(row["features"]),
                 f"{row['n_candidates']}",
                 seconds(row["seconds"]),
-                percent(row["default"]),
-                percent(row["best"]),
-                gain,
+                _score(row["default"], share),
+                _score(row["best"], share),
+                _gain(row, share),
+                _chance(row, share),
+                p_value(row["p_value"]),
+                _test_gain(row, share),
             ]
         )
-    headers = ["model", "features", "candidates", "fits, s", "default, %", "best, %"]
-    headers.append("gain on test, points (95 %)")
+    unit = ", points" if share else ""
+    per_cent = ", %" if share else ""
+    headers = ["model", "features", "candidates", "fits, s", f"default{per_cent}"]
+    headers += [f"best{per_cent}", f"gain{unit}", f"gain by chance{unit} (95 % below)", "p"]
+    headers.append(f"gain on test rows{unit} (95 % interval)")
+    name = metric.replace("_", " ")
+    better = " (negative, so that more is better)" if metric == "log_loss" else ""
     parts = [
         "## Tuning",
-        "How much does the search over parameters improve the models? Candidates are fitted on "
-        "the training rows and chosen on the validation rows, whose accuracy is optimistic for "
-        "the best of many. The gain on the test rows is unbiased: where its interval contains 0, "
-        "it is not significant.",
-        table(headers, lines, "ll" + "r" * 5),
+        "What does a search over parameters gain? Candidates are fitted on the training rows and "
+        f"chosen by {escape(name)}{better} on the validation rows.",
+        table(headers, lines, "ll" + "r" * 8),
+        "The best of many gains on the validation rows even where none is better than the default. "
+        "**Gain by chance** is what that choice would gain then: the largest of all candidates' "
+        "differences, each centred at zero, over validation rows drawn with replacement (White's "
+        "reality check), with the value below which 95 % of the draws lie; **p** is the share of "
+        "draws that reach the gain. The last column is the difference between the chosen and the "
+        "default on the test rows, which chose nothing: where its interval holds 0, the gain is "
+        "within chance.",
     ]
-    parts += [_best(record) for record in context.run.tuning]
-    return Content("\n\n".join(parts))
+    figures = []
+    for record in context.run.tuning:
+        figure = FigureSpec(
+            f"validation_curve_{record['stem']}",
+            f"Validation score of each candidate of {model_title(record['model'])} on "
+            f"{record['features']} against its parameters",
+            functools.partial(validation_curve_figure, record),
+        )
+        figures.append(figure)
+        parts += [_candidates(record, share), figure.markdown]
+    return Content("\n\n".join(parts), tuple(figures))
 
 
-def _best(record: dict[str, Any]) -> str:
-    """Return the best candidates of one search."""
-    shown = record["candidates"][:_N_SHOWN]
-    lines = [
+def _candidates(record: Mapping[str, Any], share: bool) -> str:
+    """Return the best candidates of one search, and how many were fitted on how many rows."""
+    rows = [
         [
-            ", ".join(f"{name}={_value(value)}" for name, value in c["parameters"].items())
-            or "the default",
-            percent(c["accuracy"]),
+            code(", ".join(f"{name}={_value(value)}" for name, value in c["parameters"].items()))
+            if c["parameters"]
+            else "the default",
+            _score(c["score"], share),
+            MISSING if c["rows"] is None else f"{c['rows']:,}",
             seconds(c["fit_seconds"]),
-            c["status"].replace("_", " "),
+            escape(c["status"].replace("_", " ")),
         ]
-        for c in shown
+        for c in record["candidates"][:_N_SHOWN]
     ]
-    title = f"The best of {escape(model_title(record['model']))} on {escape(record['features'])}:"
-    rows = [[code(first), *rest] for first, *rest in lines]
-    headers = ["parameters", "validation accuracy, %", "fit, s", "status"]
-    return f"{title}\n\n{table(headers, rows, 'lrrl')}"
+    headers = ["parameters", f"validation score{', %' if share else ''}", "rows", "fit, s"]
+    headers.append("status")
+    rounds = ", then ".join(f"{r['candidates']} on {r['rows']:,} rows" for r in record["rounds"])
+    halved = "; the better third of a round goes on" if len(record["rounds"]) > 1 else ""
+    title = f"### Candidates of {escape(model_title(record['model']))} on "
+    title += escape(record["features"])
+    text = f"{title}\n\nBeside the default: {rounds}{halved}."
+    if record["reason"]:
+        text += f" Some have no score: {escape(record['reason'])}."
+    return f"{text}\n\n{table([*headers], rows, 'lrrrl')}"
+
+
+@styled
+def validation_curve_figure(record: Mapping[str, Any]) -> Figure:
+    """Draw the validation score of each candidate of a search against each of its parameters.
+
+    Parameters
+    ----------
+    record : mapping
+        Of a `digitrec.evaluation.tuning.Tuning`.
+    """
+    names = list(record["defaults"])
+    columns = min(3, len(names))
+    lines = -(-len(names) // columns)
+    figure = new_figure(0.6 + 2.3 * lines)
+    share = record["metric"] in _SHARES
+    rows = [row for row in candidate_rows(record) if row["score"] is not None]
+    for place, name in enumerate(names):
+        axes = figure.add_subplot(lines, columns, place + 1)
+        shown = [row for row in rows if row["parameter"] == name]
+        scale = 100 if share else 1
+        if all(_is_number(row["value"]) for row in shown if not row["is_default"]):
+            for row in shown:
+                if not _is_number(row["value"]):  # such as gamma="scale" among numbers
+                    at_score = scale * row["score"]
+                    axes.axhline(at_score, label="default", color="black", ls="--", lw=1)
+            shown = [row for row in shown if _is_number(row["value"])]
+            at = [float(row["value"]) for row in shown]
+        else:
+            values = [_value(row["value"]) for row in shown]
+            texts = sorted(set(values))
+            at = [float(texts.index(value)) for value in values]
+            axes.set_xticks(range(len(texts)), texts)
+            axes.set_xlim(-0.5, len(texts) - 0.5)
+        _points(axes, shown, at, [scale * row["score"] for row in shown])
+        if name in record["log"] and min(at, default=0) > 0:
+            axes.set_xscale("log")
+            plain_log_ticks(axes.xaxis)
+        axes.grid(True)
+        axes.set_xlabel(name)
+        if place % columns == 0:
+            metric = record["metric"].replace("_", " ")
+            axes.set_ylabel(f"{metric}{', %' if share else ''}")
+    named = {
+        label: handle
+        for axes in reversed(figure.axes)
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
+    }
+    figure.legend(
+        list(named.values()), list(named), loc="outside lower center", ncols=4, frameon=False
+    )
+    return figure
+
+
+def _points(axes: Axes, rows: list[dict[str, Any]], at: list[float], scores: list[float]) -> None:
+    """Draw candidates: those fitted on all rows, those left behind on fewer, and the default."""
+    most = max((row["rows"] for row in rows), default=0)
+    kinds = (
+        ("fewer rows", "o", GREY, 14, lambda r: r["rows"] < most and not r["is_default"]),
+        ("candidate", "o", BLUE, 18, lambda r: r["rows"] == most and not r["is_default"]),
+        ("best", "o", ORANGE, 36, lambda r: r["candidate"] == 0),
+        ("default", "D", "black", 26, lambda r: r["is_default"]),
+    )
+    for label, marker, color, size, belongs in kinds:
+        chosen = [i for i, row in enumerate(rows) if belongs(row)]
+        if chosen:
+            axes.scatter(
+                [at[i] for i in chosen],
+                [scores[i] for i in chosen],
+                s=size,
+                marker=marker,
+                color=color,
+                label=label,
+                zorder=3,
+            )
+
+
+def _score(value: float | None, share: bool) -> str:
+    return percent(value) if share else number(value, 4)
+
+
+def _difference(value: float, share: bool) -> str:
+    return points(value) if share else f"{value:+.4f}".replace("-", "−")
+
+
+def _gain(row: Mapping[str, Any], share: bool) -> str:
+    if row["default"] is None or row["best"] is None:
+        return MISSING
+    return _difference(row["best"] - row["default"], share)
+
+
+def _chance(row: Mapping[str, Any], share: bool) -> str:
+    if row["chance_gain"] is None:
+        return MISSING
+    mean, high = (_difference(row[name], share) for name in ("chance_gain", "chance_high"))
+    return f"{mean} ({high})"
+
+
+def _test_gain(row: Mapping[str, Any], share: bool) -> str:
+    if row["test_gain"] is None:
+        return MISSING
+    low, high = row["test_low"], row["test_high"]
+    if share:
+        return f"{points(row['test_gain'])} ({interval(low, high, signed=True)})"
+    return " ".join(
+        [
+            _difference(row["test_gain"], share),
+            f"({_difference(low, share)} to {_difference(high, share)})",
+        ]
+    )
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def _value(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else repr(value)
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 SECTIONS = (Section("tuning", tuning_section, 125),)

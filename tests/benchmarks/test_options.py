@@ -68,6 +68,7 @@ def test_a_path_with_a_comma_stays_whole(tmp_path):
         "optimizers --dataset nonsense",
         "peers --dataset nonsense",
         "preprocessing --dataset nonsense",
+        "published --datasets nonsense",
         "readme --report-dir nowhere",
         "real_images --data nowhere",
         "serving --model nowhere",

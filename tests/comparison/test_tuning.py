@@ -4,10 +4,13 @@ import numpy as np
 import pytest
 from own_estimators import Centroids
 from scipy.stats import loguniform
+from sklearn.linear_model import RidgeClassifier
+from sklearn.metrics import fbeta_score, make_scorer
 from sklearn.neighbors import KNeighborsClassifier
 
 import digitrec
 from digitrec.errors import ConfigurationError
+from digitrec.evaluation import tuning
 from digitrec.evaluation.tuning import draw_candidates
 from digitrec.models import MODELS
 
@@ -56,11 +59,67 @@ def test_the_chosen_is_a_row_beside_the_default(rings, tmp_path):
     assert row["test_low"] < row["test_gain"] < row["test_high"]
     report = c.report(tmp_path).read_text()
     assert "## Tuning" in report
-    assert "`n_neighbors=150, weights='uniform'`" in report
+    assert "`n_neighbors=150, weights=uniform`" in report
+    # A gain of many points is not what three candidates give by chance.
+    assert 0 < row["chance_gain"] < row["chance_high"] < row["best"] - row["default"]
+    assert row["p_value"] < 0.01
+    curve = c.validation_curve("knn_own")
+    assert set(curve["parameter"]) == set(space)
+    neighbours = curve[curve["parameter"] == "n_neighbors"].set_index("candidate")["value"]
+    assert sorted(neighbours) == [1, 5, 150, 200]
+    assert neighbours[0] == c.result("knn_own_tuned").parameters["n_neighbors"]
+    figure = c.plot("validation_curve", "knn_own")
+    assert [axes.get_xlabel() for axes in figure.axes] == ["n_neighbors", "weights"]
     again = digitrec.compare(rings, {"knn_own": bad, "dummy": "dummy"}, tune=10,
                              search={"knn_own": space})  # fmt: skip
     assert again.run.tuning == c.run.tuning
     assert digitrec.read_comparison(c.folder).tuning().equals(c.tuning())
+
+
+@pytest.mark.parametrize(
+    "metric", ["macro_f1", "log_loss", make_scorer(fbeta_score, beta=2, average="macro")]
+)
+def test_other_metrics_choose(rings, tmp_path, metric):
+    search = {"k_neighbors_classifier": {"n_neighbors": [1, 15, 120]}}
+    c = digitrec.compare(rings, KNeighborsClassifier(150), tune=3, search=search, metric=metric)
+    (row,) = c.tuning().to_dict("records")
+    scores = c.leaderboard()["validation_score"]
+    assert row["metric"] == c.run.metric
+    assert row["default"] == pytest.approx(scores["k_neighbors_classifier"])
+    assert row["best"] == scores["k_neighbors_classifier_tuned"] > row["default"]
+    assert row["p_value"] < 0.05
+    assert row["test_low"] < row["test_gain"] < row["test_high"]
+    curve = c.validation_curve().set_index("value")["score"]
+    assert curve.idxmax() in (1, 15)
+    report = c.report(tmp_path).read_text()
+    assert f"chosen by {row['metric'].replace('_', ' ')}" in report
+
+
+def test_a_metric_that_a_model_cannot_be_scored_by_is_told(rings):
+    models = [RidgeClassifier(), KNeighborsClassifier(30)]
+    search = {"ridge_classifier": {"alpha": [0.1, 1.0]}}
+    c = digitrec.compare(rings, models, tune=2, search=search, metric="log_loss")
+    record = c.run.tuning[0]
+    assert (record["tuned"], record["best"], record["chance"]) == (None, None, None)
+    assert "predict_proba" in record["reason"]
+
+
+def test_halving_ends_with_all_rows_and_the_same_test(rings, tmp_path, monkeypatch):
+    monkeypatch.setattr(tuning, "MIN_CLASS_ROWS", 20)
+    monkeypatch.setattr(tuning, "MIN_HALVING_SECONDS", 0.0)
+    search = {"k_neighbors_classifier": {"n_neighbors": list(range(1, 19, 2))}}
+    c = digitrec.compare(rings, KNeighborsClassifier(150), tune=9, search=search)
+    record = c.run.tuning[0]
+    n_rows = c.result("k_neighbors_classifier").n_train
+    assert [r["candidates"] for r in record["rounds"]] == [9, 3, 1]
+    assert [r["rows"] for r in record["rounds"]] == [n_rows // 9, n_rows // 3, n_rows]
+    best, second = record["candidates"][:2]
+    assert best["rows"] == second["rows"] == n_rows  # the chosen beside the default
+    assert second["parameters"] == {}
+    assert record["tuned"] == "k_neighbors_classifier_tuned"
+    assert len(record["candidates"]) == 10
+    text = c.report(tmp_path).read_text()
+    assert "the better third of a round goes on" in text
 
 
 def test_a_search_that_finds_nothing_better_adds_no_row(rings):
@@ -86,7 +145,6 @@ def test_a_search_ends_with_its_time(rings):
         ({"tune": 0}, "tune must be a whole number"),
         ({"tune": "later"}, "cannot read the time of tune= 'later'"),
         ({"search": {"centroids": {"shift": [1]}}}, "search= is for tune="),
-        ({"tune": 3, "metric": "macro_f1"}, "tune= chooses by accuracy"),
         ({"tune": 3, "search": {"svm": {"C": [1]}}}, "unknown model of this comparison 'svm'"),
         ({"tune": 3, "search": {"centroids": {"shift": 5}}}, "search space of centroids.shift"),
     ],

@@ -28,7 +28,7 @@
     data = await unpack(document.getElementById("explorer-data").textContent);
     if (sprite) await sprite.decode();
   } catch (error) {
-    app.append(make("p", {}, `This browser cannot open the images (${error.message}).`));
+    app.append(make("p", {}, `This browser cannot open the data (${error.message}).`));
     for (const button of document.querySelectorAll("button.explore")) button.disabled = true;
     return;
   }
@@ -85,7 +85,7 @@
   const controls = {
     a: select("Model A", named, "a"),
     b: select("Model B", [[-1, "none"], ...named], "b"),
-    show: select("Images", [], "show"),
+    show: select(data.noun === "row" ? "Rows" : "Images", [], "show"),
     true: select("True class", named_classes, "true"),
     answer: select("Answer of A", named_classes, "answer"),
     low: bound("Least confidence of A, %", "low"),
@@ -198,9 +198,9 @@
   }
   function updateCount() {
     const shown = Math.min(state.shown, found.length);
-    const what = `${found.length.toLocaleString("en")} image${found.length === 1 ? "" : "s"}: ${description()}`;
+    const what = `${found.length.toLocaleString("en")} ${data.noun}${found.length === 1 ? "" : "s"}: ${description()}`;
     status.textContent = shown < found.length ? `${what} (the first ${shown} are shown).` : `${what}.`;
-    if (mayLack()) status.textContent += " Not all images that are read rightly are in this file.";
+    if (mayLack()) status.textContent += ` Not all ${data.noun}s that are read rightly are in this file.`;
     more.hidden = shown >= found.length;
     more.textContent = `Show ${Math.min(PAGE, found.length - shown)} more`;
   }
@@ -315,7 +315,7 @@
     row.cells[0].dataset.key = row.cells[0].textContent.trim();
     row.cells[0].append(" ", make(
       "button",
-      { type: "button", class: "explore chip", "data-model": index, "aria-label": `${label}: show its ${wrong} misread images` },
+      { type: "button", class: "explore chip", "data-model": index, "aria-label": `${label}: show its ${wrong} misread ${data.noun}s` },
       `${wrong.toLocaleString("en")} misread`,
     ));
   }

@@ -7,12 +7,12 @@ import shlex
 import sys
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import click
 import typer
-from click.core import ParameterSource
+from typer.core import TyperCommand
 
 from digitrec._environment import describe_hardware, library_versions
 from digitrec._files import write_json, write_text
@@ -32,10 +32,23 @@ OutputDir = Annotated[Path, typer.Option(help="Folder of the report.")]
 Seed = Annotated[int, typer.Option(min=0, help="Seed.")]
 
 
+# The command that is running. typer brings a click of its own, whose context click cannot tell.
+_CONTEXT: ContextVar[typer.Context | None] = ContextVar("context", default=None)
+
+
+class _Command(TyperCommand):
+    def invoke(self, ctx: Any) -> Any:
+        token = _CONTEXT.set(ctx)
+        try:
+            return super().invoke(ctx)
+        finally:
+            _CONTEXT.reset(token)
+
+
 def make_app(main: Callable[..., None]) -> typer.Typer:
     """Return a command line of one command."""
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    app.command()(main)
+    app.command(cls=_Command)(main)
     return app
 
 
@@ -63,13 +76,13 @@ def run_facts(name: str, dataset: Dataset | None = None, **further: Any) -> dict
 
 
 def _given_options() -> str:
-    context = click.get_current_context(silent=True)
+    context = _CONTEXT.get()
     words: list[str] = []
     for parameter in context.command.params if context else ():
         assert context is not None
         name = str(parameter.name)
         source = context.get_parameter_source(name)
-        if source is ParameterSource.COMMANDLINE and name != "output_dir":
+        if source is not None and source.name == "COMMANDLINE" and name != "output_dir":
             value = context.params[name]
             for one in value if isinstance(value, list | tuple) else [value]:
                 words += [parameter.opts[0]] if one is True else [parameter.opts[0], str(one)]

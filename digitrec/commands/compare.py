@@ -422,7 +422,7 @@ def _publish(
         write_json(note, {"key": key})
     write_index(folder.parent)
     if not view.quiet:
-        view.console.print(render_text(run), markup=False, highlight=False)
+        view.console.print(render_text(run), markup=False, highlight=False, soft_wrap=True)
     for sentence in found_warnings(ReportContext(run=run)):
         view.warning(sentence)
     view.line(f"report: {page}")

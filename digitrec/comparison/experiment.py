@@ -113,14 +113,7 @@ class Experiment:
 def make_jobs(experiment: Experiment, dataset: Dataset, source: str) -> list[Job]:
     """Return one job for every feature set, model and seed that go together.
 
-    Parameters
-    ----------
-    experiment : Experiment
-        What to compare.
-    dataset : Dataset
-        The data.
-    source : str
-        What `digitrec.datasets.load_dataset` takes to find the data again.
+    The parameters are those of `run_experiment`.
 
     Raises
     ------

@@ -139,6 +139,10 @@ def _parse_json(body: bytes, settings: Settings) -> Rows | Images:
     if isinstance(value, str):
         found: Rows | Images = Images([_decode_text(value)], single=True)
     elif isinstance(value, list) and value and all(isinstance(item, str) for item in value):
+        if _is_number(value[0]):
+            raise RequestError(
+                422, "wrong_values", "the pixels are texts; send them as numbers, without quotes"
+            )
         if len(value) > settings.max_images:
             raise _too_many_files(settings)
         found = Images([_decode_text(text) for text in value], single=False)
@@ -154,6 +158,14 @@ def _parse_json(body: bytes, settings: Settings) -> Rows | Images:
         )
         raise RequestError(422, "wrong_shape", f"the field {field!r} must hold {wanted}")
     return found
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _decode_text(text: str) -> bytes:

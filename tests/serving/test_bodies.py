@@ -126,6 +126,13 @@ def test_text_in_json_that_is_no_image_says_what_to_send(text: str) -> None:
     assert "send the image file itself" in error.message
 
 
+@pytest.mark.parametrize("form", ["{}", "{}.0", "{:.3e}"])
+def test_numbers_in_quotes_are_named(form: str) -> None:
+    error = refusal(json.dumps({"image": [form.format(value) for value in ROW]}).encode())
+    assert error.status == 422
+    assert "without quotes" in error.message
+
+
 @pytest.mark.parametrize("body", [b"{", b"\xff\xfe", b"[" * 100_000, b"nul"])
 def test_malformed_json(body: bytes) -> None:
     assert refusal(body).status == 400

@@ -103,8 +103,8 @@ _MIRRORED = Augmentation(rotation=0, scale=0, shear=0, shift=0, flip=1)
 _GENTLE = Augmentation(rotation=4, scale=0.06, shear=0.05, elastic_alpha=6, thickness=0.1, flip=0.5)
 
 # Errors and log loss of an SVM on 6,000 training rows, on 8,000 others: edges 671 and 0.306,
-# gradients 688 and 0.340, edges beside cells of brightness 696 and 0.322, filters of 5x5 pixels with
-# such cells 761 and 0.354, of 7x7 pixels 870 and 0.402.
+# gradients 688 and 0.340, edges beside cells of brightness 696 and 0.322, filters of 5x5 pixels
+# with such cells 761 and 0.354, of 7x7 pixels 870 and 0.402.
 _DESCRIPTORS = (
     (
         "edges",

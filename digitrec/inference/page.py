@@ -11,6 +11,7 @@ from PIL import Image
 
 from digitrec.errors import ConfigurationError
 from digitrec.inference.border import content_box
+from digitrec.inference.cells import find_cell_digits
 from digitrec.inference.components import Pieces, find_frames, find_pieces, union_box
 from digitrec.inference.grouping import MAX_PAGE_PIECES, digit_height, join_pieces
 from digitrec.inference.image_io import ImageSource, LoadedImage, load_image
@@ -19,6 +20,7 @@ from digitrec.inference.lines import group_lines, page_slope
 from digitrec.inference.locate import Located, cut_out, window_around
 from digitrec.inference.prediction import Box
 from digitrec.inference.ruled_lines import find_pale_lines, remove_broken_lines, remove_lines
+from digitrec.inference.sheet import without_surroundings
 from digitrec.inference.splitting import Scorer, cut_piece
 
 __all__ = ["Page", "load_page", "locate_digits"]
@@ -35,6 +37,8 @@ MIN_RINGS = 3
 """Pieces at one border from which they are a binder's rings or its holes."""
 MAX_RING_GAP = 0.004
 """Distance of such pieces from the border, over the page's width."""
+MIN_CELL_DIGITS = 3
+"""Digits in rows of boxes from which what stands outside of boxes is left out."""
 MIN_TURN_DEGREES = 4.0
 """Degrees of slope from which the page itself is turned, not only its rows."""
 
@@ -102,7 +106,7 @@ def locate_digits(
             layout = _lay_out(_turn(layout.ink, angle)) or layout
     if layout is None:
         return Page([], angle, ink.dark_on_light)
-    if score is not None:
+    if score is not None and not layout.in_cells:
         layout = _cut_wide(layout, score, expected)
     turned = angle if rotation is not None or abs(angle) >= MIN_TURN_DEGREES else 0.0
     lines = [
@@ -130,7 +134,7 @@ def load_page(source: ImageSource, region: Box | None = None) -> LoadedImage:
         If the region does not lie in the image.
     """
     page = _crop(load_image(source, None if region else MAX_PAGE_SIDE), region)
-    return page.part(content_box(page.pixels))
+    return without_surroundings(page.part(content_box(page.pixels)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,6 +144,7 @@ class _Layout:
     height: float
     slope: float
     n_left_out: int
+    in_cells: bool = False
 
     @property
     def boxes(self) -> NDArray[np.float64]:
@@ -182,6 +187,9 @@ def _lay_out(ink: Ink) -> _Layout | None:
     """Find pieces of the size of digits, joined where broken, and the slope of their rows."""
     if not ink.mask.any():
         return None
+    in_cells = _lay_out_cells(ink)
+    if in_cells is not None:
+        return in_cells
     rows, columns = ink.mask.shape
     # Rulings across the page go first, for they join what is between them.
     ink = _unruled(ink, (0.6 * columns, 0.97 * rows))
@@ -203,6 +211,24 @@ def _lay_out(ink: Ink) -> _Layout | None:
     found = _without_rings(found, ink.mask.shape[1])
     boxes = np.array([item.box for item in found], dtype=np.float64).reshape(-1, 4)
     return _Layout(ink, found, height, page_slope(boxes, height), n_left_out)
+
+
+def _lay_out_cells(ink: Ink) -> _Layout | None:
+    """Return the digits in rows of boxes, and nothing else: what else there is, is printed."""
+    found = []
+    for row in find_cell_digits(ink.mask):
+        for (rows, columns), own in row:
+            box = (columns.start, rows.start, columns.stop, rows.stop)
+            window = window_around(box, ink.mask.shape)
+            mask = np.zeros_like(ink.mask[window])
+            top, left = rows.start - window[0].start, columns.start - window[1].start
+            mask[top : top + own.shape[0], left : left + own.shape[1]] = own
+            found.append(_located(ink, mask, box, window))
+    if len(found) < MIN_CELL_DIGITS:
+        return None
+    boxes = np.array([item.box for item in found], dtype=np.float64)
+    height = float(np.median(boxes[:, 3] - boxes[:, 1]))
+    return _Layout(ink, found, height, page_slope(boxes, height), 0, in_cells=True)
 
 
 def _without_rings(found: list[Located], width: int) -> list[Located]:
@@ -240,13 +266,19 @@ def _kernel(pixels: NDArray[np.uint8]) -> float:
 def _piece(ink: Ink, pieces: Pieces, members: list[int]) -> Located:
     box = union_box(pieces.boxes[members])
     window = window_around(box, ink.mask.shape)
-    strength = cut_out(ink, pieces.mask(members, window), window)
+    return _located(ink, pieces.mask(members, window), box, window, len(members))
+
+
+def _located(
+    ink: Ink, own: NDArray[np.bool_], box: Box, window: tuple[slice, slice], n_pieces: int = 1
+) -> Located:
+    strength = cut_out(ink, own, window)
     inked = strength[strength > 0]
     return Located(
         strength=strength,
         box=box,
         fill=1.0,
-        pieces=len(members),
+        pieces=n_pieces,
         contrast=float(np.percentile(inked, 75)) if inked.size else 0.0,
         clutter=0.0,
     )

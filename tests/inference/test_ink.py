@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import ndimage as ndi
 
+from benchmarks._scenes import make_scene
 from digitrec.inference.ink import extract_ink, is_dark_on_light
-from digitrec.inference.scenes import make_scene
 
 
 @pytest.fixture

@@ -7,10 +7,10 @@ import pytest
 from PIL import Image
 from sklearn.neighbors import KNeighborsClassifier
 
+from benchmarks._scenes import make_scene
 from digitrec.datasets import load_dataset
 from digitrec.errors import ConfigurationError, ImageError, ModelFileError
 from digitrec.inference import Recognizer
-from digitrec.inference.scenes import make_scene
 from digitrec.persistence import save_model
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage as ndi
 
-__all__ = ["Scene", "make_scene"]
+__all__ = ["Scene", "enlarge_digit", "make_scene"]
 
 FloatImage = NDArray[np.float32]
 
@@ -112,7 +112,7 @@ def _lay_rows(
 def _lay_row(
     images: FloatImage, size: float, rng: np.random.Generator, touching: bool
 ) -> FloatImage:
-    crops = [_enlarge(image, size * float(np.exp(rng.normal(0, 0.07)))) for image in images]
+    crops = [enlarge_digit(image, size * float(np.exp(rng.normal(0, 0.07)))) for image in images]
     jitter = [int(rng.uniform(0, 0.15) * size) for _ in crops]
     height = max(crop.shape[0] + drop for crop, drop in zip(crops, jitter, strict=True))
     width = sum(crop.shape[1] for crop in crops) + round(size * len(crops))
@@ -127,8 +127,11 @@ def _lay_row(
     return canvas[:, :end]
 
 
-def _enlarge(image: FloatImage, height: float) -> FloatImage:
-    """Return a digit at a height, with the smooth sharp edges of a pen."""
+def enlarge_digit(image: FloatImage, height: float, level: float = 0.45) -> FloatImage:
+    """Return a digit at a height, with the smooth sharp edges of a pen.
+
+    The higher the level at which the grey edges of the small image are cut, 0-1, the thinner.
+    """
     rows, columns = (np.flatnonzero((image > 0.2).any(axis=axis)) for axis in (1, 0))
     crop = np.pad(image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1], 1)
     # A one is as tall as its neighbours, whatever frame it came in.
@@ -136,7 +139,7 @@ def _enlarge(image: FloatImage, height: float) -> FloatImage:
     size = (max(2, round(crop.shape[1] * factor)), max(2, round(height)))
     large = np.asarray(Image.fromarray(crop).resize(size, Image.Resampling.BICUBIC))
     soft = max(1.0, 0.35 * factor)
-    return np.clip((large - 0.45) * soft + 0.5, 0, 1).astype(np.float32)
+    return np.clip((large - level) * soft + 0.5, 0, 1).astype(np.float32)
 
 
 def _rulings(

@@ -10,9 +10,9 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
+from benchmarks._assessment import LabelledImage
 from benchmarks._scenes import make_scene
 from digitrec.datasets import load_default_dataset
-from digitrec.inference.assessment import LabelledImage
 
 DataFolder = Annotated[
     Path | None, typer.Option(help="Folder with labels.csv; default: made-up images.")

@@ -22,11 +22,11 @@ from rich.console import Console
 from rich.progress import track
 from threadpoolctl import threadpool_limits
 
+from benchmarks._assessment import LabelledImage, assess, read_labels
 from benchmarks._common import OutputDir, Seed, run_app, write_report
 from benchmarks._image_changes import CHANGES, apply_change
 from benchmarks._labelled_images import DataFolder, MadeUpImages, ModelFile
 from digitrec._environment import describe_hardware, digitrec_version
-from digitrec.inference.assessment import LabelledImage, assess, read_labels
 from digitrec.inference.image_io import load_image
 from digitrec.inference.recognizer import Recognizer
 from digitrec.rendering.markdown import escape, short_percent, table

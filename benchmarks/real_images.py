@@ -18,12 +18,7 @@ from rich.console import Console
 from rich.progress import track
 from threadpoolctl import threadpool_limits
 
-from benchmarks._common import OutputDir, Seed, run_app, write_report
-from benchmarks._labelled_images import DataFolder, MadeUpImages, ModelFile
-from digitrec._environment import describe_hardware, digitrec_version
-from digitrec._files import atomic_path
-from digitrec.evaluation.metrics import wilson_interval
-from digitrec.inference.assessment import (
+from benchmarks._assessment import (
     LabelledImage,
     Trial,
     assess,
@@ -31,6 +26,11 @@ from digitrec.inference.assessment import (
     read_labels,
     risk_coverage,
 )
+from benchmarks._common import OutputDir, Seed, run_app, write_report
+from benchmarks._labelled_images import DataFolder, MadeUpImages, ModelFile
+from digitrec._environment import describe_hardware, digitrec_version
+from digitrec._files import atomic_path
+from digitrec.evaluation.metrics import wilson_interval
 from digitrec.inference.image_io import read_image
 from digitrec.inference.overlay import draw_overlay
 from digitrec.inference.recognizer import Recognizer

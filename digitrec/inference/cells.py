@@ -145,10 +145,11 @@ def _repaired(boxes: NDArray[np.int64], grown: BoolImage) -> tuple[NDArray[np.in
     width, height = np.median(boxes[:, 2:] - boxes[:, :2], axis=0)
     whole = (boxes[:, 2:] - boxes[:, :2] >= PARAMETERS.min_whole * np.array([width, height])).all(1)
     middles = (boxes[:, :2] + boxes[:, 2:]) / 2
-    step = float(np.median(np.diff(middles[:, 0])))
-    places = np.rint((middles[:, 0] - middles[np.argmax(whole), 0]) / step)
-    if len(np.unique(places[whole])) < 2:
+    if whole.sum() < 2:
         return boxes, 0.0
+    # Where a cell is missing between two the step is a multiple of the others.
+    step = float(np.diff(middles[whole, 0]).min())
+    places = np.rint((middles[:, 0] - middles[np.argmax(whole), 0]) / step)
     x_line, y_line = (np.polyfit(places[whole], middles[whole, axis], 1) for axis in (0, 1))
     known = dict(zip(places[whole].tolist(), boxes[whole], strict=True))
     row = []

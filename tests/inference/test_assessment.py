@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from digitrec.errors import DatasetError
-from digitrec.inference.assessment import (
+from benchmarks._assessment import (
     assess,
     edit_distance,
     naive_row,
     read_labels,
     risk_coverage,
 )
+from digitrec.errors import DatasetError
 
 
 @pytest.fixture

@@ -11,7 +11,8 @@ import typer
 from numpy.typing import NDArray
 
 from benchmarks._assessment import LabelledImage
-from benchmarks._scenes import make_scene
+from benchmarks._pages import PAGE_KINDS, PageMaker
+from benchmarks._scenes import Scene, make_scene
 from digitrec.datasets import load_default_dataset
 
 DataFolder = Annotated[
@@ -43,10 +44,24 @@ class MadeUpImages:
         self, kind: str, n: int, rows: Callable[[], list[Row]], **scene: Any
     ) -> list[LabelledImage]:
         """Return `n` images of a kind, each with the rows that `rows` draws, by `make_scene`."""
-        images = []
-        for index in range(n):
-            made = make_scene(rows(), self.rng, **scene)
-            label = "" if kind == "negative" else made.text.replace("\n", "|")
-            name = f"{kind} {index + 1} ({', '.join(made.traits) or 'plain'})"
-            images.append(LabelledImage(name, made.pixels, label, kind, "made-up"))
-        return images
+        scenes = (make_scene(rows(), self.rng, **scene) for _ in range(n))
+        return [
+            _labelled(
+                f"{kind} {index} ({', '.join(made.traits) or 'plain'})", made, kind, "made-up"
+            )
+            for index, made in enumerate(scenes, 1)
+        ]
+
+    def pages(self, n: int) -> list[LabelledImage]:
+        """Return `n` pages of each of `PAGE_KINDS`: forms, envelopes, sheets on tables."""
+        maker = PageMaker(self.row, self.rng)
+        return [
+            _labelled(f"{kind} {index}", maker.make(kind), "sheet", kind)
+            for kind in PAGE_KINDS
+            for index in range(1, n + 1)
+        ]
+
+
+def _labelled(name: str, scene: Scene, kind: str, tag: str) -> LabelledImage:
+    label = "" if kind == "negative" else scene.text.replace("\n", "|")
+    return LabelledImage(name, scene.pixels, label, kind, tag)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage as ndi
 
@@ -35,7 +35,7 @@ class _Sheet:
     pen: FloatImage
     texts: list[str] = field(default_factory=list)
 
-    def write(self, ink: FloatImage, left: int, top: int, colour: Sequence[float]) -> None:
+    def write(self, ink: FloatImage, left: int, top: int, colour: ArrayLike) -> None:
         """Lay ink, 0-1, on the paper; what lies beyond its borders is lost."""
         height, width = self.pixels.shape[:2]
         y, x = max(0, top), max(0, left)
@@ -46,11 +46,11 @@ class _Sheet:
         view = self.pixels[y:bottom, x:right]
         view += part * (np.minimum(view, np.asarray(colour, np.float32)) - view)
 
-    def draw(self, shape: Callable[[ImageDraw.ImageDraw], None], colour: Sequence[float]) -> None:
+    def draw(self, shape: Callable[[ImageDraw.ImageDraw], None], colour: ArrayLike) -> None:
         """Draw lines and letters with Pillow."""
         mask = Image.new("L", self.pixels.shape[1::-1])
         shape(ImageDraw.Draw(mask))
-        self.write(np.asarray(mask, np.float32) / 255, 0, 0, colour)
+        self.write(np.asarray(mask, np.float32) / np.float32(255), 0, 0, colour)
 
 
 class PageMaker:

@@ -70,11 +70,12 @@ def main(
 
 
 def make_images(count: int, random_state: int) -> list[LabelledImage]:
-    """Make up scenes: `count` single digits, a quarter strings, a tenth sheets, a quarter none."""
+    """Make up scenes: `count` single digits, a quarter strings, some pages, a quarter none."""
     made_up = MadeUpImages(random_state)
     images = made_up.images("single", count, lambda: [made_up.row(1)])
     images += made_up.images("string", count // 4, lambda: [made_up.row(2, 8)])
     images += made_up.images("sheet", count // 10, lambda: [made_up.row(2, 6) for _ in range(3)])
+    images += made_up.pages(count // 50)
     rng = made_up.rng
     signs = make_non_digits(max(60, count), made_up.digits, made_up.labels, rng)
     return images + made_up.images(

@@ -2,62 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage as ndi
 
+from digitrec.inference.parameters import CELL
 from digitrec.inference.sheet import fill_rows_and_columns
 
-__all__ = ["CellParameters", "find_cell_digits"]
+__all__ = ["find_cell_digits"]
 
 BoolImage = NDArray[np.bool_]
 Window = tuple[slice, slice]
 
 
-@dataclass(frozen=True)
-class CellParameters:
-    """What a row of boxes looks like. Checked on made-up forms, ``benchmarks._pages``.
-
-    Attributes
-    ----------
-    min_side, max_side : float
-        Pixels of the shorter, share of the page of the longer side of a cell.
-    max_aspect : float
-        Longer over shorter side.
-    min_filled : float
-        Least share of its box that a cell fills, what is written in it counted in.
-    max_unlike : float
-        Most by which neighbours' heights and places, and half their widths, differ, over the
-        cell's height.
-    max_gap : float
-        Gap between neighbours, over their width; a cell that ink cuts in two is missing in it.
-    min_cells : int
-        Cells from which they are a row.
-    min_written : float
-        Least share of the cells of a row that something is written in: on squared paper few are.
-    min_height : float
-        Least height of what is written, over the cell's.
-    min_speck : float
-        Least longer side of a piece of a digit, over the cell's height.
-    """
-
-    min_side: int = 12
-    max_side: float = 0.25
-    max_aspect: float = 2.4
-    min_filled: float = 0.7
-    max_unlike: float = 0.3
-    max_gap: float = 1.7
-    min_whole: float = 0.88
-    min_drawn: float = 0.7
-    min_cells: int = 3
-    min_written: float = 0.6
-    min_height: float = 0.33
-    min_speck: float = 0.12
-
-
-PARAMETERS = CellParameters()
 _MAX_CANDIDATES = 400
 
 
@@ -80,9 +39,11 @@ def find_cell_digits(mask: BoolImage) -> list[list[tuple[Window, BoolImage]]]:
     rows = []
     for row in _rows(boxes):
         cells, slope = _repaired(boxes[row], grown)
+        if len(cells) < CELL.min_cells:
+            continue
         written = [_content(mask, box, slope) for box in cells]
         found = [content for content in written if content is not None]
-        if len(found) >= max(2, PARAMETERS.min_written * len(cells)):
+        if len(found) >= max(2, CELL.min_written * len(cells)):
             rows.append(found)
     rows.sort(key=lambda row: np.mean([window[0].start for window, _ in row]))
     return rows
@@ -90,7 +51,7 @@ def find_cell_digits(mask: BoolImage) -> list[list[tuple[Window, BoolImage]]]:
 
 def _find_cells(grown: BoolImage) -> NDArray[np.int64]:
     """Return the boxes, shape (n, 4), of four-sided areas that ink encloses."""
-    p = PARAMETERS
+    p = CELL
     boxes: list[tuple[int, int, int, int]] = []
     labels, count = ndi.label(~grown)
     areas = np.bincount(labels.reshape(-1), minlength=count + 1)
@@ -98,21 +59,24 @@ def _find_cells(grown: BoolImage) -> NDArray[np.int64]:
     usable = np.flatnonzero((areas >= 0.3 * p.min_side**2) & (areas <= largest**2))
     usable = usable[usable > 0]
     usable = usable[np.argsort(-areas[usable], kind="stable")][:_MAX_CANDIDATES]
-    if len(usable) >= p.min_cells:
+    if len(usable) >= 2:
         slices = ndi.find_objects(labels)
         for label in usable.tolist():
             rows, columns = slices[label - 1]
             short, long = sorted((rows.stop - rows.start, columns.stop - columns.start))
             if short < p.min_side or long > min(largest, p.max_aspect * short):
                 continue
-            if fill_rows_and_columns(labels[rows, columns] == label).mean() >= p.min_filled:
-                boxes.append((columns.start, rows.start, columns.stop, rows.stop))
+            box = (columns.start, rows.start, columns.stop, rows.stop)
+            filled = fill_rows_and_columns(labels[rows, columns] == label).mean()
+            # The loop of a six is round: it fills less of its box, and touches it in few places.
+            if filled >= p.min_filled and _is_drawn(grown, box):
+                boxes.append(box)
     return np.array(boxes, np.int64).reshape(-1, 4)
 
 
 def _rows(boxes: NDArray[np.int64]) -> list[list[int]]:
     """Return chains of like cells side by side, each from left to right."""
-    p = PARAMETERS
+    p = CELL
     x0, y0, x1, y1 = boxes.T.astype(float)
     width, height, middle = x1 - x0, y1 - y0, (y0 + y1) / 2
     rows: list[list[int]] = []
@@ -133,7 +97,7 @@ def _rows(boxes: NDArray[np.int64]) -> list[list[int]]:
             rows.append([index])
         else:
             best.append(index)
-    return [row for row in rows if len(row) >= p.min_cells]
+    return [row for row in rows if len(row) >= 2]
 
 
 def _repaired(boxes: NDArray[np.int64], grown: BoolImage) -> tuple[NDArray[np.int64], float]:
@@ -143,7 +107,7 @@ def _repaired(boxes: NDArray[np.int64], grown: BoolImage) -> tuple[NDArray[np.in
     the others, and what is missing between two or drawn at an end, is given that size and place.
     """
     width, height = np.median(boxes[:, 2:] - boxes[:, :2], axis=0)
-    whole = (boxes[:, 2:] - boxes[:, :2] >= PARAMETERS.min_whole * np.array([width, height])).all(1)
+    whole = (boxes[:, 2:] - boxes[:, :2] >= CELL.min_whole * np.array([width, height])).all(1)
     middles = (boxes[:, :2] + boxes[:, 2:]) / 2
     if whole.sum() < 2:
         return boxes, 0.0
@@ -152,29 +116,36 @@ def _repaired(boxes: NDArray[np.int64], grown: BoolImage) -> tuple[NDArray[np.in
     places = np.rint((middles[:, 0] - middles[np.argmax(whole), 0]) / step)
     x_line, y_line = (np.polyfit(places[whole], middles[whole, axis], 1) for axis in (0, 1))
     known = dict(zip(places[whole].tolist(), boxes[whole], strict=True))
-    row = []
-    for place in np.arange(places.min() - 1, places.max() + 2).tolist():
+
+    def cell(place: float) -> NDArray[np.int64]:
         x, y = np.polyval(x_line, place), np.polyval(y_line, place)
         ends = [x - width / 2, y - height / 2, x + width / 2, y + height / 2]
-        box = known.get(place, np.rint(ends).astype(np.int64))
-        inner = places.min() <= place <= places.max()
-        if inner or _is_drawn(grown, box):
-            row.append(np.clip(box, 0, (*grown.shape[::-1], *grown.shape[::-1])))
+        return known.get(place, np.rint(ends).astype(np.int64))
+
+    first, last = float(places.min()), float(places.max())
+    while _is_drawn(grown, cell(first - 1)):
+        first -= 1
+    while _is_drawn(grown, cell(last + 1)):
+        last += 1
+    most = (*grown.shape[::-1], *grown.shape[::-1])
+    row = [np.clip(cell(place), 0, most) for place in np.arange(first, last + 1).tolist()]
     return np.array(row), float(y_line[0] / x_line[0])
 
 
-def _is_drawn(grown: BoolImage, box: NDArray[np.int64]) -> bool:
+def _is_drawn(grown: BoolImage, box: Sequence[int] | NDArray[np.int64]) -> bool:
     """Tell whether there are lines along all sides of a box."""
-    left, top, right, bottom = box.tolist()
-    if left < 4 or top < 4 or right + 4 > grown.shape[1] or bottom + 4 > grown.shape[0]:
+    left, top, right, bottom = map(int, box)
+    reach = CELL.line_reach
+    height, width = grown.shape
+    if min(left, top) < reach or right + reach > width or bottom + reach > height:
         return False
     sides = (
-        grown[top:bottom, left - 4 : left + 4].any(axis=1),
-        grown[top:bottom, right - 4 : right + 4].any(axis=1),
-        grown[top - 4 : top + 4, left:right].any(axis=0),
-        grown[bottom - 4 : bottom + 4, left:right].any(axis=0),
+        grown[top:bottom, left - reach : left + reach].any(axis=1),
+        grown[top:bottom, right - reach : right + reach].any(axis=1),
+        grown[top - reach : top + reach, left:right].any(axis=0),
+        grown[bottom - reach : bottom + reach, left:right].any(axis=0),
     )
-    return min(side.mean() for side in sides) >= PARAMETERS.min_drawn
+    return bool(min(side.mean() for side in sides) >= CELL.min_drawn)
 
 
 def _content(
@@ -196,10 +167,10 @@ def _content(
         tall, wide = rows.stop - rows.start, columns.stop - columns.start
         along_side = columns.stop <= 0.1 * (right - left) or columns.start >= 0.9 * (right - left)
         along_end = rows.stop <= 0.1 * height or rows.start >= 0.9 * height
-        if max(tall, wide) < PARAMETERS.min_speck * height or along_side or along_end:
+        if max(tall, wide) < CELL.min_speck * height or along_side or along_end:
             ink &= labels != index
     rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
-    if not rows.size or np.ptp(rows) + 1 < PARAMETERS.min_height * height:
+    if not rows.size or np.ptp(rows) + 1 < CELL.min_height * height:
         return None
     own = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
     shifted = (

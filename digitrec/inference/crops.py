@@ -98,7 +98,7 @@ def _compose(sources: Sources, centres: NDArray[np.int64], rng: np.random.Genera
     turn = rng.normal(0, 0.05, (n, 1, 1)).astype(np.float32)
     along, down = x + turn * y - slant[:, None, None] * y, y - turn * x
     ink = _sample(sources.images[centres], box, along, down, np.ones(n, np.float32))
-    alone = rng.random(n) < 0.12
+    alone = rng.random(n) < 0.2
     for side, chance in enumerate(_CHANCES):
         has = np.flatnonzero((rng.random(n) < chance) & ~alone)
         chosen = _neighbours(sources, centres[has], rng)
@@ -114,8 +114,10 @@ def _compose(sources: Sources, centres: NDArray[np.int64], rng: np.random.Genera
         moved = along[has] - at_x[:, None, None], down[has] - at_y[:, None, None]
         piece = _sample(sources.images[chosen], other, *moved, scale)
         ink[has] = np.maximum(ink[has], piece)
+    _shade(ink, rng)
     _add_stops(ink, along, down, height, width, rng)
     _add_lines(ink, x, y, (top, bottom, left, right), rng)
+    _add_bands(ink, x, y, (top, bottom, left, right), rng)
     return _print(ink * inside, inside, rng)
 
 
@@ -148,6 +150,38 @@ def _sample(
     offset = np.arange(n, dtype=np.float32)[:, None, None] * (side + 2) + 1
     at = [np.clip(rows, -1, side) + offset, columns]
     return ndi.map_coordinates(tall, at, order=1, output=np.float32)
+
+
+def _shade(ink: FloatImages, rng: np.random.Generator) -> None:
+    """Draw upright strokes thicker or level ones paler in some crops, as a pointed pen does."""
+    has = np.flatnonzero(rng.random(len(ink)) < 0.35)
+    some = ink[has]
+    level = ndi.minimum_filter(some, size=(1, 1, 5))
+    # What survives an erosion along the row is a level stroke or a thick one.
+    pale = rng.uniform(0, 0.6, (len(has), 1, 1)).astype(np.float32)
+    thick = rng.uniform(0, 1, (len(has), 1, 1)).astype(np.float32)
+    wide = np.maximum(some, thick * ndi.maximum_filter(some, size=(1, 1, 2)))
+    ink[has] = np.where(rng.random((len(has), 1, 1)) < 0.5, wide, some - pale * level)
+
+
+def _add_bands(
+    ink: FloatImages,
+    x: FloatArray,
+    y: FloatArray,
+    ends: tuple[FloatArray, FloatArray, FloatArray, FloatArray],
+    rng: np.random.Generator,
+) -> None:
+    """Add dark bands along the crop's borders: the page's edge, a shadow, a thick border."""
+    n = len(ink)
+    for side, (across, end) in enumerate(zip((y, y, x, x), ends, strict=True)):
+        has = np.flatnonzero(rng.random(n) < 0.04)
+        depth = rng.gamma(2.0, 1.2, (len(has), 1, 1)).astype(np.float32)
+        from_end = np.abs(across[has] - end[has][:, None, None])
+        other = (x if side < 2 else y)[has]
+        slope = rng.normal(0, 0.05, (len(has), 1, 1))
+        level = rng.uniform(0.5, 1.0, (len(has), 1, 1))
+        band = np.clip(depth + slope * other - from_end + 0.5, 0, 1) * level
+        ink[has] = np.maximum(ink[has], band.astype(np.float32))
 
 
 def _add_stops(
@@ -205,8 +239,10 @@ def _print(ink: FloatImages, inside: NDArray[np.bool_], rng: np.random.Generator
     grain = rng.normal(0, 1, ink.shape).astype(np.float32)
     cloud = ndi.gaussian_filter(rng.normal(0, 1, ink.shape), (0, 3, 3)).astype(np.float32)
     level = rng.gamma(0.8, 0.035, (n, 1, 1)).astype(np.float32)
-    cloudy = rng.gamma(0.8, 0.5, (n, 1, 1)).astype(np.float32) * (rng.random((n, 1, 1)) < 0.3)
+    cloudy = rng.gamma(0.8, 0.5, (n, 1, 1)).astype(np.float32) * (rng.random((n, 1, 1)) < 0.4)
+    fine = ndi.gaussian_filter(grain, (0, 1, 1)) * (rng.random((n, 1, 1)) < 0.4)
     dirty = ink + level * grain + 0.3 * cloudy.astype(np.float32) * cloud
+    dirty += (1.5 * rng.gamma(1.0, 0.1, (n, 1, 1)) * fine).astype(np.float32)
     peak = np.quantile(dirty.reshape(n, -1), 0.95, axis=1)[:, None, None]
     gain = rng.uniform(0.85, 1.3, (n, 1, 1)) / np.maximum(peak, 0.35)
     printed: FloatImages = np.clip(dirty * gain, 0, 1).astype(np.float32)

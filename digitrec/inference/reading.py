@@ -2,52 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
+from digitrec.inference.parameters import ROW
 from digitrec.inference.prediction import DigitPrediction, Reading
 
 __all__ = ["assemble"]
-
-
-@dataclass(frozen=True)
-class RowParameters:
-    """Which rows of a page are digits, and which pieces of them. Confidences are 0-1.
-
-    Attributes
-    ----------
-    min_confidence : float
-        Least confidence of a piece of their size among digits.
-    min_accepted : float
-        Share of a row that must be accepted for its other pieces to profit.
-    min_digits : float
-        A row of which fewer pieces are digits is words or drawing, and is left out whole.
-    clear_row : float
-        Mean confidence of a row of digits that is well written.
-    min_clear_pieces : int
-        Pieces from which a row can be clear.
-    doubtful_row : float
-        Mean confidence below which another row, on a page with a clear one, is words: those of
-        made-up pages have up to 0.72, a row of four digits of which one is doubtful 0.8.
-    min_doubtful_pieces : int
-        Pieces from which a row can be words.
-    min_height, max_height : float
-        Height of a doubtful piece over that of the row's digits.
-    """
-
-    min_confidence: float = 0.2
-    min_accepted: float = 0.6
-    min_digits: float = 0.5
-    clear_row: float = 0.95
-    min_clear_pieces: int = 3
-    doubtful_row: float = 0.75
-    min_doubtful_pieces: int = 4
-    min_height: float = 0.6
-    max_height: float = 1.5
-
-
-PARAMETERS = RowParameters()
 
 
 def assemble(
@@ -68,8 +30,7 @@ def assemble(
         rows = _take_likeliest(rows, expected)
     else:
         clear = any(
-            len(row) >= PARAMETERS.min_clear_pieces and _mean(row) >= PARAMETERS.clear_row
-            for row in rows
+            len(row) >= ROW.min_clear_pieces and _mean(row) >= ROW.clear_row for row in rows
         )
         rows = [_trust_neighbours(_drop_words(row, clear=clear)) for row in rows]
     accepted = [[p for p in row if p.accepted] for row in rows]
@@ -93,8 +54,8 @@ def _mean(row: list[DigitPrediction]) -> float:
 def _drop_words(row: list[DigitPrediction], *, clear: bool) -> list[DigitPrediction]:
     """Reject the digits of a row that is mostly none, or doubtful beside a clear row of digits."""
     share = sum(p.accepted for p in row) / max(1, len(row))
-    words = clear and len(row) >= PARAMETERS.min_doubtful_pieces
-    if share >= PARAMETERS.min_digits and not (words and _mean(row) < PARAMETERS.doubtful_row):
+    words = clear and len(row) >= ROW.min_doubtful_pieces
+    if share >= ROW.min_digits and not (words and _mean(row) < ROW.doubtful_row):
         return row
     return [
         replace(p, digit=None, accepted=False, reason="its row is mostly not digits")
@@ -107,15 +68,15 @@ def _drop_words(row: list[DigitPrediction], *, clear: bool) -> list[DigitPredict
 def _trust_neighbours(row: list[DigitPrediction]) -> list[DigitPrediction]:
     """Accept a doubtful piece in a row of digits: it is more likely to be one than elsewhere."""
     sure = [p for p in row if p.accepted and p.box is not None]
-    if len(sure) < 2 or len(sure) < PARAMETERS.min_accepted * len(row):
+    if len(sure) < 2 or len(sure) < ROW.min_accepted * len(row):
         return row
     height = float(np.median([p.box[3] - p.box[1] for p in sure if p.box is not None]))
     return [
         replace(p, digit=int(p.probabilities.argmax()), accepted=True, reason="")
         if not p.accepted
         and p.box is not None
-        and p.confidence >= PARAMETERS.min_confidence
-        and PARAMETERS.min_height * height <= p.box[3] - p.box[1] <= PARAMETERS.max_height * height
+        and p.confidence >= ROW.min_confidence
+        and ROW.min_height * height <= p.box[3] - p.box[1] <= ROW.max_height * height
         else p
         for p in row
     ]

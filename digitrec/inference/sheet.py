@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,50 +10,10 @@ from PIL import Image
 from scipy import ndimage as ndi
 
 from digitrec.inference.image_io import LoadedImage
+from digitrec.inference.parameters import SHEET
 from digitrec.inference.thresholds import otsu_threshold
 
-__all__ = ["SheetParameters", "fill_rows_and_columns", "without_surroundings"]
-
-
-@dataclass(frozen=True)
-class SheetParameters:
-    """What a sheet on a table looks like. Checked on made-up photographs, ``benchmarks._pages``.
-
-    Attributes
-    ----------
-    look_side : int
-        Pixels of the longer side at which the sheet is looked for.
-    ink_width : int
-        Width of the strokes and lines that are closed first, in pixels of that look.
-    min_area, max_area : float
-        Share of the image that the sheet takes.
-    min_step : float
-        Least step of the light at its edges, 0-255.
-    min_sharpness : float
-        Least share of the difference between sheet and table that lies within 4 pixels of the
-        edge; a shadow's is less.
-    min_quadrilateral, max_quadrilateral : float
-        Bounds of the area over the root of the determinant of its pixels' covariance: 10.4 for
-        triangles, 12 for parallelograms, 12.6 for ellipses.
-    min_filled : float
-        Least share of what lies between its pixels, along rows and along columns, that is sheet.
-    max_borders : int
-        Borders of the image that it may touch; the light side of a shadow touches three.
-    """
-
-    look_side: int = 160
-    ink_width: int = 7
-    min_area: float = 0.15
-    max_area: float = 0.93
-    min_step: float = 18.0
-    min_sharpness: float = 0.6
-    min_quadrilateral: float = 11.0
-    max_quadrilateral: float = 12.3
-    min_filled: float = 0.97
-    max_borders: int = 2
-
-
-PARAMETERS = SheetParameters()
+__all__ = ["fill_rows_and_columns", "without_surroundings"]
 
 
 def without_surroundings(image: LoadedImage) -> LoadedImage:
@@ -62,11 +22,11 @@ def without_surroundings(image: LoadedImage) -> LoadedImage:
     Returns the image itself where it shows no sheet that is lighter than what it lies on.
     """
     height, width = image.pixels.shape[:2]
-    factor = max(1, max(height, width) // PARAMETERS.look_side)
-    if min(height, width) < PARAMETERS.look_side:
+    factor = max(1, max(height, width) // SHEET.look_side)
+    if min(height, width) < SHEET.look_side:
         return image
     small = np.asarray(Image.fromarray(image.pixels).reduce(factor))
-    size = (PARAMETERS.ink_width, PARAMETERS.ink_width)
+    size = (SHEET.ink_width, SHEET.ink_width)
     paper = np.stack([ndi.grey_closing(small[..., c], size=size) for c in range(3)], axis=-1)
     sheet = _find_sheet(paper.astype(np.float32).mean(axis=2))
     if sheet is None:
@@ -81,18 +41,15 @@ def without_surroundings(image: LoadedImage) -> LoadedImage:
     cover = Image.fromarray(inner).resize(shape, Image.Resampling.NEAREST)
     inside = np.asarray(cover.crop((0, 0, width, height)))
     pixels = np.where(inside[..., None], image.pixels, np.asarray(filled))
-    area = (
-        columns[0] * factor,
-        rows[0] * factor,
-        (columns[-1] + 1) * factor,
-        (rows[-1] + 1) * factor,
+    left, right, top, bottom = (
+        int(edge) * factor for edge in (columns[0], columns[-1] + 1, rows[0], rows[-1] + 1)
     )
-    return replace(image, pixels=pixels, finer=None).part(tuple(map(int, area)))
+    return replace(image, pixels=pixels, finer=None).part((left, top, right, bottom))
 
 
 def _find_sheet(light: NDArray[np.float32]) -> NDArray[np.bool_] | None:
     """Return which pixels of a small image without ink are a light sheet; None without one."""
-    p = PARAMETERS
+    p = SHEET
     labels, count = ndi.label(light > otsu_threshold(light))
     if not count:
         return None

@@ -25,6 +25,14 @@ FloatImages = NDArray[np.float32]
 _SIDE = 28
 _LETTERS = "ACEFGHJKLMNPQRTUVWXYacdefhjkmnprtuvwxy@#&%+=?!<>*√Σπ∞∂≠→"
 """Signs that are unlike any digit in most fonts; O, I, l, Z, S, B, b, g and q are left out."""
+_OTHER_LETTERS = "ΓΔΛΞΠΣΦΨΩαγεηκλμνπτυφχψωДЖИЛФЦШЩЪЫЮЯджлфцшщъыюя"
+"""Greek and Cyrillic letters that are unlike any digit, of the fonts that have them."""
+_PICTURES = "".join(
+    map(chr, (*range(0x2190, 0x2460), *range(0x2580, 0x2776), *range(0x2794, 0x27C0)))
+)
+"""Arrows, operators, technical signs, chess pieces, stars and other drawings of one font."""
+_NOT_PICTURES = "∅⌀⊘∣∤❘❙❚⎮⎪⏐│┃╎╏║┆┇┊┋╵╷╹╻╽╿▏▎▍▌▐○◯◦●◌◍◎❍⚪⚫⚬⭘⭕∘∙⋅⎜⎟⎢⎥⎸⎹⏌⎾⌈⌊⌉⌋☐□◻▢⌷⎕∠↿⇂↾⇃∫⌠⌡∂∂⌐"
+"""Those among them that are circles, bars or hooks, which digits are too."""
 
 
 def distort(images: FloatImages, rng: np.random.Generator, *, strength: float = 1.0) -> FloatImages:
@@ -144,9 +152,9 @@ def make_non_digits(
 ) -> FloatImages:
     """Make about `n` pictures that are not one digit.
 
-    Letters and signs from fonts and from strokes, words, scribbles, turned digits, two digits at
-    once, blobs, outlines and noise. What came out as a plain upright bar is left out: that is
-    a one.
+    Letters and signs from fonts and from strokes, drawings of a symbol font, words, paragraphs,
+    scribbles, turned digits, two digits at once, blobs, outlines and noise. What came out as a
+    plain upright bar is left out: that is a one.
 
     Parameters
     ----------
@@ -163,7 +171,9 @@ def make_non_digits(
     parts = [
         _drawn_signs(round(0.27 * n), rng),
         _printed_signs(round(0.24 * n), rng, (*text_fonts(), *fonts)),
+        _pictures(round(0.05 * n), rng),
         _words(round(0.08 * n), rng, (*text_fonts(), *fonts)),
+        _paragraphs(round(0.03 * n), rng, (*text_fonts(), *fonts)),
         random_scribbles(round(0.10 * n), rng),
         _pairs(round(0.14 * n), digits, rng),
         _turned(round(0.04 * n), digits, labels, rng),
@@ -190,9 +200,30 @@ def _drawn_signs(n: int, rng: np.random.Generator) -> FloatImages:
 
 
 def _printed_signs(n: int, rng: np.random.Generator, fonts: Sequence[Path]) -> FloatImages:
-    glyphs = [_glyph(font, sign) for font in fonts for sign in _LETTERS]
+    glyphs = [_glyph(font, sign) for font in fonts for sign in _LETTERS + _OTHER_LETTERS]
     found = np.stack([glyph for glyph in glyphs if glyph is not None])
     return found[rng.integers(len(found), size=n)]
+
+
+def _pictures(n: int, rng: np.random.Generator) -> FloatImages:
+    """Return arrows, chess pieces and other drawings of Matplotlib's largest font."""
+    font = next(font for font in text_fonts() if font.stem == "DejaVuSans")
+    glyphs = [_glyph(font, sign) for sign in _PICTURES if sign not in _NOT_PICTURES]
+    found = np.stack([glyph for glyph in glyphs if glyph is not None])
+    return found[rng.integers(len(found), size=n)]
+
+
+def _paragraphs(n: int, rng: np.random.Generator, fonts: Sequence[Path]) -> FloatImages:
+    """Return two to five rows of words, squeezed into one frame."""
+    words = [_trim(word) for word in _words(n, rng, fonts)]
+    images = []
+    for _ in range(n):
+        rows = [words[index] for index in rng.integers(len(words), size=rng.integers(2, 6))]
+        width = max(row.shape[1] for row in rows)
+        gap = int(rng.integers(1, 4))
+        padded = [np.pad(row, ((0, gap), (0, width - row.shape[1]))) for row in rows]
+        images.append(_frame(np.concatenate(padded)))
+    return np.stack(images) if images else np.zeros((0, _SIDE, _SIDE), np.float32)
 
 
 def _words(n: int, rng: np.random.Generator, fonts: Sequence[Path]) -> FloatImages:

@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
 
 from digitrec._environment import available_cores, library_versions
 from digitrec._optional import import_optional
+from digitrec.analyses.calibration import fit_temperature
 from digitrec.datasets import Dataset, load_dataset, load_default_dataset
 from digitrec.errors import ConfigurationError, DigitrecError
 from digitrec.inference.classifier import NOT_A_DIGIT
@@ -99,15 +99,15 @@ class TrainingPlan:
     """
 
     n_rows: int = 60_000
-    n_drawn: int = 14_000
-    n_non_digits: int = 30_000
+    n_drawn: int = 18_000
+    n_non_digits: int = 36_000
     n_crops: int = 100_000
     held_out: float = 0.04
     digit: NetworkDesign = NetworkDesign(
         ((16, 3, 1, True), (32, 3, 2, True), (32, 3, 1, True), (48, 3, 2, True), (64, 3, 1, False))
     )
     crop: NetworkDesign = NetworkDesign(
-        ((24, 5, 2, True), (40, 3, 1, True), (56, 3, 2, True), (64, 3, 1, False)), epochs=7
+        ((24, 5, 2, True), (40, 3, 1, True), (56, 3, 2, True), (64, 3, 1, False)), epochs=9
     )
 
     def smaller(self, max_rows: int) -> TrainingPlan:
@@ -359,7 +359,7 @@ def _fit(
         _log.info(f"epoch {epoch + 1} of {design.epochs}: loss {history.history['loss'][0]:.4f}")
     network = _export(model, design, side)
     logs = np.log(np.maximum(network.probabilities(held[0]), 1e-12))
-    temperature = _fit_temperature(logs, held[1])
+    temperature = fit_temperature(logs, held[1])
     last = network.layers[-1]
     scaled = Layer(last.kernel / np.float32(temperature), last.bias / np.float32(temperature))
     network = Network((*network.layers[:-1], scaled), side)
@@ -404,17 +404,6 @@ def _export(model: Any, design: NetworkDesign, side: int) -> Network:
         layers.append(Layer(kernel * gain, beta - mean * gain, stride, padded))
     layers.append(Layer(*weights[-1]))
     return Network(tuple(layers), side)
-
-
-def _fit_temperature(logs: NDArray[np.float64], truth: NDArray[np.int64]) -> float:
-    rows = np.arange(len(truth))
-
-    def loss(log_temperature: float) -> float:
-        scaled = logs / np.exp(log_temperature)
-        scaled -= scaled.max(axis=1, keepdims=True)
-        return float((np.log(np.exp(scaled).sum(axis=1)) - scaled[rows, truth]).mean())
-
-    return float(np.exp(minimize_scalar(loss, bounds=(-1.5, 1.5), method="bounded").x))
 
 
 def _load_keras(random_state: int) -> Any:

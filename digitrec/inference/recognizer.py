@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from digitrec.errors import ConfigurationError, check_choice
 from digitrec.inference.constraints import Constraints, make_constraints
-from digitrec.inference.grouping import MAX_PAGE_PIECES
+from digitrec.inference.grouping import MAX_DIGIT_SIZED, MAX_PAGE_PIECES
 from digitrec.inference.image_io import ImageSource, LoadedImage
 from digitrec.inference.known_numbers import read_known_number
 from digitrec.inference.locate import (
@@ -483,10 +483,17 @@ def _warned(reading: Reading, page: Page) -> Reading:
     """Return a reading that says how much ink of its page was not looked at."""
     if not page.n_left_out:
         return reading
-    warning = (
-        f"the {MAX_PAGE_PIECES} largest pieces of ink were read, {page.n_left_out:,} smaller ones "
-        "were not; read the page in parts (region)"
-    )
+    if page.lines:
+        warning = (
+            f"the {MAX_PAGE_PIECES} largest pieces of ink were read, {page.n_left_out:,} smaller "
+            "ones were not; read the page in parts (region)"
+        )
+    else:
+        warning = (
+            f"nothing was read: the page has {page.n_left_out:,} pieces of ink, more than "
+            f"{MAX_DIGIT_SIZED:,} of them alike in height, as print or specks have; read the part "
+            "that holds digits (region)"
+        )
     return replace(reading, warnings=(warning,))
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis.extra import numpy as hnp
 
-from digitrec.inference import components
+from digitrec.inference import Recognizer, components
 from digitrec.inference.components import find_pieces
 from digitrec.inference.locate import MAX_CANDIDATES, locate_digit
 from digitrec.inference.page import locate_digits
@@ -50,6 +50,16 @@ def test_a_digit_in_noise_has_a_bounded_number_of_pieces(kind, cell):
 def test_a_page_of_noise_has_a_bounded_number_of_candidates(kind, cell):
     page = locate_digits(noise(kind, cell))
     assert sum(map(len, page.lines)) <= 200
+
+
+@pytest.mark.parametrize(("cell", "share"), [(1, 0.01), (2, 0.03), (3, 0.05), (4, 0.05)])
+def test_a_page_of_specks_is_not_read_as_digits(cell, share):
+    rng = np.random.default_rng(cell)
+    specks = np.where(rng.random((2000 // cell, 2000 // cell)) < share, 0, 255).astype(np.uint8)
+    reading = Recognizer().read(np.kron(specks, np.ones((cell, cell), np.uint8)))
+    assert reading.text == ""
+    # Specks of one pixel are smoothed away.
+    assert cell == 1 or reading.warnings[0].startswith("nothing was read")
 
 
 MEMORY = """

@@ -81,7 +81,7 @@ def test_without_the_dataset_other_images_are_compared(source):
     lines = []
     with messages_to(lines.append):
         parity = export_model(source).parity
-    assert parity.images == "random images"
+    assert parity.images == "resized test images of mnist_5k"
     assert any("/nowhere/at/all" in line for line in lines)
 
 

@@ -115,8 +115,9 @@ def test_store_writes_many_rows_chunk_by_chunk(digits, tmp_path, monkeypatch):
     whole = FeatureStore(tmp_path / "whole").fixed(digits, "edges")
     monkeypatch.setattr(store, "_CHUNK_ROWS", 500)
     parts = FeatureStore(tmp_path / "parts").fixed(digits, "edges")
-    np.testing.assert_allclose(parts.train, whole.train, atol=1e-6)
-    np.testing.assert_allclose(parts.test, whole.test, atol=1e-6)
+    # Products of other sizes round otherwise, and a root magnifies that near zero: 7e-6 seen.
+    np.testing.assert_allclose(parts.train, whole.train, atol=5e-5)
+    np.testing.assert_allclose(parts.test, whole.test, atol=5e-5)
 
 
 def test_store_computes_damaged_entries_again(digits, tmp_path):

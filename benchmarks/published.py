@@ -36,7 +36,6 @@ from digitrec._code import cache_key
 from digitrec.datasets import DATASETS, Dataset, load_dataset
 from digitrec.errors import check_choice
 from digitrec.evaluation.fitting import fit_and_score
-from digitrec.evaluation.metrics import wilson_interval
 from digitrec.rendering.markdown import MISSING, percent, table
 
 _log = logging.getLogger("digitrec.benchmarks.published")
@@ -119,19 +118,16 @@ def measure(row: PublishedRow, dataset: Dataset) -> dict[str, Any]:
         ``test_accuracy`` with the Wilson interval ``low`` to ``high`` (0–1), ``reached_limit``,
         and ``cpu_seconds``: processor time of fit and predictions.
     """
-    n_classes = len(dataset.label_names)
     started = time.process_time()
     with threadpool_limits(1), joblib.parallel_config("threading", n_jobs=1):
         fit, scores = fit_and_score(
             row.make(),
             (dataset.X_train, dataset.y_train),
             (dataset.X_test, dataset.y_test),
-            n_classes,
             transformer=StandardScaler(),
         )
     seconds = time.process_time() - started
-    n_test = len(dataset.y_test)
-    low, high = wilson_interval(round(scores.accuracy * n_test), n_test)
+    low, high = scores.accuracy_interval
     return {
         "test_accuracy": scores.accuracy,
         "low": low,

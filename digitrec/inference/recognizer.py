@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from digitrec.errors import ConfigurationError, check_choice
 from digitrec.inference.constraints import Constraints, make_constraints
-from digitrec.inference.grouping import MAX_DIGIT_SIZED, MAX_PAGE_PIECES
+from digitrec.inference.grouping import MAX_PAGE_PIECES
 from digitrec.inference.image_io import ImageSource, LoadedImage
 from digitrec.inference.known_numbers import read_known_number
 from digitrec.inference.locate import (
@@ -490,9 +490,8 @@ def _warned(reading: Reading, page: Page) -> Reading:
         )
     else:
         warning = (
-            f"nothing was read: the page has {page.n_left_out:,} pieces of ink, more than "
-            f"{MAX_DIGIT_SIZED:,} of them alike in height, as print or specks have; read the part "
-            "that holds digits (region)"
+            f"nothing was read: {page.n_left_out:,} pieces of ink were not looked at, too many for "
+            "a page of digits; read the part that holds digits (region)"
         )
     return replace(reading, warnings=(warning,))
 

@@ -236,20 +236,20 @@ _BUNDLED = "mnist_5k"
 def _check_images(metadata: Mapping[str, Any], n_pixels: int, n_rows: int) -> tuple[NDArray, str]:
     """Return test images of the model's dataset, or others of that size, and their source."""
     name = metadata.get("dataset")
-    for candidate in dict.fromkeys((name, _BUNDLED)):
-        if not isinstance(candidate, str):
-            continue
+    if isinstance(name, str):
         try:
-            dataset = load_dataset(candidate)
+            dataset = load_dataset(name)
         except DigitrecError as error:
-            _log.info("no images from %r: %s", candidate, error)
-            continue
-        if len(dataset.X_test) and dataset.X_test.shape[1] == n_pixels:
-            return dataset.X_test[:n_rows], f"test images of {dataset.name}"
+            _log.info("no images from %r: %s", name, error)
+        else:
+            if len(dataset.X_test) and dataset.X_test.shape[1] == n_pixels:
+                return dataset.X_test[:n_rows], f"test images of {dataset.name}"
+    bundled = load_dataset(_BUNDLED)
+    if bundled.X_test.shape[1] == n_pixels:
+        return bundled.X_test[:n_rows], f"test images of {bundled.name}"
     side = math.isqrt(n_pixels)
     if side * side == n_pixels:
         # Digits rather than noise: on noise many classes tie, and rounding breaks ties.
-        bundled = load_dataset(_BUNDLED)
         images = bundled.X_test[:n_rows].reshape(-1, *bundled.image_shape)
         resized = [np.asarray(Image.fromarray(image).resize((side, side))) for image in images]
         return np.stack(resized).reshape(-1, n_pixels), f"resized test images of {_BUNDLED}"

@@ -30,8 +30,8 @@ class NormalizeWidth(OneToOneFeatureMixin, ImageTransformer):
         columns is not a square number).
     spread : float, default=1/6
         Standard deviation of the ink's columns, in widths of the image. The median of MNIST's
-        deskewed digits is 0.13: most
-        of them are stretched, and more cells of a grid meet their ink.
+        deskewed digits is 0.13: most of them are stretched, and more cells of a grid meet their
+        ink.
     max_stretch : float, default=1.6
         Largest factor of stretching and of squeezing, at least 1: a "1" should stay narrow.
     n_jobs : int, optional
@@ -90,10 +90,11 @@ def _normalize(
     X: NDArray[np.float32], shape: tuple[int, int], spread: float, max_stretch: float
 ) -> NDArray[np.float32]:
     height, width = shape
-    mass, _, x, _, _ = (np.maximum(X, 0) @ moment_weights(shape)).T
+    ink = np.maximum(X, 0)
+    mass, _, x, _, _ = (ink @ moment_weights(shape)).T
     # The moments for the deskew lack that of the columns alone.
     columns = np.arange(width, dtype=np.float32) - np.float32((width - 1) / 2)
-    squares = np.maximum(X, 0).reshape(-1, height, width).sum(axis=1) @ columns**2
+    squares = ink.reshape(-1, height, width).sum(axis=1) @ columns**2
     blank = mass < _TINY
     mass = np.where(blank, 1, mass)
     x = x / mass

@@ -93,6 +93,15 @@ class Predictions:
             return wrong
         return wrong[np.argsort(-self.confidence[wrong], kind="stable")]
 
+    def take(self, rows: NDArray[np.intp]) -> Predictions:
+        """Return the same of some of the rows."""
+        return Predictions(
+            self.y_true[rows],
+            self.y_pred[rows],
+            None if self.scores is None else self.scores[rows],
+            self.has_probabilities,
+        )
+
     def metrics(self, label_names: Sequence[str]) -> dict[str, Any]:
         """Return the fields of a `Result` that score the test set."""
         probabilities = self.scores if self.has_probabilities else None

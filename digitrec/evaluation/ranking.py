@@ -8,13 +8,14 @@ import shutil
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from statistics import fmean
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from digitrec._files import atomic_path
 from digitrec.errors import ConfigurationError, DigitrecError
+from digitrec.evaluation.metrics import Predictions
 
 if TYPE_CHECKING:
     from digitrec.datasets import Dataset
@@ -120,35 +121,11 @@ def rank_results(
     return ranked
 
 
-class RowPredictions(NamedTuple):
-    """What a model said of some rows.
-
-    Attributes
-    ----------
-    y_true, y_pred : ndarray of int, shape (n_rows,)
-        Labels and predictions.
-    scores : ndarray of float32, shape (n_rows, n_classes), or None
-        Probabilities, or decision values where the model has no probabilities.
-    has_probabilities : bool
-        Whether `scores` are probabilities.
-    """
-
-    y_true: NDArray[Any]
-    y_pred: NDArray[Any]
-    scores: NDArray[np.float32] | None
-    has_probabilities: bool
-
-    def take(self, rows: NDArray[Any]) -> RowPredictions:
-        """Return the same of some of the rows."""
-        scores = None if self.scores is None else self.scores[rows]
-        return RowPredictions(self.y_true[rows], self.y_pred[rows], scores, self.has_probabilities)
-
-
 def validation_predictions(
     predictions: JobPredictions, y_train: NDArray[np.integer]
-) -> RowPredictions:
+) -> Predictions:
     """Return what a model said of its validation rows; `y_train` holds all training labels."""
-    return RowPredictions(
+    return Predictions(
         y_train[predictions.validation_index],
         predictions.y_validation_pred,
         predictions.validation_scores,
@@ -157,13 +134,13 @@ def validation_predictions(
 
 
 def score_predictions(
-    predictions: RowPredictions, metric: str | Callable[..., float], dataset: Dataset
+    predictions: Predictions, metric: str | Callable[..., float], dataset: Dataset
 ) -> float:
     """Return the score of what a model said, more is better.
 
     Parameters
     ----------
-    predictions : RowPredictions
+    predictions : Predictions
         What the model said.
     metric : str or callable
         See `rank_results`.
@@ -171,9 +148,9 @@ def score_predictions(
         Its classes.
     """
     names = np.array(dataset.label_values or range(len(dataset.label_names)))
-    y_true, y_pred, scores, has_probabilities = predictions
-    stored = _Stored(names, y_pred, scores, has_probabilities)
-    return float(_scorer(metric)(stored, np.arange(len(y_true))[:, None], names[y_true]))
+    stored = _Stored(names, predictions.y_pred, predictions.scores, predictions.has_probabilities)
+    places = np.arange(len(predictions.y_true))[:, None]
+    return float(_scorer(metric)(stored, places, names[predictions.y_true]))
 
 
 class _Stored:

@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 from digitrec.datasets import Dataset
 from digitrec.errors import ConfigurationError
 from digitrec.evaluation.job import Job, Part, describe_parameters, job_stem, make_part_job
+from digitrec.evaluation.metrics import Predictions
 from digitrec.evaluation.ranking import (
-    RowPredictions,
     metric_name,
     score_predictions,
     validation_predictions,
@@ -263,7 +263,7 @@ def gain_on_test_rows(
     scored = []
     for result in pair:
         said = store.read_predictions(result)
-        rows = RowPredictions(y_true, said.y_test_pred, said.test_scores, said.has_probabilities)
+        rows = Predictions(y_true, said.y_test_pred, said.test_scores, said.has_probabilities)
         scored.append(_score_units(rows, metric, dataset))
     (before, old), (after, new) = scored
     difference = new - old
@@ -414,7 +414,7 @@ def _rounds(parent: Job, dataset: Dataset, n_candidates: int, halving: bool | No
 
 
 def _score_units(
-    said: RowPredictions, metric: str | Callable[..., float], dataset: Dataset
+    said: Predictions, metric: str | Callable[..., float], dataset: Dataset
 ) -> tuple[float, NDArray[np.float64]]:
     """Return a score and the values of which it is the mean: one a row, or a group of rows.
 

@@ -11,11 +11,12 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+import joblib
 import typer
 from typer.core import TyperCommand
 
 from digitrec._environment import describe_hardware, library_versions
-from digitrec._files import write_json, write_text
+from digitrec._files import atomic_path, write_json, write_text
 from digitrec._messages import messages_to
 from digitrec._platform import replace_unknown_characters
 from digitrec.datasets import Dataset
@@ -106,6 +107,15 @@ def write_report(folder: Path, report: str, facts: Any, **figures: Figure) -> No
         save_figure(figure, folder / "figures" / f"{name}.png")
     write_text(folder / "report.md", report.rstrip("\n") + "\n")
     typer.echo(f"report: {folder / 'report.md'}")
+
+
+def kept(path: Path, compute: Callable[..., Any], *arguments: Any, anew: bool = False) -> Any:
+    """Return what a function returned: from its file, which is written where there is none yet."""
+    if anew or not path.exists():
+        found = compute(*arguments)
+        with atomic_path(path) as temporary:
+            joblib.dump(found, temporary)
+    return joblib.load(path)
 
 
 def in_fresh_process(function: Callable[..., Any], *arguments: Any) -> Any:

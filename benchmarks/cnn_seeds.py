@@ -10,7 +10,6 @@ Run: ``python -m benchmarks.cnn_seeds``, after ``python -m benchmarks.frontier``
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -24,15 +23,15 @@ from benchmarks._common import (
     DatasetName,
     Jobs,
     OutputDir,
+    kept,
     measured_with,
     run_app,
     run_facts,
     write_report,
 )
 from benchmarks._frontier_candidates import Candidate
-from benchmarks.frontier import candidate_key, fit_candidate
+from benchmarks.frontier import candidate_key, fit_on_all
 from digitrec._environment import available_cores
-from digitrec._files import atomic_path
 from digitrec.datasets import Dataset, load_dataset
 from digitrec.evaluation.metrics import wilson_interval
 from digitrec.rendering.markdown import table
@@ -100,15 +99,7 @@ def measure(
             parameters=(*recipe.items(), ("random_state", seed)),
         )
         path = folder / "networks" / f"{seed}-{candidate_key(candidate, dataset)}.joblib"
-        if not path.exists():
-            started = time.perf_counter()
-            with joblib.parallel_config("threading", n_jobs=n_jobs):
-                network = fit_candidate(candidate, dataset, slice(None))
-                seconds = time.perf_counter() - started
-                found = network.predict_proba(dataset.X_test)
-            with atomic_path(path) as temporary:
-                joblib.dump((found, seconds), temporary)
-        found, seconds = joblib.load(path)
+        found, seconds = kept(path, _predict, candidate, dataset, n_jobs)
         networks.append(found)
         row = {"seed": seed, "wrong": wrong(found), "fit_seconds": seconds}
         if others is not None:
@@ -128,6 +119,13 @@ def measure(
         "committees": committees,
         "recipe": recipe,
     }
+
+
+def _predict(candidate: Candidate, dataset: Dataset, n_jobs: int) -> tuple[NDArray, float]:
+    """Return the probabilities of the test rows, and the wall time of the fit in seconds."""
+    network, seconds = fit_on_all(candidate, dataset, n_jobs)
+    with joblib.parallel_config("threading", n_jobs=n_jobs):
+        return network.predict_proba(dataset.X_test), seconds
 
 
 def render(facts: dict[str, Any]) -> str:

@@ -28,7 +28,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.svm import SVC
 
-from benchmarks._common import DatasetName, Jobs, MaxTrain, run_app, run_facts, write_report
+from benchmarks._common import DatasetName, Jobs, MaxTrain, kept, run_app, run_facts, write_report
 from benchmarks._frontier_candidates import Candidate, candidates_for
 from benchmarks._frontier_report import frontier_figure, render_report
 from digitrec._code import cache_key
@@ -38,7 +38,7 @@ from digitrec.datasets import Dataset, load_dataset
 from digitrec.errors import DigitrecError, check_choice
 from digitrec.evaluation.fitting import fit_and_score, fit_model, latencies, score_model
 from digitrec.evaluation.job import describe_parameters
-from digitrec.evaluation.splits import validation_split
+from digitrec.evaluation.splits import Split, validation_split
 from digitrec.models import MODELS
 from digitrec.models._distorted import JITTER
 from digitrec.models.virtual_svm import VirtualSVC
@@ -56,11 +56,8 @@ _LEAST = 1e-7
 
 def candidate_key(candidate: Candidate, dataset: Dataset) -> str:
     """Return the hash of all that determines what a candidate gives."""
-    spec = FEATURES[candidate.features]
-    features = join_pipelines(
-        spec.build_fixed(dataset.image_shape), spec.build_fitted(dataset.image_shape)
-    )
-    model = MODELS[candidate.model].build(0, dict(candidate.parameters))
+    pipeline = _build(candidate, dataset)
+    features, model = pipeline[:-1], pipeline[-1]
     facts = {
         "data": dataset.fingerprint,
         "features": describe_parameters(features),
@@ -73,10 +70,22 @@ def fit_candidate(
     candidate: Candidate, dataset: Dataset, rows: NDArray[np.intp] | slice
 ) -> Pipeline:
     """Return a Pipeline from raw pixels, fitted to some of the training rows."""
+    return fit_model(_build(candidate, dataset), dataset.X_train[rows], dataset.y_train[rows]).model
+
+
+def fit_on_all(candidate: Candidate, dataset: Dataset, n_jobs: int) -> tuple[Pipeline, float]:
+    """Return a Pipeline fitted to all training rows, and the wall time in seconds."""
+    started = time.perf_counter()
+    # Estimators leave their threads to this context.
+    with joblib.parallel_config("threading", n_jobs=n_jobs):
+        pipeline = fit_candidate(candidate, dataset, slice(None))
+    return pipeline, time.perf_counter() - started
+
+
+def _build(candidate: Candidate, dataset: Dataset) -> Pipeline:
     spec, shape = FEATURES[candidate.features], dataset.image_shape
     model = MODELS[candidate.model].build(0, dict(candidate.parameters))
-    pipeline = join_pipelines(spec.build_fixed(shape), spec.build_fitted(shape), model=model)
-    return fit_model(pipeline, dataset.X_train[rows], dataset.y_train[rows]).model
+    return join_pipelines(spec.build_fixed(shape), spec.build_fitted(shape), model=model)
 
 
 @dataclass(frozen=True)
@@ -162,9 +171,7 @@ def measure(
         path = folder / "held_out" / f"{name}-{candidate_key(track[name], dataset)}.joblib"
         if path.exists():
             show(f"{name}: measured before")
-        else:
-            _measure_one(track[name], dataset, path, n_jobs)
-        fits[name] = joblib.load(path)
+        fits[name] = kept(path, _measure_one, track[name], dataset, split, n_jobs)
         n_wrong = np.sum(fits[name]["probabilities"].argmax(axis=1) != codes)
         show(f"{name}: {n_wrong / len(y):.3%} of {len(y):,} rows held out misread")
     means = Means.of({name: fit["probabilities"] for name, fit in fits.items()}, codes)
@@ -200,18 +207,17 @@ def measure(
     }
 
 
-def _measure_one(candidate: Candidate, dataset: Dataset, path: Path, n_jobs: int) -> None:
-    """Fit a candidate without the held-out rows and keep its probabilities of these."""
-    split = validation_split(dataset.y_train, fraction=_HELD_OUT)
+def _measure_one(
+    candidate: Candidate, dataset: Dataset, split: Split, n_jobs: int
+) -> dict[str, Any]:
+    """Fit a candidate without the held-out rows; return its probabilities of these."""
     started = time.process_time()
     # Estimators leave their threads to this context.
     with joblib.parallel_config("threading", n_jobs=n_jobs):
         pipeline = fit_candidate(candidate, dataset, split.train)
         seconds = time.process_time() - started
         probabilities = pipeline.predict_proba(dataset.X_train[split.validation])
-    found = {"probabilities": probabilities.astype(np.float32), "processor_seconds": seconds}
-    with atomic_path(path) as temporary:
-        joblib.dump(found, temporary)
+    return {"probabilities": probabilities.astype(np.float32), "processor_seconds": seconds}
 
 
 def score_winner(
@@ -236,14 +242,7 @@ def score_winner(
     fitted, seconds = [], 0.0
     for name in names:
         path = folder / "models" / f"{name}-{candidate_key(track[name], dataset)}.joblib"
-        if retime or not path.exists():
-            started = time.perf_counter()
-            with joblib.parallel_config("threading", n_jobs=n_jobs):
-                pipeline = fit_candidate(track[name], dataset, slice(None))
-            taken = time.perf_counter() - started
-            with atomic_path(path) as temporary:
-                joblib.dump((pipeline, taken), temporary)
-        pipeline, taken = joblib.load(path)
+        pipeline, taken = kept(path, fit_on_all, track[name], dataset, n_jobs, anew=retime)
         fitted.append((name, FrozenEstimator(pipeline)))
         seconds += taken
     few = np.unique(dataset.y_train, return_index=True)[1]

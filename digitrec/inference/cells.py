@@ -16,7 +16,7 @@ __all__ = ["find_cell_digits"]
 BoolImage = NDArray[np.bool_]
 Window = tuple[slice, slice]
 
-
+# Enclosed areas of a page that are looked at, the largest; bounds the time on pages of noise.
 _MAX_CANDIDATES = 400
 
 

@@ -66,6 +66,12 @@ class CellParameters:
         cell's height.
     max_gap : float
         Gap between neighbours, over their width; a cell that ink cuts in two is missing in it.
+    min_whole : float
+        Least width and height, over the row's median, of a cell that ink does not cut short.
+    min_drawn : float
+        Least share of each side of a cell along which there is a line.
+    line_reach : int
+        Pixels on both sides of a cell's border in which that line may lie.
     min_cells : int
         Cells from which they are a row.
     min_written : float

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import errno
 import functools
 import hashlib
 import json
@@ -15,8 +16,15 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import DTypeLike
+
+_ZEROS = 1 << 20
+"""Bytes that are written at a time to take space on a disk."""
+_FULL_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 CACHE_VARIABLE = "DIGITREC_DATA"
 """Environment variable that names the root of the cache."""
 
@@ -123,6 +131,59 @@ def _create_beside(path: Path) -> Path:
         with contextlib.suppress(FileExistsError):
             temporary.touch(0o666, exist_ok=False)
             return temporary
+
+
+def create_array(
+    path: str | os.PathLike[str], dtype: DTypeLike, shape: tuple[int, ...]
+) -> np.memmap[Any, Any]:
+    """Return a new ``.npy`` file as a mapped array to be filled.
+
+    Its space on the disk is taken first: writing to a mapped file that does not fit ends the
+    process by a signal, without a message.
+
+    Raises
+    ------
+    OSError
+        If the disk has not that much space left.
+    """
+    import numpy as np  # slow to import, for commands that only say what there is
+
+    array = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
+    with Path(path).open("rb+") as file:
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(file.fileno(), 0, array.offset + array.nbytes)
+        else:
+            file.seek(array.offset)
+            for start in range(0, array.nbytes, _ZEROS):
+                file.write(bytes(min(_ZEROS, array.nbytes - start)))
+    return array
+
+
+def is_disk_full(error: OSError) -> bool:
+    """Return whether an error says that a file could not grow.
+
+    NumPy's ``tofile``, which ``numpy.save`` uses, gives no number of an error.
+    """
+    return error.errno in _FULL_ERRORS or bool(
+        error.errno is None and re.fullmatch(r"\d+ requested and \d+ written", str(error))
+    )
+
+
+def describe_os_error(error: OSError) -> str:
+    """Return an error of the system as one line for the user, with the remedy where one is known.
+
+    Examples
+    --------
+    >>> describe_os_error(OSError("1000 requested and 96 written"))
+    'the disk is full; free some space and run the same command again: what is finished is kept'
+    """
+    if not is_disk_full(error):
+        return str(error)
+    name = f": {error.filename}" if error.filename else ""
+    return (
+        f"the disk is full{name}; free some space and run the same command again: what is finished "
+        "is kept"
+    )
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:

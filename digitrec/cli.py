@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from digitrec._files import describe_os_error
 from digitrec._platform import replace_unknown_characters
 from digitrec.commands.compare import compare_models
 from digitrec.errors import DigitrecError
@@ -476,7 +477,7 @@ def main(arguments: list[str] | None = None) -> None:
     except BrokenPipeError:
         sys.exit(1)
     except OSError as error:
-        _fail(f"error: {error}", 2)
+        _fail(f"error: {describe_os_error(error)}", 2)
 
 
 if __name__ == "__main__":

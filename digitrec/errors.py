@@ -42,7 +42,7 @@ class ModelFileWarning(UserWarning):
 
 
 class PixelWarning(UserWarning):
-    """Pixel values were taken as they are, but seem to have another scale than 0–255."""
+    """Pixel values were converted from another scale than 0–255."""
 
 
 def check_choice(what: str, value: str, allowed: Iterable[str]) -> str:

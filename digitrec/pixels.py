@@ -368,7 +368,7 @@ def _scale(array: NDArray[Any], what: str) -> tuple[NDArray[np.uint8], str | Non
         if low >= -UNIT_TOLERANCE and high <= 1 + UNIT_TOLERANCE:
             note = f"{what} were scaled from 0–1 to 0–255" if high > 0 else None
             return _linear(array, 0, 255), note
-        if _is_signed_unit(low, high):
+        if _is_signed_unit(low, high) or low == high == -1:
             return _linear(array, -1, 127.5), f"{what} were scaled from -1–1 to 0–255"
         tolerance = BYTE_TOLERANCE if high > UNCLEAR_SCALE else UNIT_TOLERANCE
         if low < -tolerance or high > 255 + tolerance:
@@ -381,7 +381,7 @@ def _scale(array: NDArray[Any], what: str) -> tuple[NDArray[np.uint8], str | Non
             return _linear(array, -1, 127.5), f"{what} were scaled from -1 and 1 to 0–255"
         hint = "; they seem to be bytes: give X.view(np.uint8)" if array.dtype == np.int8 else ""
         raise PixelError(f"{found}{hint}; {_REMEDY}")
-    if high == 1 and low == 0:
+    if high == 1:
         return _linear(array, 0, 255), f"{what} were scaled from 0 and 1 to 0–255"
     if array.dtype == np.uint8 or high == 0:
         return array.astype(np.uint8), None

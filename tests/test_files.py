@@ -7,9 +7,20 @@ import textwrap
 import threading
 from pathlib import Path
 
+import joblib
+import numpy as np
 import pytest
 
-from digitrec._files import atomic_path, cache_dir, writable_cache_dir, write_text
+from digitrec._files import (
+    atomic_path,
+    cache_dir,
+    create_array,
+    describe_os_error,
+    is_disk_full,
+    writable_cache_dir,
+    write_json,
+    write_text,
+)
 
 CREATE = """
 import os, sys, threading
@@ -140,3 +151,37 @@ def test_an_answer_is_had_without_a_cache_that_can_be_written(call, temporary, t
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("DIGITREC_DATA") == 1
     assert not list((tmp_path / temporary).glob("digitrec-*"))  # nothing is left behind
+
+
+WRITERS = {
+    "text": lambda path: write_text(path, "x" * 200_000),
+    "JSON": lambda path: write_json(path, list(range(50_000))),
+    "array": lambda path: np.save(path, np.zeros(200_000, np.uint8)),
+    "mapped array": lambda path: create_array(path, np.float32, (500, 100))[:].fill(1),
+    "archive": lambda path: np.savez(path, np.random.default_rng(0).bytes(200_000)),
+    "compressed": lambda path: joblib.dump(np.random.default_rng(0).random(50_000), path),
+}
+
+
+@pytest.mark.parametrize("kind", WRITERS)
+def test_a_file_that_does_not_fit_leaves_the_old_one(tmp_path, kind):
+    resource = pytest.importorskip("resource")
+    suffix = {"array": ".npy", "mapped array": ".npy", "archive": ".npz"}.get(kind, ".txt")
+    path = tmp_path / f"file{suffix}"
+    path.write_bytes(b"before")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
+    try:
+        with pytest.raises(OSError) as caught, atomic_path(path) as temporary:
+            WRITERS[kind](temporary)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert is_disk_full(caught.value)
+    assert describe_os_error(caught.value).startswith("the disk is full")
+    assert [file.read_bytes() for file in tmp_path.iterdir()] == [b"before"]
+
+
+def test_mapped_arrays_are_written(tmp_path):
+    create_array(tmp_path / "a.npy", np.int16, (2, 3))[:] = [[1, 2, 3], [4, 5, 6]]
+    assert np.load(tmp_path / "a.npy").tolist() == [[1, 2, 3], [4, 5, 6]]
+    assert len(create_array(tmp_path / "none.npy", np.int16, (0, 3))) == 0

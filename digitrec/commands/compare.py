@@ -5,7 +5,6 @@ Also ``python -m benchmarks.run_all``, under its old name.
 
 from __future__ import annotations
 
-import errno
 import json
 import signal
 import sys
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from digitrec._files import write_json
+from digitrec._files import describe_os_error, write_json
 from digitrec._messages import messages_to
 from digitrec.errors import ConfigurationError, DigitrecError, check_choice
 
@@ -534,9 +533,7 @@ def run_command(app: Callable[..., Any], arguments: list[str] | None = None) -> 
 
         console = Console(stderr=True)
         console.print("[bold red]Error:[/] ", end="")
-        text = str(error)
-        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-            text += "; free some space and run the same command again: finished jobs are kept"
+        text = describe_os_error(error) if isinstance(error, OSError) else str(error)
         console.print(text, markup=False, highlight=False, soft_wrap=True)
         sys.exit(2)
     except KeyboardInterrupt:

@@ -88,7 +88,7 @@ def _read_npz(path: Path) -> Arrays:
         with zipfile.ZipFile(path) as archive:
             check_memory(2 * sum(info.file_size for info in archive.infolist()), str(path))
         with np.load(path, allow_pickle=False) as file:
-            return _by_role(path, {key: file[key] for key in file.files if _role(key)})
+            return _by_role(path, {key: file[key] for key in file.files if find_role(key)})
     except (OSError, EOFError, ValueError, MemoryError, zlib.error, zipfile.BadZipFile) as error:
         if "allow_pickle" in str(error):
             raise DatasetError(
@@ -127,11 +127,11 @@ def _unpack(name: str, value: Any, flat: dict[str, NDArray[Any]], depth: int = 0
         for key in value.dtype.names:
             prefix = "" if name == "dataset" else f"{name}_"
             _unpack(f"{prefix}{key}", value.item()[value.dtype.names.index(key)], flat, depth + 1)
-    elif _role(name):
+    elif find_role(name):
         flat[name] = value
 
 
-def _role(key: str) -> tuple[str, str] | None:
+def find_role(key: str) -> tuple[str, str] | None:
     """Return ``(images or labels, part)`` for the name of an array; None for others."""
     words = re.findall(r"[a-z]+\d*|\d+", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", key).lower())
     part = next((_PARTS[word] for word in words if word in _PARTS), "")
@@ -151,7 +151,7 @@ def _role(key: str) -> tuple[str, str] | None:
 def _by_role(path: Path, arrays: Mapping[str, NDArray[Any]]) -> Arrays:
     found: Arrays = {}
     for key, array in arrays.items():
-        role = _role(key)
+        role = find_role(key)
         if role is None:
             continue
         if role in found:
@@ -174,7 +174,7 @@ def _make_part(path: Path, arrays: Arrays, part: str) -> RawPart:
         )
     labels = np.char.strip(labels.ravel()) if labels.dtype.kind in "US" else labels.ravel()
     n = len(labels)
-    images = _images_first(path, images, n)
+    images = images_first(path, images, n)
     if images.ndim == 2:
         try:
             images = images.reshape(n, *square_shape(images.shape[1]))
@@ -183,7 +183,7 @@ def _make_part(path: Path, arrays: Arrays, part: str) -> RawPart:
     return RawPart(images, labels)
 
 
-def _images_first(path: Path, images: NDArray[Any], n: int) -> NDArray[Any]:
+def images_first(path: Path, images: NDArray[Any], n: int) -> NDArray[Any]:
     """Return grey images along the first axis."""
     shape = images.shape
     if images.ndim >= 2 and shape[0] != n and shape[-1] == n:

@@ -12,7 +12,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from digitrec.datasets._dataset import Dataset
-from digitrec.datasets.assemble import prepare_images
+from digitrec.datasets.array_files import find_role
+from digitrec.datasets.assemble import check_memory, prepare_images
 from digitrec.datasets.columns import arrange_columns
 from digitrec.datasets.splits import split_rows
 from digitrec.errors import ConfigurationError, DatasetError, PixelError
@@ -35,10 +36,12 @@ def dataset_from_memory(
 
     Parameters
     ----------
-    data : tuple, DataFrame or Bunch
+    data : tuple, DataFrame, mapping or dataset
         ``(X, y)``, of which a fifth of each class is held out for testing, always the same rows;
         ``(X_train, X_test, y_train, y_test)`` as `sklearn.model_selection.train_test_split`
-        returns them; a DataFrame with a column of labels; or what `sklearn.datasets` loads.
+        returns them; a DataFrame (pandas, Polars, Arrow) with a column of labels; a mapping with
+        arrays X and y, or x_train, y_train, x_test and y_test, or two such parts train and test;
+        or what `sklearn.datasets`, torchvision or Hugging Face's datasets load.
         `X` is of shape (n_samples, n_columns), or (n_samples, height, width) for images. Labels
         are of any kind that can be a key of a dict: strings, numbers, booleans.
     label : hashable, optional
@@ -130,6 +133,7 @@ def dataset_from_memory(
 
 def _take_apart(data: Any, label: Hashable | None) -> tuple[list[Any], list[Any]]:
     """Return the parts of rows and those of labels."""
+    data = _as_pandas(data)
     if isinstance(data, pd.DataFrame):
         column = _label_column(data, label)
         return [data.drop(columns=column)], [data[column]]
@@ -144,11 +148,42 @@ def _take_apart(data: Any, label: Hashable | None) -> tuple[list[Any], list[Any]
         return [data[0]], [data[1]]
     if isinstance(data, (tuple, list)) and len(data) == 4:
         return [data[0], data[1]], [data[2], data[3]]
+    if hasattr(data, "data") and hasattr(data, "targets"):  # torchvision's datasets
+        return [data.data], [data.targets]
+    named = _named_arrays(data)
+    if named:
+        return [images for images, _ in named], [labels for _, labels in named]
     size = f" of {len(data)}" if isinstance(data, (tuple, list)) else ""
     raise ConfigurationError(
         f"cannot read data of type {type(data).__name__}{size}; give a name, a path, a Dataset, "
-        "(X, y), (X_train, X_test, y_train, y_test) or a DataFrame with a column of labels"
+        "(X, y), (X_train, X_test, y_train, y_test), a mapping with X and y or x_train, y_train, "
+        "x_test and y_test, or a DataFrame with a column of labels"
     )
+
+
+def _as_pandas(data: Any) -> Any:
+    """Return tables of other libraries (Polars, Arrow) as a DataFrame of pandas."""
+    names = getattr(data, "column_names", None) or getattr(data, "columns", None)
+    if isinstance(data, pd.DataFrame | Mapping) or names is None or not hasattr(data, "to_pandas"):
+        return data
+    if any(str(name).lower() in ("image", "images") for name in names):
+        return data  # whole images in one column, as Hugging Face's datasets have them
+    # Without `to_pandas` itself: some libraries need another one for it.
+    return pd.DataFrame({name: np.asarray(data[name]) for name in names})
+
+
+def _named_arrays(data: Any) -> list[tuple[Any, Any]]:
+    """Return images and labels of the training and test part, or of all, by their names."""
+    names = data if isinstance(data, Mapping) else getattr(data, "column_names", ())
+    roles = {find_role(str(name)): name for name in names}
+    parts = ("train", "test") if ("images", "train") in roles else ("",)
+    wanted = [(roles.get(("images", part)), roles.get(("labels", part))) for part in parts]
+    if all(None not in pair for pair in wanted):
+        return [(data[images], data[labels]) for images, labels in wanted]
+    if isinstance(data, Mapping) and {"train", "test"} <= set(data):
+        found = [_take_apart(data[part], None) for part in ("train", "test")]
+        return [(X, y) for Xs, ys in found for X, y in zip(Xs, ys, strict=True)]
+    return []
 
 
 def _label_column(table: pd.DataFrame, label: Hashable | None) -> Hashable:
@@ -185,11 +220,14 @@ def _numbers(X: Any, what: str) -> NDArray[Any]:
                 )
         array = X.to_numpy(dtype=np.float64, na_value=np.nan) if len(X.columns) else X.to_numpy()
     elif hasattr(X, "toarray"):
+        check_memory(2 * math.prod(X.shape) * X.dtype.itemsize, f"the sparse matrix of {what}")
         array = X.toarray()
+    elif isinstance(X, np.ma.MaskedArray) and np.ma.is_masked(X):
+        raise DatasetError(f"the {what} hold masked values; fill them in, or leave those rows out")
     else:
         try:
             array = np.asarray(X)
-        except ValueError as error:
+        except (ValueError, TypeError, RuntimeError) as error:
             raise DatasetError(f"the {what} are not an array: {error}") from error
     if array.dtype == object:
         try:
@@ -222,7 +260,8 @@ def _label_list(y: Any) -> list[Any]:
             array = array[:, 0]
         if array.ndim != 1:
             raise DatasetError(f"labels have the shape {array.shape}; one label a row is needed")
-        y = array.tolist()
+        # NumPy makes integers of dates.
+        y = pd.Series(array).tolist() if array.dtype.kind in "mM" else array.tolist()
     values = [_plain(value) for value in y]
     for place, value in enumerate(values):
         if value is None or value is pd.NA or value is pd.NaT or value != value:
@@ -249,6 +288,14 @@ def _encode(labels: Sequence[list[Any]]) -> tuple[list[Any], list[NDArray[np.int
     kinds = {type(value) for part in labels for value in part}
     if bool in kinds and kinds & {int, float}:
         raise DatasetError("labels mix booleans and numbers; use one kind")
+    texts: dict[str, Any] = {}
+    for value in distinct:
+        other = texts.setdefault(_text(value).strip(), value)
+        if other is not value:
+            raise DatasetError(
+                f"the labels {other!r} and {value!r} differ in their type or in blanks only; "
+                "write a class in one way"
+            )
     try:
         values = sorted(distinct)
     except TypeError:
@@ -265,8 +312,11 @@ def _encode(labels: Sequence[list[Any]]) -> tuple[list[Any], list[NDArray[np.int
 
 
 def _label_names(values: Sequence[Any]) -> tuple[str, ...]:
-    names = tuple(str(value) for value in values)
-    return names if len(set(names)) == len(names) else tuple(repr(value) for value in values)
+    return tuple(_text(value) for value in values)
+
+
+def _text(label: Any) -> str:
+    return label.decode(errors="replace") if isinstance(label, bytes) else str(label)
 
 
 def _split(y: NDArray[np.int64], names: Sequence[str]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,9 @@ from PIL import Image
 
 from digitrec._optional import import_optional
 from digitrec.datasets._dataset import Dataset
+from digitrec.datasets.array_files import images_first
 from digitrec.datasets.assemble import RawPart, assemble_dataset, check_memory
-from digitrec.datasets.columns import LABEL_NAMES, arrange_columns, shorten
+from digitrec.datasets.columns import LABEL_NAMES, arrange_columns, shorten, square_shape
 from digitrec.errors import DatasetError
 from digitrec.pixels import decode_grey
 
@@ -26,8 +28,8 @@ def load_parquet(train: Sequence[Path], test: Sequence[Path] = (), name: str = "
     ----------
     train, test : sequence of pathlib.Path
         Files with a column of encoded images (bytes, or ``{"bytes": …}`` as Hugging Face saves
-        them) and a label, or with one column a pixel. Without `test`, a stratified fifth is held
-        out.
+        them) or of lists of pixels and a label, or with one column a pixel. Without `test`, a
+        stratified fifth is held out.
     name : str
         Name of the dataset; by default the stem of the first file.
 
@@ -82,42 +84,109 @@ def _read_file(path: Path, notes: list[str]) -> tuple[list[NDArray[Any]], NDArra
     except Exception as error:  # pyarrow's errors have many types
         raise DatasetError(f"cannot read {path}: {shorten(error, 80)[1:-1]}") from error
     names = [str(name) for name in table.column_names]
-    encoded = [n for n in names if str(table.schema.field(n).type).startswith(("struct", "binary"))]
-    if len(encoded) != 1:
+    is_label = [name.strip().casefold() in LABEL_NAMES for name in names]
+    whole = [
+        place
+        for place, field in enumerate(table.schema)
+        if not is_label[place] and _is_image(field.type)
+    ]
+    if len(whole) != 1:
+        if whole:
+            listed = ", ".join(shorten(names[place]) for place in whole[:5])
+            raise DatasetError(f"{path} has several columns of images: {listed}; keep one of them")
         try:
             columns = arrange_columns(names)
         except DatasetError as error:
             raise DatasetError(f"{path}: {error}") from error
         notes += columns.notes
-        pixels = np.column_stack([table.column(place).to_numpy() for place in columns.pixels])
+        pixels = np.column_stack([_numbers(table.column(p), path) for p in columns.pixels])
         assert columns.label is not None
-        labels = np.asarray(table.column(columns.label).to_numpy())
-        return [pixels.reshape(len(pixels), *columns.image_shape)], _plain(labels, path)
-    found = [name for name in names if name.strip().casefold() in LABEL_NAMES]
-    if len(found) != 1:
+        labels = _labels(table.column(columns.label), path)
+        return [pixels.reshape(len(pixels), *columns.image_shape)], labels
+    if sum(is_label) != 1:
+        many = "several label columns" if any(is_label) else "no label column"
         raise DatasetError(
-            f"{path} has no label column beside the images: it has "
+            f"{path} has {many} beside the images: it has "
             f"{', '.join(shorten(name)[1:-1] for name in names[:5])}"
         )
-    images = [
-        _decode(value, f"{path}, row {row}")
-        for row, value in enumerate(table.column(encoded[0]).to_pylist())
-    ]
-    if not images:
+    if not table.num_rows:
         raise DatasetError(f"{path} has no rows")
-    sizes = {image.shape for image in images}
-    if len(sizes) > 1 or len({image.dtype for image in images}) > 1:
-        raise DatasetError(f"{path}: images differ in size or depth: {sorted(sizes)[:3]}")
-    return [np.stack(images)], _plain(np.asarray(table.column(found[0]).to_numpy()), path)
+    labels = _labels(table.column(is_label.index(True)), path)
+    column = table.column(whole[0])
+    if _is_list(column.type):
+        stack = images_first(path, _nested(column, path), len(labels))
+        if stack.ndim == 2:
+            try:
+                stack = stack.reshape(len(stack), *square_shape(stack.shape[1]))
+            except DatasetError as error:
+                raise DatasetError(f"{path}: {error}") from error
+        return [stack], labels
+    images = []
+    for row, value in enumerate(column.to_pylist()):
+        images.append(_decode(value, f"{path}, row {row}"))
+        if row == 0:
+            check_memory(2 * images[0].nbytes * len(column), str(path))
+        if images[row].shape != images[0].shape or images[row].dtype != images[0].dtype:
+            sizes = sorted({image.shape for image in images})
+            raise DatasetError(f"{path}, row {row}: images differ in size or depth: {sizes}")
+    return [np.stack(images)], labels
 
 
-def _plain(labels: NDArray[Any], path: Path) -> NDArray[Any]:
-    """Return labels of numbers or strings."""
-    if labels.dtype.kind in "iu":
-        return labels
-    if labels.dtype == object and all(isinstance(label, str) for label in labels):
+def _is_image(kind: Any) -> bool:
+    """Return whether a column holds whole images: encoded, or lists of pixels."""
+    types = import_module("pyarrow.types")
+    is_encoded = types.is_struct(kind) or types.is_binary(kind) or types.is_large_binary(kind)
+    return bool(is_encoded) or _is_list(kind)
+
+
+def _is_list(kind: Any) -> bool:
+    types = import_module("pyarrow.types")
+    return bool(types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind))
+
+
+def _nested(column: Any, path: Path) -> NDArray[Any]:
+    """Return lists of numbers, or of lists, as an array; all must have the same lengths."""
+    values, shape = column.combine_chunks(), [len(column)]
+    while _is_list(values.type):
+        lengths = np.unique(values.value_lengths().to_numpy(zero_copy_only=False))
+        if values.null_count or len(lengths) != 1:
+            raise DatasetError(f"{path}: images differ in size, or some are missing")
+        shape.append(int(lengths[0]))
+        values = values.flatten()
+    return _numbers(values, path).reshape(shape)
+
+
+def _numbers(column: Any, path: Path) -> NDArray[Any]:
+    """Return a column of pixels."""
+    if column.null_count:
+        raise DatasetError(f"{path}: {column.null_count:,} pixel values are missing")
+    values = _to_numpy(column)
+    if values.dtype.kind not in "buif":
+        raise DatasetError(f"{path}: pixels must be numbers, not {column.type}")
+    return values
+
+
+def _labels(column: Any, path: Path) -> NDArray[Any]:
+    """Return labels of whole numbers or texts."""
+    if column.null_count:
+        raise DatasetError(f"{path}: {column.null_count:,} labels are missing")
+    labels = _to_numpy(column)
+    if labels.dtype.kind in "iu" or (
+        labels.dtype.kind == "f" and (labels == np.rint(labels)).all()
+    ):
+        return labels.astype(np.int64)
+    if labels.dtype == bool:
         return labels.astype(str)
-    raise DatasetError(f"{path}: labels must be whole numbers or texts, none missing")
+    texts = [v.decode(errors="replace") if isinstance(v, bytes) else v for v in labels]
+    if all(isinstance(text, str) for text in texts):
+        return np.array([text.strip() for text in texts])
+    raise DatasetError(f"{path}: labels must be whole numbers or texts, not {column.type}")
+
+
+def _to_numpy(column: Any) -> NDArray[Any]:
+    if import_module("pyarrow.types").is_dictionary(column.type):
+        column = column.cast(column.type.value_type)  # categories
+    return np.asarray(column.to_numpy(zero_copy_only=False))
 
 
 def _decode(value: object, where: str) -> NDArray[Any]:

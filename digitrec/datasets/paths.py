@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from digitrec.datasets._dataset import Dataset
@@ -36,6 +36,7 @@ LAYOUTS = (
     "a folder of class folders with images, a folder of IDX files, a table (.csv, .tsv, .txt, "
     "packed or not), .npz, .mat or .parquet"
 )
+_POINTER = b"version https://git-lfs"
 _TRAIN, _TEST = re.compile(r"(^|[^a-z])train"), re.compile(r"(^|[^a-z])(test|t10k|val)")
 
 
@@ -55,6 +56,7 @@ def load_path(path: Path) -> Dataset:
     """
     if path.is_dir():
         return _load_folder(path)
+    _refuse_pointers([path])
     if path.suffix.lower() in ARRAY_SUFFIXES:
         return load_array_file(path)
     if path.suffix.lower() == ".parquet":
@@ -81,6 +83,7 @@ def _load_folder(folder: Path) -> Dataset:
         listed = ", ".join(str(path) for path, _ in found[:5])
         raise DatasetError(f"{folder} holds several datasets; give one of them: {listed}")
     path, load = found[0]
+    _refuse_pointers(file for file in path.iterdir() if file.is_file())
     dataset = load()
     if path == folder:
         return dataset
@@ -92,6 +95,14 @@ def _load_folder(folder: Path) -> Dataset:
     return dataclasses.replace(
         dataset, name=inner.resolve().name, warnings=(note, *dataset.warnings)
     )
+
+
+def _refuse_pointers(files: Iterable[Path]) -> None:
+    """Refuse what Git has in place of large files that were not fetched."""
+    for file in files:
+        with file.open("rb") as opened:
+            if opened.read(len(_POINTER)) == _POINTER:
+                raise DatasetError(f"{file} is a pointer of Git LFS, not data; run: git lfs pull")
 
 
 def _find(folder: Path, depth: int) -> list[tuple[Path, Callable[[], Dataset]]]:
@@ -111,10 +122,11 @@ def _recognise(folder: Path) -> Callable[[], Dataset] | None:
     if _is_image_folder(folder):
         return lambda: load_image_folder(folder)
     files = [p for p in sorted(folder.iterdir()) if p.is_file() and not is_system_name(p.name)]
-    parquet = [p for p in files if p.suffix.lower() == ".parquet"]
+    parquet = [p for p in files if p.suffix.lower() == ".parquet"] or [
+        p for part in split_folders(folder).values() for p in sorted(part.glob("*.parquet"))
+    ]
     if parquet:
-        train_files, test_files = _parts(parquet)
-        return lambda: load_parquet(train_files or parquet, test_files, name=_name(folder))
+        return lambda: _load_parquet_folder(folder, parquet)
     tables = [p for p in files if _is_table(p) and p.suffix.lower() not in TEXT_SUFFIXES]
     tables = [p for p in tables if "submission" not in p.name.lower()]
     if tables and (len(tables) == 1 or all(_parts(tables))):
@@ -169,10 +181,27 @@ def _load_table_folder(folder: Path, tables: list[Path]) -> Dataset:
     return dataset
 
 
-def _parts(paths: list[Path]) -> tuple[list[Path], list[Path]]:
-    """Return the files of training rows and those of test rows, by their names."""
-    train = [path for path in paths if _TRAIN.search(path.name.lower())]
-    test = [path for path in paths if path not in train and _TEST.search(path.name.lower())]
+def _load_parquet_folder(folder: Path, files: list[Path]) -> Dataset:
+    train, test = _parts(files, folder)
+    notes = []
+    validation = [path for path in test if "val" in str(path.relative_to(folder)).lower()]
+    if train and len(validation) < len(test):
+        train += validation
+        test = [path for path in test if path not in validation]
+        if validation:
+            notes.append("The validation images were added to the training images.")
+    others = [path.name for path in files if path not in (*train, *test)] if train else []
+    if others:
+        notes.append(f"Left out: {', '.join(others[:5])}, neither training nor test rows by name.")
+    dataset = load_parquet(train or files, test if train else (), name=_name(folder))
+    return dataclasses.replace(dataset, warnings=(*notes, *dataset.warnings))
+
+
+def _parts(paths: list[Path], folder: Path | None = None) -> tuple[list[Path], list[Path]]:
+    """Return the files of training rows and those of test rows, by their names below a folder."""
+    names = {p: (p.name if folder is None else str(p.relative_to(folder))).lower() for p in paths}
+    train = [path for path in paths if _TRAIN.search(names[path])]
+    test = [path for path in paths if path not in train and _TEST.search(names[path])]
     return train, test
 
 

@@ -20,6 +20,8 @@ from digitrec.errors import DatasetError
 
 LINE_LIMIT = 10_000_000
 """Characters of a line from which a file is no table."""
+_PACKED_BYTES = 256
+"""Bytes of a Zstandard file that are unpacked at a time: 4 of them may hold 128 KiB of zeros."""
 #: What reading a damaged compressed file may raise.
 READ_ERRORS = (
     OSError,
@@ -112,10 +114,39 @@ def _open_binary(path: Path, stack: contextlib.ExitStack) -> IO[bytes]:
             raise DatasetError(
                 f"{path} is compressed with Zstandard; run: pip install zstandard, or unpack it"
             )
-        module = importlib.import_module("zstandard")
-        stream = module.ZstdDecompressor().stream_reader(raw, read_across_frames=True)
-        return stack.enter_context(io.BufferedReader(stream))
+        return stack.enter_context(io.BufferedReader(_Zstandard(raw)))
     return raw
+
+
+class _Zstandard(io.RawIOBase):
+    """Unpack frames of Zstandard.
+
+    The package's own stream takes a file that was cut off for one that ends.
+    """
+
+    def __init__(self, raw: IO[bytes]) -> None:
+        self._raw = raw
+        self._decompressor = importlib.import_module("zstandard").ZstdDecompressor()
+        self._frame = self._decompressor.decompressobj()
+        self._unpacked = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._unpacked:
+            ended = self._frame.eof
+            packed = (ended and self._frame.unused_data) or self._raw.read(_PACKED_BYTES)
+            if not packed:
+                if ended:
+                    return 0
+                raise EOFError("the compressed file was cut off")
+            if ended:
+                self._frame = self._decompressor.decompressobj()
+            self._unpacked = memoryview(self._frame.decompress(packed))
+        count = min(len(buffer), len(self._unpacked))
+        buffer[:count], self._unpacked = self._unpacked[:count], self._unpacked[count:]
+        return count
 
 
 def _is_data(name: str) -> bool:

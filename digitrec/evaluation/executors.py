@@ -7,7 +7,6 @@ heavy is imported, so that a process has its limits before it loads the librarie
 from __future__ import annotations
 
 import contextlib
-import errno
 import multiprocessing
 import os
 import sys
@@ -23,6 +22,7 @@ from typing import Any, ParamSpec, TypeVar
 import psutil
 from pebble import CONSTS, ProcessExpired, ProcessPool
 
+from digitrec._files import is_disk_full
 from digitrec._optional import import_optional
 from digitrec._platform import KILLED_EXIT_CODES, signal_name
 from digitrec.errors import ConfigurationError, check_choice
@@ -42,7 +42,6 @@ _POLL_SECONDS = 0.5
 OUT_OF_MEMORY_EXIT = 77
 _ORPHAN_EXIT = 78
 _GUARD_SECONDS = 0.05
-_DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 # What numerical libraries take their number of threads from when they are loaded.
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
@@ -101,7 +100,7 @@ def execute(job: Job) -> Result:
         return job.failed("out_of_memory", f"memory was refused: {error}")
     except OSError as error:
         # A disk that is full says nothing about the job: the next run tries again.
-        status: Status = "interrupted" if error.errno in _DISK_FULL else "error"
+        status: Status = "interrupted" if is_disk_full(error) else "error"
         return job.failed(status, f"{type(error).__name__}: {error}")
     except Exception as error:  # Whatever a model raises becomes a row of the report.
         trace = traceback.format_exc(limit=-3).strip()

@@ -24,6 +24,7 @@ from sklearn.pipeline import Pipeline
 
 from digitrec._code import cache_key, describe_value
 from digitrec._environment import available_cores
+from digitrec._files import create_array
 from digitrec.datasets import Dataset
 from digitrec.evaluation.result import shape_list
 from digitrec.evaluation.splits import validation_split
@@ -229,7 +230,7 @@ class _Rows:
         """Write the rows to fit on, without holding all of them in memory."""
         assert self.fit is not None
         shape = (len(self.fit), *train.shape[1:])
-        rows = np.lib.format.open_memmap(path, mode="w+", dtype=train.dtype, shape=shape)
+        rows = create_array(path, train.dtype, shape)
         for start in range(0, len(rows), _CHUNK_ROWS):
             rows[start : start + _CHUNK_ROWS] = train[self.fit[start : start + _CHUNK_ROWS]]
         rows.flush()
@@ -255,9 +256,7 @@ def _write_copies(
     dataset: Dataset, n_copies: int, random_state: int, path: Path, n_jobs: int | None
 ) -> None:
     n_train, n_pixels = dataset.X_train.shape
-    images = np.lib.format.open_memmap(
-        path, mode="w+", dtype=np.uint8, shape=(n_train * (n_copies + 1), n_pixels)
-    )
+    images = create_array(path, np.uint8, (n_train * (n_copies + 1), n_pixels))
     images[:n_train] = dataset.X_train
     position = n_train
     for chunk in augment(

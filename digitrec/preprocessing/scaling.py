@@ -12,27 +12,33 @@ from sklearn.utils.validation import validate_data
 
 from digitrec._validation import check_rows
 from digitrec.errors import PixelWarning
+from digitrec.pixels import BYTE_TOLERANCE, UNCLEAR_SCALE, UNIT_TOLERANCE, to_uint8
 
 
 class PixelScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     """Bring pixel values from 0–255 to 0–1 as float32.
 
+    Images of another scale are converted where that is clear, each by itself, and refused where it
+    is not, as `digitrec.pixels.to_uint8` has it: rows of 0–1 get the answers of rows of 0–255.
+
     Parameters
     ----------
     maximum : float, default=255.0
-        Pixel value that becomes 1.
+        Pixel value that becomes 1. With another one than 255 no scale is looked at.
 
     Attributes
     ----------
     n_features_in_ : int
         Pixels per image.
+    checks_scale_ : bool
+        Whether the scale of images is looked at: not where those of the fit were no pixels.
     """
 
     def __init__(self, maximum: float = 255.0) -> None:
         self.maximum = maximum
 
     def fit(self, X: ArrayLike, y: object = None) -> PixelScaler:
-        """Check the input; nothing is learned.
+        """Check the input; nothing is learned of its values but whether they may be pixels.
 
         Parameters
         ----------
@@ -40,7 +46,13 @@ class PixelScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             Images.
         y : ignored
         """
-        validate_data(self, X, dtype="numeric")
+        rows: NDArray = validate_data(self, X, dtype="numeric")
+        low, high = float(rows.min()), float(rows.max())
+        self.checks_scale_ = bool(
+            self.maximum == 255
+            and low >= -UNIT_TOLERANCE
+            and (high <= 1 + UNIT_TOLERANCE or UNCLEAR_SCALE < high <= 255 + BYTE_TOLERANCE)
+        )
         return self
 
     def transform(self, X: ArrayLike) -> NDArray[np.float32]:
@@ -55,22 +67,34 @@ class PixelScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         -------
         ndarray of float32, shape (n_samples, n_pixels)
 
+        Raises
+        ------
+        PixelError
+            If the values have another scale than 0–255, and it is not clear which.
+
         Warns
         -----
         PixelWarning
-            If the largest value of images that are not blank is at most 1: they seem to be
-            scaled already.
+            If images were converted from another scale.
         """
         rows: NDArray = check_rows(self, X)
-        highest = float(rows.max())
-        if self.maximum > 1 and 0 < highest <= 1:
-            warnings.warn(
-                f"the largest pixel value is {highest:g}: the images seem to be scaled to 0–1, and "
-                f"the model expects 0–{self.maximum:g}; multiply them by {self.maximum:g}",
-                PixelWarning,
-                stacklevel=2,
-            )
-        return np.multiply(rows, np.float32(1 / self.maximum), dtype=np.float32, casting="unsafe")
+        scaled = np.multiply(rows, np.float32(1 / self.maximum), dtype=np.float32, casting="unsafe")
+        if self.maximum != 255 or not getattr(self, "checks_scale_", True):
+            return scaled
+        largest = rows.max(axis=1)
+        odd = largest <= (1 if rows.dtype == np.uint8 else UNCLEAR_SCALE)
+        if rows.dtype != np.uint8:
+            odd |= (largest > 255 + BYTE_TOLERANCE) | (rows.min(axis=1) < 0)
+        if not odd.any():
+            return scaled
+        odd &= rows.any(axis=1)  # blank images have no scale
+        if (largest > 255 + BYTE_TOLERANCE).any():
+            odd[:] = True  # all images have the depth of the largest
+        pixels, note = to_uint8(rows[odd], what="rows", per_image=True)
+        if note:
+            warnings.warn(note, PixelWarning, stacklevel=2)
+        scaled[odd] = pixels * np.float32(1 / 255)
+        return scaled
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

@@ -15,7 +15,7 @@ from sklearn.pipeline import Pipeline
 
 from digitrec._code import cache_key, describe_value
 from digitrec._environment import available_cores
-from digitrec._files import atomic_path, file_safe, writable_cache_dir, write_json
+from digitrec._files import atomic_path, create_array, file_safe, writable_cache_dir, write_json
 from digitrec.errors import check_choice
 from digitrec.preprocessing.features import FEATURES, FeatureSpec
 
@@ -137,9 +137,7 @@ def _write_features(pipeline: Pipeline, X: NDArray, path: Path) -> None:
         np.save(path, pipeline.transform(X) if len(X) else _no_rows(pipeline, X))
         return
     first = np.asarray(pipeline.transform(X[:_CHUNK_ROWS]))
-    written = np.lib.format.open_memmap(
-        path, mode="w+", dtype=first.dtype, shape=(len(X), *first.shape[1:])
-    )
+    written = create_array(path, first.dtype, (len(X), *first.shape[1:]))
     written[:_CHUNK_ROWS] = first
     for start in range(_CHUNK_ROWS, len(X), _CHUNK_ROWS):
         chunk = slice(start, start + _CHUNK_ROWS)

@@ -488,13 +488,31 @@ def test_a_packed_line_without_an_end_is_not_unpacked_whole(tmp_path, module):
         load_dataset(path.rename(tmp_path / "bomb.csv.gz"))
 
 
+@pytest.mark.parametrize("name", ["a.parquet", "a.csv", "a.npz", "m/a.parquet", "m/train.csv"])
+def test_pointers_of_git_are_not_data(tmp_path, name):
+    (tmp_path / "m").mkdir()
+    (tmp_path / name).write_text("version https://git-lfs.github.com/spec/v1\noid sha256:1\n")
+    with pytest.raises(DatasetError, match="git lfs pull"):
+        load_dataset(tmp_path / name.split("/")[0])
+
+
+TABLE = b"".join(b"%d,%d,%d\n" % (i, i * 7 % 97, i * i % 89) for i in range(20_000))
+
+
 def test_zstandard_is_unpacked_as_it_is_read(tmp_path):
     zstandard = pytest.importorskip("zstandard")
     path = tmp_path / "t.csv.zst"
     path.write_bytes(zstandard.ZstdCompressor().compress(b"label,pixel0\n" * 10_000_000))
     with open_text(path) as file:
         assert file.readline() == "label,pixel0\n"
-        assert file.buffer.raw.tell() < 1_000_000
+    packed = zstandard.ZstdCompressor().compress(TABLE)
+    path.write_bytes(packed + packed)
+    with open_text(path) as file:
+        assert file.read() == 2 * TABLE.decode()
+    for cut in (10, len(packed) // 2, len(packed) - 1, len(packed) + 9):
+        path.write_bytes((packed + packed)[:cut])
+        with pytest.raises(EOFError, match="cut off"), open_text(path) as file:
+            file.read()
 
 
 @pytest.mark.parametrize("pack", [False, True])

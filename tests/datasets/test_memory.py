@@ -3,6 +3,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import sparse
 
 from digitrec.datasets.memory import dataset_from_memory
 from digitrec.errors import ConfigurationError, DatasetError
@@ -26,11 +27,44 @@ def test_labels_of_any_kind_become_codes():
         assert set(np.concatenate([dataset.y_train, dataset.y_test])) == {0, 1}
 
 
+class Torchvision:
+    """As torchvision's datasets hold images and labels."""
+
+    def __init__(self, data, targets):
+        self.data, self.targets = data, targets
+
+
+class Columns:
+    """A table of another library: columns by name, of which arrays can be made."""
+
+    def __init__(self, table):
+        self.columns, self._table = list(table.columns), table
+        self.column_names = self.columns
+
+    def __getitem__(self, name):
+        return self._table[name].tolist()
+
+    def to_pandas(self):
+        raise ImportError("needs yet another library")
+
+
+def test_dates_and_bytes_as_labels():
+    days = np.tile(np.array(["2026-01-01", "2026-01-02"], "datetime64[ns]"), 10)
+    for labels, names in (
+        (days, ("2026-01-01 00:00:00", "2026-01-02 00:00:00")),
+        (np.tile([b"a", b"b"], 10), ("a", "b")),
+        (Y.astype(bytes).tolist(), ("no", "yes")),
+    ):
+        dataset = dataset_from_memory((X, labels))
+        assert dataset.label_names == names
+        assert dataset.label_values[dataset.y_train[0]] in list(labels)
+
+
 @settings(max_examples=30)
 @given(
     st.lists(
         st.one_of(st.integers(), st.text(max_size=3)), min_size=2, max_size=300, unique=True
-    ).filter(lambda labels: len(set(map(str, labels))) == len(labels)),
+    ).filter(lambda labels: len({str(label).strip() for label in labels}) == len(labels)),
     st.integers(2, 4),
 )
 def test_any_labels_and_any_number_of_classes_come_back(labels, n_each):
@@ -53,13 +87,22 @@ def test_forms_of_data():
         (table, {}),
         (named, {"label": "kind"}),
         ({"data": X, "target": Y}, {}),
+        ({"X": X, "labels": Y}, {}),
+        (sparse.csr_array(X), {}),
+        (Torchvision(X, Y), {}),
+        (Columns(table), {}),
+        (Columns(pd.DataFrame({"image": list(X), "label": Y})), {}),
     ):
+        data = (data, Y) if sparse.issparse(data) else data
         dataset = dataset_from_memory(data, **options)
         assert (len(dataset.y_train), len(dataset.y_test)) == (16, 4)
         assert dataset.image_shape is None
-    dataset = dataset_from_memory(split)
-    assert (len(dataset.y_train), len(dataset.y_test)) == (14, 6)
-    assert dataset.has_fixed_test
+    named_parts = dict(zip(("x_train", "x_test", "y_train", "y_test"), split, strict=True))
+    parts = {"train": table[:14], "test": Columns(table[14:])}
+    for data in (split, named_parts, parts):
+        dataset = dataset_from_memory(data)
+        assert (len(dataset.y_train), len(dataset.y_test)) == (14, 6)
+        assert dataset.has_fixed_test
 
 
 def test_images_are_found_and_scaled():
@@ -86,6 +129,12 @@ def test_images_are_found_and_scaled():
         ((X, [*Y[:-1], "rare"]), "only one row is of class 'rare'"),
         ((X, [*Y[:-1], None]), "1 labels are missing, the first in row 19"),
         ((X, [*Y[:-1], float("nan")]), "labels are missing"),
+        ((X, np.array([*Y[:-1], np.nan], object)), "labels are missing"),
+        ((X, np.array(["NaT", "2026-01-01"] * 10, "datetime64[D]")), "labels are missing"),
+        ((X, [1, "1"] * 10), "the labels 1 and '1' differ in their type"),
+        ((X, ["1", " 1"] * 10), "differ in their type or in blanks only"),
+        ((np.ma.masked_equal(X, 4), Y), "masked"),
+        ((sparse.coo_array((10**7, 10**7)), Y), "too large"),
         ((X, np.eye(20)), r"labels have the shape \(20, 20\)"),
         ((X, np.linspace(0, 1.5, 20) + 0.01), "only one row|different fractional numbers"),
         ((np.where(X == 4, np.inf, X), Y), "row 1, column 1 is infinite"),

@@ -277,31 +277,84 @@ def test_arrays_in_memory(scale, inverted, shape, order):
         assert_same(dataset_from_memory(table.assign(label=Y)), SCALES[scale][1])
 
 
-@pytest.mark.parametrize("form", ["bytes", "dict", "pixels"])
-@pytest.mark.parametrize("parts", [1, 2])
-def test_parquet(tmp_path, form, parts):
+PARQUET_FORMS = {
+    "bytes": lambda a: _png(a),
+    "dict": lambda a: {"bytes": _png(a), "path": None},
+    "colours": lambda a: {"bytes": _png(255 - np.stack([a] * 3, axis=-1)), "path": "a.png"},
+    "list": lambda a: a.ravel().tolist(),
+    "nested list": lambda a: a.tolist(),
+    "channel first": lambda a: (a[None] / 255).tolist(),
+}
+PARQUET_LABELS = {
+    "numbers": lambda y: y.tolist(),
+    "floats": lambda y: y.astype(float).tolist(),
+    "texts": lambda y: [f"{label} " for label in y],
+    "bytes": lambda y: [str(label).encode() for label in y],
+    "categories": lambda y: pd.Categorical(y.astype(str)),
+}
+PARQUET_FILES = {
+    "one file": ["digits.parquet"],
+    "two parts": ["train-00000-of-00001.parquet", "test-00000-of-00001.parquet"],
+    "folders of parts": ["train/0000.parquet", "test/0000.parquet"],
+    "shards": ["data/train-0.parquet", "data/train-1.parquet", "data/test-0.parquet"],
+}
+
+
+def _png(image):
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, "PNG")
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("form", "labels", "files"),
+    [
+        *((form, "numbers", "one file") for form in [*PARQUET_FORMS, "pixels"]),
+        *(("dict", labels, "one file") for labels in PARQUET_LABELS),
+        *(("dict", "numbers", files) for files in PARQUET_FILES),
+    ],
+)
+def test_parquet(tmp_path, form, labels, files):
     pyarrow = pytest.importorskip("pyarrow")
     from pyarrow import parquet
 
-    def write(rows, name):
-        columns = {f"pixel{i}": X[rows].reshape(len(rows), -1)[:, i] for i in range(784)}
-        if form != "pixels":
-            files = []
-            for image in X[rows]:
-                file = io.BytesIO()
-                Image.fromarray(image).save(file, "PNG")
-                content = file.getvalue()
-                files.append(content if form == "bytes" else {"bytes": content, "path": None})
-            columns = {"image": files}
-        parquet.write_table(pyarrow.table(columns | {"label": Y[rows]}), tmp_path / name)
+    names = PARQUET_FILES[files]
+    train = np.array_split(TRAIN, len(names) - 1) if len(names) > 1 else [np.arange(len(X))]
+    for name, rows in zip(names, [*train, TEST], strict=False):
+        if form == "pixels":
+            columns = {f"pixel{i}": X[rows].reshape(len(rows), -1)[:, i] for i in range(784)}
+        else:
+            columns = {"image": [PARQUET_FORMS[form](image) for image in X[rows]]}
+        columns["label"] = pyarrow.array(PARQUET_LABELS[labels](Y[rows]))
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        parquet.write_table(pyarrow.table(columns), tmp_path / name)
+    assert_same(load_dataset(tmp_path / names[0] if len(names) == 1 else tmp_path))
 
-    if parts == 1:
-        write(np.arange(len(X)), "digits.parquet")
-        assert_same(load_dataset(tmp_path / "digits.parquet"))
-    else:
-        write(TRAIN, "train-00000-of-00001.parquet")
-        write(TEST, "test-00000-of-00001.parquet")
-        assert_same(load_dataset(tmp_path))
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"image": [[1, 2, 3, 4], [1, 2]], "label": [0, 1]}, "differ in size"),
+        ({"image": [[1, 2, 3, None]] * 2, "label": [0, 1]}, "2 pixel values are missing"),
+        ({"image": [{"bytes": None, "path": "a.png"}] * 2, "label": [0, 1]}, "not in the file"),
+        ({"image": [b"a picture"] * 2, "label": [0, 1]}, "row 0: the image is damaged"),
+        ({"image": [[1] * 4] * 2, "label": [0, None]}, "1 labels are missing"),
+        ({"image": [[1] * 4] * 2, "label": [0.5, 1]}, "whole numbers or texts, not double"),
+        ({"image": [[1] * 4] * 2, "label": [[0], [1]]}, "whole numbers or texts, not list"),
+        ({"image": [[1] * 4] * 2}, "no label column beside the images: it has image"),
+        ({"image": [[1] * 4] * 2, "label": [0, 1], "y": [0, 1]}, "several label columns"),
+        ({"image": [[1] * 4] * 2, "mask": [[1] * 4] * 2, "label": [0, 1]}, "several columns of"),
+        ({"image": [[1] * 5] * 2, "label": [0, 1]}, "5 pixels|square"),
+        ({"image": [b""][:0], "label": [0][:0]}, "no rows|no label|column"),
+    ],
+)
+def test_parquet_that_is_no_dataset_is_refused(tmp_path, columns, message):
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    parquet.write_table(pyarrow.table(columns), tmp_path / "a.parquet")
+    with pytest.raises(DatasetError, match=message):
+        load_dataset(tmp_path / "a.parquet")
 
 
 @few

@@ -15,7 +15,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from digitrec.errors import ConfigurationError, PixelWarning
+from digitrec.errors import ConfigurationError, PixelError, PixelWarning
 from digitrec.models import MODELS
 from digitrec.preprocessing import (
     FEATURES,
@@ -389,14 +389,62 @@ def test_global_scaler_keeps_proportions():
     np.testing.assert_array_equal(GlobalScaler().fit_transform(np.ones((4, 2))), np.ones((4, 2)))
 
 
-@pytest.mark.parametrize("factor", [1 / 255, 0.5 / 255])
+OTHER_SCALES = {
+    "0-1": lambda X: X / 255,
+    "0-1 of 32 bits": lambda X: (X / 255).astype(np.float32),
+    "a hair over 1": lambda X: X / 255 * 1.0000002,
+    "a hair under 0": lambda X: X / 255 - 1e-5,
+    "-1-1": lambda X: X / 127.5 - 1,
+    "16 bits": lambda X: X.astype(np.uint16) * 257,
+    "one image of 0-1": lambda X: np.where(np.arange(len(X))[:, None] == 1, X / 255, X),
+}
+BINARY = {
+    "booleans": lambda X: X > 0,
+    "0 and 1": lambda X: (X > 0).astype(np.uint8),
+    "0 and 1 of 64 bits": lambda X: (X > 0).astype(np.int64),
+    "0.0 and 1.0": lambda X: (X > 0).astype(np.float64),
+}
+UNCLEAR = {
+    "standardised": lambda X: (X - X.mean()) / X.std(),
+    "0-16": lambda X: X / 255 * 16,
+    "whole 0-16": lambda X: X.astype(np.int64) // 16,
+    "-0.5-0.5": lambda X: X / 255 - 0.5,
+    "negative": lambda X: -X.astype(np.int64),
+    "too large": lambda X: X * 1e4,
+}
+
+
+def _scaled_rows() -> np.ndarray:
+    X = np.random.default_rng(0).integers(0, 256, (5, 64), dtype=np.uint8)
+    X[:, :2] = 0, 255
+    X[2] = 0
+    return X
+
+
+@pytest.mark.parametrize("change", [*OTHER_SCALES, *BINARY])
 @pytest.mark.parametrize("name", FEATURES)
-def test_pixels_scaled_to_one_are_told(name, factor):
-    features = FEATURES[name].build_fixed((8, 8))
-    rows = np.random.default_rng(0).integers(0, 256, (3, 64))
-    with pytest.warns(PixelWarning, match="multiply them by 255"):
-        features.transform(rows * factor)
+def test_pixels_of_another_scale_are_converted(name, change):
+    features, X = FEATURES[name].build_fixed((8, 8)), _scaled_rows()
+    if change in BINARY:
+        given, plain = BINARY[change](X), np.where(X > 0, 255, 0)
+    else:
+        given, plain = OTHER_SCALES[change](X), X
+    with pytest.warns(PixelWarning, match="scaled"):
+        converted = features.transform(given)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        features.transform(rows)
-        features.transform(rows * 0)
+        np.testing.assert_array_equal(converted, features.transform(plain))
+        np.testing.assert_array_equal(converted, features.transform(plain.astype(np.float64)))
+
+
+@pytest.mark.parametrize("change", UNCLEAR)
+def test_pixels_of_a_scale_that_is_not_clear_are_refused(change):
+    features = FEATURES["edges"].build_fixed((8, 8))
+    with pytest.raises(PixelError, match="give 0 "):
+        features.transform(UNCLEAR[change](_scaled_rows()))
+
+
+def test_rows_that_were_no_pixels_in_training_keep_their_scale():
+    X = np.random.default_rng(0).normal(size=(5, 64))
+    np.testing.assert_allclose(PixelScaler().fit_transform(X), X / 255, rtol=1e-5)
+    np.testing.assert_allclose(PixelScaler(4).fit_transform(abs(X)), abs(X) / 4, rtol=1e-5)

@@ -16,6 +16,7 @@ from sklearn.pipeline import Pipeline
 
 from digitrec.errors import ConfigurationError
 from digitrec.persistence.onnx_graph.graph import Graph
+from digitrec.pixels import UNIT_TOLERANCE
 from digitrec.preprocessing import (
     ConvolutionFilters,
     Deskew,
@@ -70,7 +71,11 @@ def form_of(forms: dict[Any, Any], part: Any) -> Any:
 
 
 def _scale_pixels(g: Graph, scaler: PixelScaler, x: str) -> str:
-    return g("Mul", x, 1 / scaler.maximum)
+    if scaler.maximum != 255 or not getattr(scaler, "checks_scale_", True):
+        return g("Mul", x, 1 / scaler.maximum)
+    largest = g("ReduceMax", x, np.array([1]), keepdims=1)
+    is_unit = g("LessOrEqual", largest, 1 + UNIT_TOLERANCE)
+    return g("Mul", x, g("Where", is_unit, 1.0, 1 / 255))
 
 
 def _scale_all(g: Graph, scaler: GlobalScaler, x: str) -> str:

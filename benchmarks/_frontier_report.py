@@ -98,7 +98,8 @@ def render_report(stored: dict[str, Any]) -> str:
         [row.method, f"{row.error:.2%}", row.source] for row in PUBLISHED.get(stored["dataset"], ())
     ]
     corrected = best["held_out_error"] + stored["selection_bias"]
-    of_members = "" if len(best["members"]) == 1 else f"the mean of {len(best['members'])} models' "
+    n_members = len(best["members"])
+    of_members = "" if n_members == 1 else f"the mean of the probabilities of {n_members} models, "
     singles = [row["members"][0] for row in results if len(row["members"]) == 1]
     lines = [
         f"# The accuracy frontier on {stored['dataset']}\n",

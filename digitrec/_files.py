@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _ZEROS = 1 << 20
 """Bytes that are written at a time to take space on a disk."""
+DISK_FULL = "the disk is full"
 _FULL_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 CACHE_VARIABLE = "DIGITREC_DATA"
 """Environment variable that names the root of the cache."""
@@ -181,7 +182,7 @@ def describe_os_error(error: OSError) -> str:
         return str(error)
     name = f": {error.filename}" if error.filename else ""
     return (
-        f"the disk is full{name}; free some space and run the same command again: what is finished "
+        f"{DISK_FULL}{name}; free some space and run the same command again: what is finished "
         "is kept"
     )
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
 import functools
+import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from digitrec._environment import available_cores
-from digitrec._files import writable_cache_dir
+from digitrec._files import DISK_FULL, writable_cache_dir
 from digitrec.analyses import AnalysisContext, run_analyses, selected_analyses
 from digitrec.comparison.comparison import Comparison
 from digitrec.errors import ConfigurationError, DigitrecError
@@ -305,6 +307,8 @@ def run_experiment(
         If a name, parameter or option is not allowed.
     DigitrecError
         If another run is writing to the same folder.
+    OSError
+        If the disk is full; what was written before stays, and jobs that are finished are kept.
     """
     from digitrec.evaluation.tuning import gain_on_test_rows
 
@@ -333,6 +337,9 @@ def run_experiment(
             to_run = [job.limited(n_threads=n_threads) for job in to_run]
             ran, interrupted = _run(experiment, dataset, to_run, store, len(jobs), deadline)
             found |= ran
+            if any(result.reason == DISK_FULL for result in ran.values()):
+                # Finished jobs are stored; a report of the others would replace one before.
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(experiment.folder))
         results = rank_results(
             [dataclasses.replace(found[job.key], dataset=dataset.name) for job in jobs],
             experiment.metric,

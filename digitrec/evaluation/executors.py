@@ -22,12 +22,12 @@ from typing import Any, ParamSpec, TypeVar
 import psutil
 from pebble import CONSTS, ProcessExpired, ProcessPool
 
-from digitrec._files import is_disk_full
+from digitrec._files import DISK_FULL, is_disk_full
 from digitrec._optional import import_optional
 from digitrec._platform import KILLED_EXIT_CODES, signal_name
 from digitrec.errors import ConfigurationError, check_choice
 from digitrec.evaluation.job import Job
-from digitrec.evaluation.result import Result, Status
+from digitrec.evaluation.result import Result
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -99,9 +99,10 @@ def execute(job: Job) -> Result:
     except MemoryError as error:
         return job.failed("out_of_memory", f"memory was refused: {error}")
     except OSError as error:
-        # A disk that is full says nothing about the job: the next run tries again.
-        status: Status = "interrupted" if is_disk_full(error) else "error"
-        return job.failed(status, f"{type(error).__name__}: {error}")
+        if is_disk_full(error):
+            # That says nothing about the job: the next run tries again.
+            return job.failed("interrupted", DISK_FULL)
+        return job.failed("error", f"{type(error).__name__}: {error}")
     except Exception as error:  # Whatever a model raises becomes a row of the report.
         trace = traceback.format_exc(limit=-3).strip()
         return job.failed("error", f"{type(error).__name__}: {error}\n{trace}")

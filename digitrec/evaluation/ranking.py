@@ -286,19 +286,20 @@ def save_winner(run: Run, source: Path, path: Path) -> None:
             return
     with atomic_path(path) as temporary:
         shutil.copyfile(source, temporary)
-    write_metadata(
-        path,
-        {
-            **identity,
-            **{name: getattr(winner, name) for name in _FACTS},
-            "data_source": run.dataset["source"],
-            "label_names": run.dataset["label_names"],
-            "image_shape": run.dataset["image_shape"],
-            "n_columns": run.dataset.get("n_columns"),
-            "n_train": run.dataset["n_train"],
-            "seen": run.dataset.get("seen", []),
-            "test_fingerprint": run.dataset.get("test_fingerprint"),
-            "metrics": {name: getattr(winner, name) for name in _METRICS},
-        },
-    )
+        write_metadata(
+            path,
+            {
+                **identity,
+                **{name: getattr(winner, name) for name in _FACTS},
+                "data_source": run.dataset["source"],
+                "label_names": run.dataset["label_names"],
+                "image_shape": run.dataset["image_shape"],
+                "n_columns": run.dataset.get("n_columns"),
+                "n_train": run.dataset["n_train"],
+                "seen": run.dataset.get("seen", []),
+                "test_fingerprint": run.dataset.get("test_fingerprint"),
+                "metrics": {name: getattr(winner, name) for name in _METRICS},
+            },
+            content=temporary,
+        )
     write_model_card(path)

@@ -146,15 +146,16 @@ def export_model(
                 f"{target} was not written: it would not answer as {source.name} does "
                 f"({parity}){_reason(model, parity)}"
             )
-    write_metadata(
-        target,
-        {
-            **metadata,
-            "exported_from": {"file": source.name, "sha256": metadata["sha256"]},
-            "parity": asdict(parity),
-            "versions": _versions(format),
-        },
-    )
+        write_metadata(
+            target,
+            {
+                **metadata,
+                "exported_from": {"file": source.name, "sha256": metadata["sha256"]},
+                "parity": asdict(parity),
+                "versions": _versions(format),
+            },
+            content=temporary,
+        )
     return Export(path=target, format=format, n_bytes=target.stat().st_size, parity=parity)
 
 

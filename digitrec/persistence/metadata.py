@@ -49,9 +49,9 @@ def write_metadata(
     path: str | os.PathLike[str],
     metadata: Mapping[str, Any] | None = None,
     *,
-    sha256: str | None = None,
+    content: Path | None = None,
 ) -> None:
-    """Write the metadata of a model file that is already there.
+    """Write the metadata of a model file.
 
     Parameters
     ----------
@@ -60,18 +60,20 @@ def write_metadata(
     metadata : mapping, optional
         JSON-safe facts to keep, such as metrics, label names and the data fingerprint.
         The file's sha256 and size, the versions and the date are added.
-    sha256 : str, optional
-        Checksum of the file where it is known; None computes it.
+    content : path, optional
+        The file that will take that path next: where the disk has no room for the metadata, the
+        old file stays with the old ones. None means that the model file is there.
     """
     path = Path(path)
+    content = path if content is None else content
     facts = dict(metadata or {})
     write_json(
         metadata_path(path),
         {
             **facts,
             "format": FORMAT,
-            "sha256": sha256 or sha256_file(path),
-            "bytes": path.stat().st_size,
+            "sha256": sha256_file(content),
+            "bytes": content.stat().st_size,
             "versions": {**facts.get("versions", {}), **library_versions()},
             "saved_at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         },

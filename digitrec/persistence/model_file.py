@@ -98,7 +98,7 @@ def save_model(
     path = check_model_path(path)
     with atomic_path(path) as temporary:
         joblib.dump(model, temporary, compress=("zlib", 1))
-    write_metadata(path, metadata)
+        write_metadata(path, metadata, content=temporary)
     return path
 
 

@@ -38,6 +38,10 @@ def _nearest(image: NDArray[np.uint8], width: int, height: int) -> NDArray[np.ui
     return np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.NEAREST))
 
 
+def _smooth(image: NDArray[np.uint8], side: int, kernel: Image.Resampling) -> NDArray[np.uint8]:
+    return np.asarray(Image.fromarray(image).resize((side, side), kernel))
+
+
 def _jpeg(image: NDArray[np.uint8], quality: int = 60) -> bytes:
     file = io.BytesIO()
     Image.fromarray(image).save(file, "JPEG", quality=quality)
@@ -58,6 +62,10 @@ ENLARGED = {
     "stretched": lambda a: _nearest(a, 100, 140),
     "JPEG": lambda a: _jpeg(_nearest(a, 100, 100)),
     "large JPEG": lambda a: _jpeg(_nearest(255 - a, 1000, 1000)),
+    "bilinear": lambda a: _smooth(a, 97, Image.Resampling.BILINEAR),
+    "bilinear, reduced when read": lambda a: _smooth(255 - a, 900, Image.Resampling.BILINEAR),
+    "bicubic": lambda a: _smooth(a, 50, Image.Resampling.BICUBIC),
+    "bicubic JPEG": lambda a: _jpeg(_smooth(255 - a, 300, Image.Resampling.BICUBIC), 75),
     "cut": _cut,
     "colours": lambda a: np.stack([255 - _nearest(a, 120, 120)] * 3, axis=-1),
 }
@@ -78,12 +86,13 @@ def test_small_images_of_no_digit_are_refused(recognizer: Recognizer, side: int)
     dot[2, 2] = 255
     images = [dot, dot + 255, dot * 0, np.indices((side, side)).sum(axis=0) % 2 * np.uint8(255)]
     images += list(rng.integers(0, 256, (10, side, side), dtype=np.uint8))
+    images += [_smooth(i.astype(np.uint8), 100, Image.Resampling.BICUBIC) for i in images]
     assert [p.digit for p in recognizer.predict_digits(images)] == [None] * len(images)
 
 
 def test_images_that_were_not_enlarged_stay(digits: Any) -> None:
     images = np.rint(np.asarray(digits[0][:50]) * 255).astype(np.uint8)
-    large = [Image.fromarray(image).resize((90, 90), Image.Resampling.BICUBIC) for image in images]
+    large = [_smooth(image, 90, Image.Resampling.BICUBIC) for image in images]
     for image in (*images, *images[:, ::2, ::2], *large):
         loaded = load_image(np.asarray(image), 640, look_side=256)
         assert with_single_pixels(loaded) is loaded

@@ -133,6 +133,20 @@ def test_metadata_share_no_path_with_a_model_or_with_another_models(first, secon
     assert (metadata[0] == metadata[1]) == (first == second)
 
 
+def test_metadata_that_do_not_fit_on_the_disk_keep_the_old_model(saved, model_and_rows):
+    resource = pytest.importorskip("resource")
+    model, X = model_and_rows
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, limits[1]))
+    try:
+        with pytest.raises(OSError):
+            save_model(model, saved, {"model": "another", "seen": list(range(50_000))})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    np.testing.assert_array_equal(load_model(saved).predict(X), model.predict(X))
+    assert read_metadata(saved)["model"] == "ours"
+
+
 @pytest.mark.parametrize("name", ["model.json", "model.JSON", ".json/model.json", "a.joblib.json"])
 def test_a_model_is_not_written_under_the_name_of_metadata(name, model_and_rows, tmp_path):
     with pytest.raises(ConfigurationError, match=r"name the model file .*\.joblib"):

@@ -59,7 +59,8 @@ def describe_hardware() -> dict[str, str | int | float]:
         "processor": _processor_name(),
         "cores": available_cores(),
         "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
-        "platform": platform.platform(),
+        # Not platform.platform(), which starts a process.
+        "platform": f"{platform.system()}-{platform.release()}-{platform.machine()}",
     }
 
 

@@ -21,6 +21,18 @@ for command in (["--help"], ["models"], ["datasets"], ["train", "--help"]):
         assert not ended.code, command
     slow = loaded("sklearn", "scipy", "pandas", "matplotlib", "joblib", "fastapi")
     assert not slow, (command, slow)
+# The server of worker processes starts before this process loads what both need.
+from digitrec.evaluation import executors
+servers = []
+def start():
+    servers.append(loaded("sklearn", "scipy", "pandas", "matplotlib"))
+    raise SystemExit
+executors.process_context = start
+try:
+    main(["compare", "--dataset", "digits", "--output-dir", "not made"])
+except SystemExit:
+    pass
+assert servers == [set()], servers
 import digitrec.datasets, digitrec.preprocessing, digitrec.models, digitrec.evaluation
 import digitrec.reporting, digitrec.inference, digitrec.serving
 assert not loaded("matplotlib", "urllib.request", "keras", "fastapi")

@@ -75,7 +75,7 @@ def _right(run: Run, folder: Path) -> tuple[dict[str, NDArray[np.bool_]], NDArra
 def _check_same_test_set(runs: list[Run], truths: tuple[NDArray | None, ...]) -> None:
     import numpy as np
 
-    names = [run.dataset["name"] for run in runs]
+    names = [run.dataset.name for run in runs]
     first, second = truths
     if names[0] != names[1] or (
         first is not None and second is not None and not np.array_equal(first, second)

@@ -56,7 +56,7 @@ def render_results(run: Run, folder: str) -> str:
     facts = best.hardware
     return "\n\n".join(
         [
-            f"{run.dataset['n_train']:,} training and {run.dataset['n_test']:,} test images of "
+            f"{run.dataset.n_train:,} training and {run.dataset.n_test:,} test images of "
             f"MNIST, {best.features} features (computed once for all models in "
             f"{seconds(best.feature_seconds)} s):",
             table(headers, rows, "lrrrrr"),

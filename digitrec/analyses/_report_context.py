@@ -73,12 +73,12 @@ class ReportContext:
     @property
     def noun(self) -> str:
         """What a test row is called: an image, or a row where the data are a table."""
-        return "image" if self.run.dataset.get("image_shape") else "row"
+        return "image" if self.run.dataset.image_shape else "row"
 
     @property
     def label_names(self) -> list[str]:
         """Names of the classes."""
-        return [str(name) for name in self.run.dataset["label_names"]]
+        return list(self.run.dataset.label_names)
 
     @cached_property
     def short_label_names(self) -> list[str]:
@@ -110,7 +110,7 @@ class ReportContext:
         dataset = self.dataset
         if dataset is None or dataset.image_shape is None:
             return None
-        return dataset if dataset.fingerprint == self.run.dataset["fingerprint"] else None
+        return dataset if dataset.fingerprint == self.run.dataset.fingerprint else None
 
     def label(self, row: Row) -> str:
         """Return a row's name, with its features where the run has several sets."""
@@ -125,7 +125,7 @@ class ReportContext:
         if (
             dataset is None
             or dataset.image_shape is None
-            or dataset.name != self.run.dataset["name"]
+            or dataset.name != self.run.dataset.name
             or not np.array_equal(dataset.y_test, predictions.y_true)
         ):
             return None

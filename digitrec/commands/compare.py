@@ -6,6 +6,7 @@ Also ``python -m benchmarks.run_all``, under its old name.
 from __future__ import annotations
 
 import atexit
+import dataclasses
 import gc
 import json
 import signal
@@ -29,22 +30,6 @@ if TYPE_CHECKING:
 
 INTERRUPTED = 130
 _ANALYSIS_FLAGS = ("significance", "calibration", "subsets", "robustness", "learning_curves")
-# Options that `make_experiment` takes as they are.
-_PASSED_ON = (
-    "cv",
-    "metric",
-    "tune",
-    "budget",
-    "max_memory",
-    "random_state",
-    "seeds",
-    "augment",
-    "max_train",
-    "executor",
-    "scheduler",
-    "force",
-    "only_failed",
-)
 # Options that say how to run, and not what to compare: a configuration does not repeat them.
 _NOT_REPEATED = ("config", "force", "only_failed", "report_only", "list_choices", "quiet")
 
@@ -270,7 +255,7 @@ def _refuse_others(option: str, given: dict[str, Any], allowed: tuple[str, ...])
 
 
 def _arguments(options: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the arguments of `make_experiment`, checked before anything is loaded or run.
+    """Return the arguments of `Experiment`, checked before anything is loaded or run.
 
     Parameters
     ----------
@@ -282,7 +267,7 @@ def _arguments(options: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str
     from digitrec.analyses import ANALYSES
     from digitrec.analyses.checks import CHECKS
     from digitrec.commands.options import choose, parse_settings, parse_timeouts, split_names
-    from digitrec.comparison.run import make_experiment
+    from digitrec.comparison.experiment import Experiment
     from digitrec.models import MODELS
     from digitrec.preprocessing import FEATURES
 
@@ -308,16 +293,16 @@ def _arguments(options: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str
     asked = [name for name in _ANALYSIS_FLAGS if options[name]]
     if mnist_c is not None and "robustness" not in asked:
         asked.append("robustness")
-    general, single = parse_timeouts(options["timeout"] or ())
+    names = {field.name for field in dataclasses.fields(Experiment)} - {"config"}
     arguments = {
-        **{name: options[name] for name in _PASSED_ON},
+        **{name: value for name, value in options.items() if name in names},
         "n_jobs": options["jobs"],
         "models": choose("model", options["models"], MODELS),
         "features": choose("feature set", options["features"], FEATURES),
         "parameters": parse_settings(options["set"] or ()),
         "analyses": [*chosen, *asked],
-        "timeout": general,
-        "timeouts": single,
+        "timeout": parse_timeouts(options["timeout"] or ()),
+        "repeats": 1,  # the analysis has it, which also runs without --cv
         "options": {
             "rope": options["rope"],
             "cv_groups": options["cv_groups"],
@@ -326,7 +311,7 @@ def _arguments(options: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str
             **({"repeats": options["repeats"]} if folds else {}),
         },
     }
-    make_experiment(Path(), **arguments)
+    Experiment(folder=Path(), **arguments)
     return arguments
 
 
@@ -340,8 +325,9 @@ def _compare_on(
     started_at: float,
 ) -> Comparison:
     from digitrec.analyses.cross_validation import known_writers
-    from digitrec.comparison.experiment import run_experiment
-    from digitrec.comparison.run import as_dataset, make_experiment
+    from digitrec.comparison.execution import run_experiment
+    from digitrec.comparison.experiment import Experiment
+    from digitrec.comparison.run import as_dataset
 
     data, source = as_dataset(
         name,
@@ -354,8 +340,8 @@ def _compare_on(
         known_writers(data)
     folder = output_dir / data.name
     _refuse_taken(folder, source, before)
-    experiment = make_experiment(
-        folder, **arguments, config={"dataset": source, **config}, command=_command()
+    experiment = Experiment(
+        folder=folder, **arguments, config={"dataset": source, **config}, command=_command()
     )
     with view.live():
         found = run_experiment(experiment, data, source, started_at=started_at)
@@ -379,7 +365,7 @@ def _refuse_taken(folder: Path, source: str, before: list[Comparison]) -> None:
             there = read_run(folder / "results.json")
         except DigitrecError:
             return
-    location = there.dataset.get("location")
+    location = there.dataset.location
     if location and location != source:
         raise ConfigurationError(
             f"{folder} holds the results of another dataset of this name ({location}); rename one "
@@ -395,7 +381,7 @@ def _fail_where_analyses_did(found: list[Comparison]) -> None:
         for name, reason in comparison.run.failures.items():
             # A bundle leaves out what does not apply to the data; a name was meant.
             if name in asked or not reason.startswith("needs images"):
-                reasons.append(f"{name} on {comparison.run.dataset['name']}: {reason}")
+                reasons.append(f"{name} on {comparison.run.dataset.name}: {reason}")
     if reasons:
         raise DigitrecError(f"analyses that were asked for failed: {'; '.join(reasons)}")
 
@@ -433,8 +419,6 @@ def _publish(
 
 def _report_key(run: Run, data: Dataset | None) -> str:
     """Return what a report depends on: the run, the images, and the code that draws it."""
-    import dataclasses
-
     from digitrec._code import cache_key
     from digitrec.analyses import ANALYSES
 
@@ -480,7 +464,7 @@ def _saved_folder(output_dir: Path, name: str | None) -> Path:
     location = str(Path(name).expanduser().resolve())
     for path in sorted(output_dir.glob("*/results.json")):
         try:
-            if read_run(path).dataset.get("location") == location:
+            if read_run(path).dataset.location == location:
                 return path.parent
         except DigitrecError:
             continue

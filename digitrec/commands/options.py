@@ -150,8 +150,8 @@ def parse_settings(settings: Iterable[str] | Mapping[str, Any]) -> dict[str, dic
     return found
 
 
-def parse_timeouts(settings: Iterable[str]) -> tuple[float | None, dict[str, float]]:
-    """Return the time limit of all models and those of single models, in seconds.
+def parse_timeouts(settings: Iterable[str]) -> dict[str | None, float]:
+    """Return time limits in seconds by model; under None that of all other models.
 
     Parameters
     ----------
@@ -163,10 +163,9 @@ def parse_timeouts(settings: Iterable[str]) -> tuple[float | None, dict[str, flo
     ConfigurationError
         If a setting cannot be read.
     """
-    from digitrec.comparison.run import parse_seconds
+    from digitrec.comparison.experiment import parse_seconds
 
-    general: float | None = None
-    single: dict[str, float] = {}
+    limits: dict[str | None, float] = {}
     for setting in settings:
         model, equals, text = str(setting).rpartition("=")
         try:
@@ -175,11 +174,8 @@ def parse_timeouts(settings: Iterable[str]) -> tuple[float | None, dict[str, flo
             raise ConfigurationError(
                 f"cannot read the time limit {setting!r}; write a time, such as 600, 10m or svm=600"
             ) from None
-        if equals:
-            single[model.strip()] = seconds
-        else:
-            general = seconds
-    return general, single
+        limits[model.strip() if equals else None] = seconds
+    return limits
 
 
 def read_config(path: Path, allowed: Sequence[str]) -> dict[str, Any]:

@@ -364,14 +364,13 @@ class Comparison:
 
     @property
     def _label_names(self) -> list[str]:
-        return [str(name) for name in self.run.dataset["label_names"]]
+        return list(self.run.dataset.label_names)
 
     def _label_values(self) -> tuple[Any, ...] | None:
         """Return the classes as they were given; None where they are 0, 1, 2 and so on."""
         if self.dataset is not None and self.dataset.label_values:
             return self.dataset.label_values
-        values = self.run.dataset.get("label_values")
-        return tuple(values) if values else None
+        return self.run.dataset.label_values or None
 
     def _shown_labels(self) -> list[Any]:
         values = self._label_values()
@@ -438,13 +437,13 @@ class Comparison:
         return best
 
     def _analysis_context(self, options: Mapping[str, Any]) -> AnalysisContext:
-        from digitrec.comparison.experiment import analysis_context
-        from digitrec.comparison.run import make_experiment
+        from digitrec.comparison.execution import analysis_context
+        from digitrec.comparison.experiment import Experiment
 
         experiment = self.experiment
         if experiment is None:
             seed = self.run.config.get("random_state", 0)
-            experiment = make_experiment(self.folder, random_state=seed)
+            experiment = Experiment(folder=self.folder, random_state=seed)
         if self.dataset is None:
             self.dataset = load_dataset_of(self.run)
         if self.jobs:

@@ -62,8 +62,8 @@ _STYLE = """<style>
 def _title(run: Run) -> str:
     data = run.dataset
     return (
-        f"{dataset_title(data['name'])}: {data['n_train']:,} training and {data['n_test']:,} test "
-        f"rows, {len(data['label_names'])} classes"
+        f"{dataset_title(data.name)}: {data.n_train:,} training and {data.n_test:,} test rows, "
+        f"{len(data.label_names)} classes"
     )
 
 

@@ -1,98 +1,144 @@
-"""A whole comparison of models on one dataset: jobs, analyses, and the run they make."""
+"""What to compare, and how: the arguments of `digitrec.compare`, checked in one place."""
 
 from __future__ import annotations
 
-import contextlib
-import dataclasses
-import errno
-import functools
-import os
-import time
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import Any
 
 from digitrec._environment import available_cores
-from digitrec._files import DISK_FULL, writable_cache_dir
-from digitrec.analyses import AnalysisContext, run_analyses, selected_analyses
-from digitrec.comparison.comparison import Comparison
-from digitrec.errors import ConfigurationError, DigitrecError
-from digitrec.evaluation.job import Job, Limits, make_job
-from digitrec.evaluation.progress import Event, Snapshot, publish
-from digitrec.evaluation.ranking import metric_name, rank_results, save_winner, select_winner
-from digitrec.evaluation.result import Result, keep_times, make_run, write_run
-from digitrec.evaluation.runner import run_jobs, split_stored
-from digitrec.evaluation.splits import validation_split
-from digitrec.evaluation.store import JobStore, write_predictions
+from digitrec._files import writable_cache_dir
+from digitrec.analyses import ANALYSES, selected_analyses
+from digitrec.analyses._registry import Analysis
+from digitrec.errors import ConfigurationError, check_choice
+from digitrec.evaluation.candidates import resolve_models
+from digitrec.evaluation.ranking import check_metric
+from digitrec.evaluation.store import JobStore
+from digitrec.evaluation.tuning import check_space
 
-if TYPE_CHECKING:
-    from digitrec.datasets import Dataset
-    from digitrec.models import ModelSpec
-    from digitrec.preprocessing import FeatureSpec
+PROFILES = ("fast", "full")
+_SECONDS = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
+_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
+_UNITS |= {f"{unit}i": 1024**i for i, unit in enumerate("kmgt", start=1)}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Experiment:
-    """What to compare, and how: the arguments of `digitrec.compare`, checked.
+    """The arguments of `digitrec.compare`, see there, and where results go.
+
+    Arguments are checked when it is made. Texts such as ``"5m"`` and ``"4GB"`` become numbers, and
+    `models` a mapping from name to `ModelSpec`.
 
     Attributes
     ----------
+    timeout : mapping of (str or None) to float
+        Seconds by model; those under None are for all other models.
     folder : pathlib.Path
         Folder of the dataset's report, such as ``reports/mnist``.
     jobs_folder : pathlib.Path or None
         Folder of finished jobs, which several runs may share; None means ``jobs`` in `folder`.
-    n_seeds, overrides, jobs : object
-        The arguments ``seeds``, ``parameters`` and ``n_jobs``.
-    timeout : float or None
-        Seconds for each job.
-    timeouts : mapping of str to float
-        The same by model, where it differs.
-    profile, analyses : str or None, tuple of str
-        Bundle of analyses, and single ones besides.
-    tune, tune_seconds : int or None, float or None
-        Candidates to draw for each model, and seconds for all searches together.
-    command, config : str, mapping
-        What made the run, and the options that repeat it; JSON-safe.
     cache : pathlib.Path or None
         Folder of what jobs share; None means digitrec's cache.
+    command, config : str, mapping
+        What made the run, and the options that repeat it; JSON-safe.
+
+    Raises
+    ------
+    ConfigurationError
+        If an argument is not allowed, or has no effect beside the others.
     """
 
     models: Any = None
     features: Any = None
-    folder: Path
-    jobs_folder: Path | None = None
-    random_state: int = 0
-    n_seeds: int = 1
-    overrides: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    augment: int = 0
-    max_train: int | None = None
-    timeout: float | None = None
-    timeouts: Mapping[str, float] = field(default_factory=dict)
-    max_memory: int | None = None
-    jobs: int | None = None
+    parameters: Any = None
+    seeds: int = 1
+    cv: int | None = None
+    repeats: int = 1
+    analyses: Any = None
+    metric: str | Callable[..., float] = "accuracy"
+    tune: int | str | None = None
+    search: Any = None
+    timeout: Any = None
+    max_memory: Any = None
+    budget: Any = None
+    n_jobs: int | None = None
     executor: str = "local"
     scheduler: str | None = None
+    random_state: int = 0
+    augment: int = 0
+    max_train: int | None = None
     force: bool = False
     only_failed: bool = False
-    profile: str | None = None
-    analyses: tuple[str, ...] = ()
-    options: Mapping[str, Any] = field(default_factory=dict)
-    metric: Any = "accuracy"
-    budget: float | None = None
-    tune: int | None = None
-    tune_seconds: float | None = None
-    search: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    options: Any = None
+    folder: Path
+    jobs_folder: Path | None = None
+    cache: Path | None = None
     command: str = ""
     config: Mapping[str, Any] = field(default_factory=dict)
-    cache: Path | None = None
+
+    def __post_init__(self) -> None:
+        from digitrec.evaluation.executors import EXECUTORS
+
+        check_choice("executor", self.executor, EXECUTORS)
+        check_metric(self.metric)
+        for name, least in (("seeds", 1), ("augment", 0), ("repeats", 1)):
+            _check_number(name, getattr(self, name), least)
+        for name, least in (("cv", 2), ("n_jobs", 1), ("max_train", 1)):
+            if getattr(self, name) is not None:
+                _check_number(name, getattr(self, name), least)
+        if self.repeats != 1 and self.cv is None:
+            raise ConfigurationError("repeats= repeats the cross-validation: give cv= too")
+        if self.scheduler is not None and self.executor != "dask":
+            raise ConfigurationError("scheduler= is for executor='dask'")
+        models = resolve_models(self.models)
+        for name in ("parameters", "search", "options"):
+            object.__setattr__(self, name, dict(getattr(self, name) or {}))
+        checked = {
+            "models": models,
+            "analyses": _analysis_names(self.analyses, self.cv),
+            "tune": _search_size(self.tune, self.search),
+            "timeout": _time_limits(self.timeout),
+            "max_memory": None if self.max_memory is None else parse_size(self.max_memory),
+            "budget": None if self.budget is None else parse_seconds(self.budget, "budget"),
+        }
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
+        for what, given in (("parameters", self.parameters), ("time limit", self.timeout)):
+            for model, setting in given.items():
+                if model is not None and model not in models:
+                    raise ConfigurationError(
+                        f"the {what} {setting!r} is for {model!r}, which is no model of this "
+                        f"comparison; those are: {', '.join(models)}"
+                    )
+        for model, values in self.parameters.items():
+            if not models[model].problem:
+                models[model].build(self.random_state, values)
+        for model, space in self.search.items():
+            check_choice("model of this comparison", model, models)
+            check_space(model, space)
+
+    def time_limit(self, model: str) -> float | None:
+        """Return the seconds after which the process of a model is killed."""
+        limit: float | None = self.timeout.get(model, self.timeout.get(None))
+        return limit
+
+    def selected_analyses(self) -> list[Analysis]:
+        """Return the analyses to run, in report order."""
+        profile = next((name for name in ("full", "fast") if name in self.analyses), None)
+        return selected_analyses(profile, [name for name in self.analyses if name not in PROFILES])
+
+    @property
+    def analysis_options(self) -> dict[str, Any]:
+        """Settings of the analyses, by name."""
+        own = {"augment": self.augment, "cv": self.cv, "repeats": self.repeats}
+        return {"mnist_c": None, "rope": 0.001, "cv_groups": None, **own, **self.options}
 
     @property
     def n_workers(self) -> int:
         """Jobs at a time on this machine: never more than it has cores."""
-        return min(self.jobs or available_cores(), available_cores())
+        return min(self.n_jobs or available_cores(), available_cores())
 
     def n_threads(self, n_jobs: int) -> int:
         """Threads of each of so many jobs, so that threads that run never exceed the cores."""
@@ -112,398 +158,84 @@ class Experiment:
         return self.cache if self.cache is not None else writable_cache_dir("shared")
 
 
-def make_jobs(experiment: Experiment, dataset: Dataset, source: str) -> list[Job]:
-    """Return one job for every feature set, model and seed that go together.
-
-    The parameters are those of `run_experiment`.
-
-    Raises
-    ------
-    ConfigurationError
-        If a name or a parameter is unknown.
-    """
-    from digitrec.evaluation.candidates import resolve_features, resolve_models
-
-    models = resolve_models(experiment.models)
-    images = dataset.image_shape is not None
-    given = resolve_features(experiment.features, images=images)
-    first = experiment.random_state
-    pairs = [
-        (features, _with_problem(model, features, dataset))
-        for features, model in _pairs(models, given, images)
-    ]
-    for seed in range(first, first + experiment.n_seeds):
-        validation_split(dataset.y_train, seed)  # too few rows are told before anything runs
-    problems = [model.problem for _, model in pairs]
-    if all(problems):
-        raise ConfigurationError(f"no model can be run: {pairs[0][1].name} {problems[0]}")
-    n_jobs = len(pairs) * experiment.n_seeds
-    return [
-        _make_one(experiment, dataset, source, features, model, seed, n_jobs)
-        for features, model in pairs
-        for seed in range(first, first + experiment.n_seeds)
-    ]
+def _search_size(tune: int | str | None, search: Mapping[str, Any]) -> int | str | None:
+    """Check what `tune` asks for: a number of candidates, or a time as text."""
+    if tune is None:
+        if search:
+            raise ConfigurationError("search= is for tune=: give the candidates, such as tune=30")
+        return None
+    if isinstance(tune, str) and not tune.strip().isdigit():
+        parse_seconds(tune, "time of tune=")
+        return tune
+    number = int(tune)
+    _check_number("tune", number, 1)
+    return number
 
 
-def _make_one(
-    experiment: Experiment,
-    dataset: Dataset,
-    source: str,
-    features: FeatureSpec,
-    model: ModelSpec,
-    seed: int,
-    n_jobs: int,
-    parameters: Mapping[str, Any] | None = None,
-) -> Job:
-    """Return the job of one model, with `parameters` replaced besides those of the experiment."""
-    return make_job(
-        dataset,
-        source=source,
-        features=features,
-        model=model,
-        random_state=seed,
-        overrides={**experiment.overrides.get(model.name, {}), **(parameters or {})},
-        augment=experiment.augment,
-        max_train=experiment.max_train,
-        load_seed=experiment.random_state,
-        cache=experiment.cache_folder.resolve(),
-        folder=experiment.store.folder,
-        limits=Limits(
-            timeout=experiment.timeouts.get(model.name, experiment.timeout),
-            max_memory=experiment.max_memory,
-            n_threads=experiment.n_threads(n_jobs),
-        ),
-    )
-
-
-def _tune(
-    experiment: Experiment,
-    dataset: Dataset,
-    source: str,
-    jobs: list[Job],
-    deadline: float | None,
-) -> tuple[list[Job], list[dict[str, Any]]]:
-    """Search the parameters of the models; return the jobs of the chosen, and the records."""
-    from digitrec.evaluation.tuning import MAX_CANDIDATES, tune_model
-
-    if experiment.tune is None and experiment.tune_seconds is None:
-        return [], []
-    seed = experiment.random_state
-    parents = [job for job in jobs if job.random_state == seed and not job.problem]
-    searched = [
-        (job, space)
-        for job in parents
-        if (space := experiment.search.get(job.model, job.model_spec.search))
-    ]
-    started = time.monotonic()
-    chosen: list[Job] = []
-    records: list[dict[str, Any]] = []
-    for place, (job, space) in enumerate(searched):
-        features, model = job.feature_spec, job.model_spec
-        ends = [deadline] if deadline is not None else []
-        if experiment.tune_seconds is not None:
-            ends.append(started + experiment.tune_seconds)
-        # What is left is shared equally among the models that are still to come.
-        left = (min(ends) - time.monotonic()) / (len(searched) - place) if ends else None
-        found = tune_model(
-            job,
-            functools.partial(
-                _make_one, experiment, dataset, source, features, model, seed, len(jobs)
-            ),
-            space,
-            dataset,
-            n_candidates=experiment.tune or MAX_CANDIDATES,
-            n_workers=experiment.n_workers,
-            metric=experiment.metric,
-            seconds=left,
-        )
-        records.append(found.record)
-        if found.chosen is not None:
-            chosen += [
-                _make_one(experiment, dataset, source, features, found.chosen, s, len(jobs))
-                for s in range(seed, seed + experiment.n_seeds)
-            ]
-    return chosen, records
-
-
-def _pairs(
-    models: Mapping[str, ModelSpec], given: Mapping[str, FeatureSpec], images: bool
-) -> list[tuple[FeatureSpec, ModelSpec]]:
-    """Return the feature sets and models that go together, feature set by feature set."""
-    from digitrec.preprocessing import FEATURES
-
-    pairs: list[tuple[FeatureSpec, ModelSpec]] = []
-    for model in models.values():
-        # A model that names feature sets takes images, of which those sets are made.
-        possible = model.features or tuple(given)
-        wanted = [name for name in given if name in possible]
-        if model.features and not images:
-            wanted = [*given]
-            reason = "takes images only, and these data have no image shape"
-            model = dataclasses.replace(model, problem=reason)
-        pairs += [(given[name], model) for name in wanted]
-        if not wanted:
-            pairs.append((FEATURES[possible[0]], model))
-    order = list(dict.fromkeys([*given, *(features.name for features, _ in pairs)]))
-    return sorted(pairs, key=lambda pair: order.index(pair[0].name))
-
-
-def _with_problem(model: ModelSpec, features: FeatureSpec, dataset: Dataset) -> ModelSpec:
-    """Note where a model cannot take the missing values of a table."""
-    from sklearn.utils import get_tags
-
-    from digitrec.preprocessing import FEATURES
-
-    rows = dataset.X_train
-    if model.problem or rows.dtype.kind != "f" or features.name not in FEATURES:
-        return model
-    missing = int(np.isnan(rows).any(axis=1).sum() + np.isnan(dataset.X_test).any(axis=1).sum())
-    try:
-        first = model.build()
-        while hasattr(first, "steps"):  # a Pipeline takes what its first step takes
-            first = first.steps[0][1]
-        takes_them = not missing or get_tags(first).input_tags.allow_nan
-    except Exception:  # An own estimator without tags: it is tried.
-        takes_them = True
-    if takes_them:
-        return model
-    reason = (
-        f"cannot take missing values (NaN), which {missing:,} rows hold; drop those rows, or put "
-        "an imputer before the model"
-    )
-    return dataclasses.replace(model, problem=reason)
-
-
-def run_experiment(
-    experiment: Experiment,
-    dataset: Dataset,
-    source: str,
-    *,
-    started_at: float | None = None,
-) -> Comparison:
-    """Run what is not stored yet, choose the winner, run the analyses and write the run.
-
-    Writes ``results.json``, ``predictions/<stem>.npz`` and ``best_model.joblib`` with its metadata
-    into the experiment's folder.
-
-    Parameters
-    ----------
-    experiment : Experiment
-        What to compare.
-    dataset : Dataset
-        The data.
-    source : str
-        What `digitrec.datasets.load_dataset` takes to find the data again.
-    started_at : float, optional
-        ``time.monotonic()`` at the start of the command; None means now.
-
-    Returns
-    -------
-    Comparison
+def parse_seconds(value: float | str, what: str = "time limit") -> float:
+    """Return a time such as ``300``, ``"300"``, ``"5m"``, ``"90s"`` or ``"1h"`` in seconds.
 
     Raises
     ------
     ConfigurationError
-        If a name, parameter or option is not allowed.
-    DigitrecError
-        If another run is writing to the same folder.
-    OSError
-        If the disk is full; what was written before stays, and jobs that are finished are kept.
+        If it cannot be read or is not positive.
+
+    Examples
+    --------
+    >>> parse_seconds("5m"), parse_seconds(12)
+    (300.0, 12.0)
     """
-    from digitrec.evaluation.tuning import gain_on_test_rows
-
-    started_at = time.monotonic() if started_at is None else started_at
-    selected_analyses(experiment.profile, experiment.analyses)
-    deadline = None
-    if experiment.budget is not None:
-        # A part is kept for what follows the jobs: the record of the run and its table.
-        deadline = started_at + 0.95 * experiment.budget
-    jobs = make_jobs(experiment, dataset, source)
-    store = experiment.store
-    # Comparisons in the cache share their jobs: the second takes what the first has computed.
-    with store.lock(wait=experiment.jobs_folder is not None):
-        tuned, tuning = _tune(experiment, dataset, source, jobs, deadline)
-        jobs += tuned
-        reused, to_run = split_stored(
-            jobs, store, force=experiment.force, only_failed=experiment.only_failed
-        )
-        found = dict(reused)
-        for done, job in enumerate((job for job in jobs if job.key in reused), start=1):
-            snapshot = Snapshot(done=done, total=len(jobs))
-            publish(Event(kind="reused", snapshot=snapshot, job=job, result=reused[job.key]))
-        interrupted = False
-        if to_run:
-            n_threads = experiment.n_threads(len(to_run))
-            to_run = [job.limited(n_threads=n_threads) for job in to_run]
-            ran, interrupted = _run(experiment, dataset, to_run, store, len(jobs), deadline)
-            found |= ran
-            if any(result.reason == DISK_FULL for result in ran.values()):
-                # Finished jobs are stored; a report of the others would replace one before.
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(experiment.folder))
-        results = rank_results(
-            [dataclasses.replace(found[job.key], dataset=dataset.name) for job in jobs],
-            experiment.metric,
-            store,
-            dataset,
-        )
-        winner = select_winner(results)
-        tuning = [
-            record | gain_on_test_rows(record, results, store, experiment.metric, dataset)
-            for record in tuning
-        ]
-        analyses: dict[str, Any] = {}
-        failures: dict[str, str] = {}
-        if not interrupted:
-            analyses, failures, interrupted = _analyse(
-                experiment, dataset, jobs, results, winner, store, deadline, tuning
-            )
-        run = make_run(
-            dataset,
-            results,
-            winner,
-            analyses,
-            started_at,
-            failures,
-            location=source,
-            command=experiment.command,
-            config=dict(experiment.config),
-        )
-        run = dataclasses.replace(run, metric=metric_name(experiment.metric), tuning=tuning)
-        if not to_run:
-            run = keep_times(run, experiment.folder / "results.json")
-        write_predictions(run, store, dataset, experiment.folder / "predictions")
-        write_run(run, experiment.folder / "results.json")
-        best = run.winning_result
-        if best is not None:
-            path = experiment.folder / "best_model.joblib"
-            save_winner(run, store.pipeline_path(best), path)
-    return Comparison(
-        run,
-        folder=experiment.folder,
-        store=store,
-        dataset=dataset,
-        experiment=experiment,
-        jobs=jobs,
-        n_reused=len(reused),
-        interrupted=interrupted,
-    )
-
-
-def _run(
-    experiment: Experiment,
-    dataset: Dataset,
-    jobs: list[Job],
-    store: JobStore,
-    total: int,
-    deadline: float | None,
-) -> tuple[dict[str, Result], bool]:
-    from digitrec.evaluation.executors import make_executor
-
-    executor = make_executor(
-        experiment.executor,
-        max_workers=min(experiment.n_workers, len(jobs)),
-        n_threads=experiment.n_threads(len(jobs)),
-        scheduler=experiment.scheduler,
-    )
+    match = re.fullmatch(r"([\d.]+(?:e[+-]?\d+)?)\s*([a-z]*)", str(value).strip().lower())
     try:
-        _prepare(dataset, jobs)
-    except BaseException as error:
-        executor.shutdown(cancel_futures=True)
-        if isinstance(error, KeyboardInterrupt):
-            reason = "the run was stopped before it started"
-            return {job.key: job.failed("interrupted", reason) for job in jobs}, True
-        raise
-    return run_jobs(
-        jobs,
-        store,
-        executor,
-        n_workers=executor.max_workers,
-        total=total,
-        deadline=deadline,
+        if match and match[2] in _SECONDS and (found := float(match[1]) * _SECONDS[match[2]]) > 0:
+            return found
+    except ValueError:
+        pass
+    raise ConfigurationError(
+        f"cannot read the {what} {value!r}; write seconds, or a time such as 90s, 5m or 1h"
     )
 
 
-def _prepare(dataset: Dataset, jobs: list[Job]) -> None:
-    """Compute what jobs share once, on all cores, before they start."""
-    from digitrec.evaluation.shared import SharedData
-    from digitrec.preprocessing import FEATURES
+def parse_size(value: int | str) -> int:
+    """Return a size such as ``4GB``, ``512MiB`` or ``1e9`` in bytes; a number as it is.
 
-    shared = SharedData(jobs[0].cache)
-    shared.put(dataset)
-    ready = [job for job in jobs if not job.problem]
-    for features, seed, augment in dict.fromkeys(
-        (job.features, job.random_state, job.augment) for job in ready
-    ):
-        if features not in FEATURES:
-            continue  # a caller's code runs in processes that can be ended, never here
-        for validation_seed in (seed, None):
-            # What fails here fails in its jobs, too, which say why.
-            with contextlib.suppress(ValueError, DigitrecError):
-                shared.features(
-                    dataset,
-                    features,
-                    validation_seed=validation_seed,
-                    n_copies=augment,
-                    copies_seed=seed,
-                )
-
-
-def _analyse(
-    experiment: Experiment,
-    dataset: Dataset,
-    jobs: list[Job],
-    results: list[Result],
-    winner: str | None,
-    store: JobStore,
-    deadline: float | None,
-    tuning: list[dict[str, Any]],
-) -> tuple[dict[str, Any], dict[str, str], bool]:
-    """Return the output of the analyses, why some have none, and whether Ctrl-C ended them."""
-    specs = selected_analyses(experiment.profile, experiment.analyses)
-    outputs: dict[str, Any] = {}
-    failures: dict[str, str] = {}
-    if not specs or winner is None:
-        return outputs, failures, False
-    context = analysis_context(
-        experiment, dataset, {job.key: job for job in jobs}, results, winner, store, tuning
-    )
+    Raises
+    ------
+    ConfigurationError
+        If it cannot be read.
+    """
+    if isinstance(value, int):
+        return value
+    match = re.fullmatch(r"([\d.]+(?:e\d+)?)\s*([kmgt]?i?)b?", value.strip().lower())
     try:
-        for spec in specs:
-            if deadline is not None and time.monotonic() > deadline:
-                failures[spec.name] = "not run: budget"
-                continue
-            folder = experiment.folder / "analyses"
-            outcome = run_analyses([spec], context, folder, force=experiment.force)
-            outputs |= outcome.outputs
-            failures |= outcome.failures
-    except KeyboardInterrupt:
-        return outputs, failures, True
-    return outputs, failures, False
+        if match and match[2] in _UNITS and (size := int(float(match[1]) * _UNITS[match[2]])) > 0:
+            return size
+    except ValueError:
+        pass
+    raise ConfigurationError(f"cannot read the size {value!r}; write a size such as 4GB or 512MiB")
 
 
-def analysis_context(
-    experiment: Experiment,
-    dataset: Dataset,
-    jobs: Mapping[str, Job],
-    results: list[Result],
-    winner: str | None,
-    store: JobStore,
-    tuning: list[dict[str, Any]],
-    unknown_jobs: Mapping[str, str] | None = None,
-) -> AnalysisContext:
-    """Return what the analyses of a run get."""
-    return AnalysisContext(
-        dataset=dataset,
-        results=tuple(result for result in results if result.ok),
-        failed=tuple(result for result in results if not result.ok),
-        winner=winner,
-        store=store,
-        random_state=experiment.random_state,
-        n_jobs=experiment.n_workers,
-        cache=experiment.cache_folder,
-        options=experiment.options,
-        overrides=experiment.overrides,
-        tuning=tuple(tuning),
-        jobs=jobs,
-        unknown_jobs=unknown_jobs or {},
-    )
+def _check_number(name: str, value: Any, least: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise ConfigurationError(
+            f"{name} must be a whole number of at least {least}, not {value!r}"
+        )
+
+
+def _analysis_names(analyses: str | Iterable[str] | None, cv: int | None) -> tuple[str, ...]:
+    """Return the analyses and bundles that are asked for, each once."""
+    asked = [analyses] if isinstance(analyses, str) else list(analyses or ())
+    if "all" in asked:
+        asked = [*(name for name in asked if name != "all"), *ANALYSES]
+    if cv is not None:
+        asked.append("cross_validation")
+    known = [*ANALYSES, *PROFILES]
+    return tuple(dict.fromkeys(check_choice("analysis", name, known) for name in asked))
+
+
+def _time_limits(timeout: Any) -> dict[str | None, float]:
+    """Return seconds by model; under None those of all other models."""
+    if timeout is None:
+        return {}
+    given = timeout if isinstance(timeout, Mapping) else {None: timeout}
+    return {model: parse_seconds(value) for model, value in given.items()}

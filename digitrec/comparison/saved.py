@@ -23,8 +23,8 @@ def find_dataset(run: Run) -> Dataset | None:
     """Return the data of a run where they are in digitrec's cache, else None."""
     from digitrec.evaluation.shared import SharedData
 
-    facts = run.dataset
-    found = SharedData(cache_dir("shared")).get(facts["name"], facts["fingerprint"])
+    data = run.dataset
+    found = SharedData(cache_dir("shared")).get(data.name, data.fingerprint)
     return None if found is None else _as_named(found, run)
 
 
@@ -41,8 +41,8 @@ def load_dataset_of(run: Run) -> Dataset:
     found = find_dataset(run)
     if found is not None:
         return found
-    name = run.dataset["name"]
-    location = run.dataset.get("location") or (name if name in DATASETS else "")
+    name = run.dataset.name
+    location = run.dataset.location or (name if name in DATASETS else "")
     if not location:
         raise DigitrecError(
             f"the data of this comparison ({name}) were given in memory, which cannot be loaded "
@@ -50,10 +50,10 @@ def load_dataset_of(run: Run) -> Dataset:
         )
     seed = run.config.get("random_state", 0)
     found = load_dataset(location, max_train=run.config.get("max_train"), random_state=seed)
-    if found.fingerprint != run.dataset["fingerprint"]:
+    if found.fingerprint != run.dataset.fingerprint:
         raise DigitrecError(
             f"{location} holds other data now than those of this comparison (fingerprint "
-            f"{found.fingerprint}, then {run.dataset['fingerprint']}); compare anew on them"
+            f"{found.fingerprint}, then {run.dataset.fingerprint}); compare anew on them"
         )
     return _as_named(found, run)
 
@@ -61,9 +61,9 @@ def load_dataset_of(run: Run) -> Dataset:
 def _as_named(dataset: Dataset, run: Run) -> Dataset:
     return dataclasses.replace(
         dataset,
-        name=run.dataset["name"],
-        label_names=tuple(run.dataset["label_names"]),
-        label_values=tuple(run.dataset.get("label_values") or ()),
+        name=run.dataset.name,
+        label_names=run.dataset.label_names,
+        label_values=run.dataset.label_values,
     )
 
 
@@ -125,7 +125,7 @@ def _job_of(result: Result, run: Run, dataset: Dataset, store: JobStore) -> Job:
     config = run.config
     return make_job(
         dataset,
-        source=run.dataset.get("location") or "",
+        source=run.dataset.location,
         features=FEATURES[result.features],
         model=spec,
         random_state=seed,

@@ -32,6 +32,14 @@ METRICS = {
 
 # What a model file says of the winner.
 _FACTS = ("model", "features", "parameters", "random_state", "dataset", "data_fingerprint")
+_DATA_FACTS = (
+    "label_names",
+    "image_shape",
+    "n_columns",
+    "n_train",
+    "seen",
+    "test_fingerprint",
+)
 _METRICS = (
     "validation_accuracy",
     "validation_score",
@@ -291,13 +299,8 @@ def save_winner(run: Run, source: Path, path: Path) -> None:
             {
                 **identity,
                 **{name: getattr(winner, name) for name in _FACTS},
-                "data_source": run.dataset["source"],
-                "label_names": run.dataset["label_names"],
-                "image_shape": run.dataset["image_shape"],
-                "n_columns": run.dataset.get("n_columns"),
-                "n_train": run.dataset["n_train"],
-                "seen": run.dataset.get("seen", []),
-                "test_fingerprint": run.dataset.get("test_fingerprint"),
+                "data_source": run.dataset.source,
+                **{name: getattr(run.dataset, name) for name in _DATA_FACTS},
                 "metrics": {name: getattr(winner, name) for name in _METRICS},
             },
             content=temporary,

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime
 import json
-import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -154,16 +153,85 @@ class Result:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RunDataset:
+    """What a run records of its data; the fields are those of `Dataset` unless noted.
+
+    Attributes
+    ----------
+    n_train, n_test : int
+        Rows.
+    n_columns : int
+        Columns of a row.
+    label_values : tuple
+        The classes as the caller gave them; empty where they are 0, 1, 2, … or JSON has no such
+        thing.
+    location : str
+        What `digitrec.datasets.load_dataset` takes to find the data again; empty for data that
+        were given in memory.
+    seen : tuple of str
+        `Dataset.part_fingerprint` of the training rows, and of parts that were joined into them.
+    test_fingerprint : str or None
+        That of the test rows.
+    """
+
+    name: str
+    n_train: int
+    n_test: int
+    image_shape: tuple[int, int] | None
+    n_columns: int
+    label_names: tuple[str, ...]
+    label_values: tuple[Any, ...] = ()
+    source: str
+    location: str = ""
+    license: str
+    fingerprint: str
+    seen: tuple[str, ...] = ()
+    test_fingerprint: str | None = None
+    warnings: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, dataset: Dataset, location: str = "") -> RunDataset:
+        """Return the record of loaded data."""
+        values = dataset.label_values
+        if not all(isinstance(value, (str, int, float, bool)) for value in values):
+            values = ()  # JSON has no such thing
+        return cls(
+            name=dataset.name,
+            n_train=len(dataset.y_train),
+            n_test=len(dataset.y_test),
+            image_shape=dataset.image_shape,
+            n_columns=int(dataset.X_train.shape[1]),
+            label_names=dataset.label_names,
+            label_values=values,
+            source=dataset.source,
+            location=location,
+            license=dataset.license,
+            fingerprint=dataset.fingerprint,
+            seen=(dataset.part_fingerprint("train"), *dataset.merged_parts),
+            test_fingerprint=dataset.part_fingerprint("test"),
+            warnings=dataset.warnings,
+        )
+
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, Any]) -> RunDataset:
+        """Return the record that `dataclasses.asdict` made, as JSON gives it back."""
+        fields = dict(stored)
+        for name in ("label_names", "label_values", "seen", "warnings"):
+            fields[name] = tuple(fields.get(name) or ())
+        if fields["image_shape"] is not None:
+            height, width = fields["image_shape"]
+            fields["image_shape"] = (height, width)
+        return cls(**fields)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Run:
     """All that a report is made from: results of one dataset and analyses of them.
 
     Attributes
     ----------
-    dataset : dict
-        ``name``, ``n_train``, ``n_test``, ``n_columns``, ``image_shape`` (None for a table),
-        ``label_names``, ``label_values`` (labels as they were given, None where they are 0, 1,
-        2, …), ``source``, ``location`` (what `load_dataset` takes), ``license``,
-        ``fingerprint``, ``warnings``.
+    dataset : RunDataset
+        The data.
     results : list of Result
         One per job.
     winner : str or None
@@ -186,7 +254,7 @@ class Run:
         ISO 8601 time in UTC.
     """
 
-    dataset: dict[str, Any]
+    dataset: RunDataset
     results: list[Result]
     winner: str | None
     metric: str = "accuracy"
@@ -209,22 +277,18 @@ def shape_list(image_shape: tuple[int, int] | None) -> list[int] | None:
     return None if image_shape is None else list(image_shape)
 
 
-def render_config(run: Run) -> str:
+def render_config(config: Mapping[str, Any]) -> str:
     """Return the options of a run as TOML, for ``digitrec compare --config``.
 
     Examples
     --------
-    >>> run = Run(
-    ...     dataset={}, results=[], winner=None, command="", total_seconds=0.0, created_at="",
-    ...     config={"dataset": "digits", "set": ["svm.C=5"], "seeds": 3},
-    ... )
-    >>> print(render_config(run))
+    >>> print(render_config({"dataset": "digits", "set": ["svm.C=5"], "seeds": 3}))
     dataset = "digits"
     set = ["svm.C=5"]
     seeds = 3
     """
     lines = []
-    for name, value in run.config.items():
+    for name, value in config.items():
         if value is not None:
             # Strings, numbers, booleans and lists of them are written alike in JSON and TOML.
             text = json.dumps(value, ensure_ascii=False)
@@ -250,83 +314,16 @@ def read_run(path: Path) -> Run:
         if content.pop("schema") != SCHEMA:
             raise DigitrecError(f"{path} was written by another version of digitrec; run it again")
         results = [Result(**row) for row in content.pop("results")]
-        return Run(results=results, **content)
+        data = RunDataset.from_dict(content.pop("dataset"))
+        return Run(dataset=data, results=results, **content)
     except FileNotFoundError as error:
         raise DigitrecError(
             f"no saved results at {path}; make them with: python -m benchmarks.run_all"
         ) from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DigitrecError(f"{path} is not a results file of digitrec: {error}") from error
-
-
-def make_run(
-    dataset: Dataset,
-    results: list[Result],
-    winner: str | None,
-    analyses: dict[str, Any],
-    started_at: float,
-    failures: dict[str, str] | None = None,
-    *,
-    location: str = "",
-    command: str = "",
-    config: dict[str, Any] | None = None,
-) -> Run:
-    """Return the record of a run.
-
-    Parameters
-    ----------
-    dataset : Dataset
-        The data.
-    results : list of Result
-        One per job.
-    winner : str or None
-        `Result.key` of the winner.
-    analyses : dict
-        Output of the analyses, by name.
-    started_at : float
-        ``time.monotonic()`` at the start of the run.
-    failures : dict of str to str, optional
-        Why analyses have no output, by name.
-    location : str
-        What `digitrec.datasets.load_dataset` takes to find the data again.
-    command : str
-        The command or call that made the run.
-    config : dict, optional
-        Options that repeat it, by name.
-    """
-    return Run(
-        dataset={
-            "name": dataset.name,
-            "n_train": len(dataset.y_train),
-            "n_test": len(dataset.y_test),
-            "image_shape": shape_list(dataset.image_shape),
-            "n_columns": int(dataset.X_train.shape[1]),
-            "label_names": list(dataset.label_names),
-            "label_values": _json_labels(dataset.label_values),
-            "source": dataset.source,
-            "location": location,
-            "license": dataset.license,
-            "fingerprint": dataset.fingerprint,
-            "seen": [dataset.part_fingerprint("train"), *dataset.merged_parts],
-            "test_fingerprint": dataset.part_fingerprint("test"),
-            "warnings": list(dataset.warnings),
-        },
-        results=results,
-        winner=winner,
-        analyses=analyses,
-        failures=failures or {},
-        command=command,
-        config=config or {},
-        total_seconds=time.monotonic() - started_at,
-        created_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-    )
-
-
-def _json_labels(values: tuple[Any, ...]) -> list[Any] | None:
-    """Return labels as JSON has them; None where they are 0, 1, 2, … or JSON has no such thing."""
-    if values and all(isinstance(value, (str, int, float, bool)) for value in values):
-        return list(values)
-    return None
+        raise DigitrecError(
+            f"{path} is not a results file of this version of digitrec; run it again ({error})"
+        ) from error
 
 
 def keep_times(run: Run, path: Path) -> Run:

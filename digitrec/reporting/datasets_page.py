@@ -99,7 +99,7 @@ def _compare(runs: Sequence[Run]) -> dict[str, Any] | None:
     return compare_over_datasets(
         [[found[key] for key in common] for found in scores],
         [f"{model_title(m)} ({f})" if several else model_title(m) for f, m in common],
-        [dataset_title(run.dataset["name"]) for run in runs],
+        [dataset_title(run.dataset.name) for run in runs],
     )
 
 

@@ -189,17 +189,17 @@ def _is_list(path: Path) -> bool:
 
 
 def _run_title(folder: str, run: Run) -> str:
-    title = dataset_title(run.dataset["name"])
+    title = dataset_title(run.dataset.name)
     return title if "/" not in folder else f"{title}, {folder.partition('/')[0]}"
 
 
 def _row(folder: str, run: Run) -> list[str]:
     context = ReportContext(run=run)
     best = run.winning_result
-    link = f"[{escape(dataset_title(run.dataset['name']))}]({folder}/report.md)"
-    if run.dataset.get("warnings"):
+    link = f"[{escape(dataset_title(run.dataset.name))}]({folder}/report.md)"
+    if run.dataset.warnings:
         link += " (with a warning)"
-    counts = [f"{run.dataset['n_train']:,}", f"{run.dataset['n_test']:,}"]
+    counts = [f"{run.dataset.n_train:,}", f"{run.dataset.n_test:,}"]
     head = [link, code(folder), *counts, str(len({row.model for row in context.ok_rows}))]
     tail = [seconds(run.total_seconds), escape(run.created_at[:10])]
     if best is None or best.test_accuracy_low is None or best.test_accuracy_high is None:

@@ -42,10 +42,10 @@ def loading_section(context: ReportContext) -> Content | None:
     """How to use the saved winner from Python and from the command line."""
     if context.run.winning_result is None:
         return None
-    shape = context.run.dataset["image_shape"]
+    shape = context.run.dataset.image_shape
     path = f"{context.location or 'reports'}/best_model.joblib"
     if shape is None:
-        what, rows = "rows", f"rows of shape (n, {context.run.dataset.get('n_columns', '…')})"
+        what, rows = "rows", f"rows of shape (n, {context.run.dataset.n_columns})"
     else:
         n_pixels = shape[0] * shape[1]
         what, rows = "raw pixels", f"raw pixels 0–255, shape (n, {n_pixels}), ink is high"
@@ -77,9 +77,9 @@ def method_section(context: ReportContext) -> Content:
     if run.command:
         parts.append(code_block(run.command, "sh"))
     facts = [
-        ("data", f"{escape(data['name'])}, {escape(data.get('source', ''))}"),
-        ("licence of the data", escape(data.get("license", ""))),
-        ("fingerprint of the data", code(data.get("fingerprint", ""))),
+        ("data", f"{escape(data.name)}, {escape(data.source)}"),
+        ("licence of the data", escape(data.license)),
+        ("fingerprint of the data", code(data.fingerprint)),
         ("rows", _splits(context)),
         ("seeds", ", ".join(sorted({str(result.random_state) for result in run.results}, key=int))),
         ("features, all rows", _feature_seconds(context)),
@@ -104,8 +104,8 @@ def _splits(context: ReportContext) -> str:
     if not context.run.results:
         return ""
     result = context.run.results[0]
-    shape = context.run.dataset["image_shape"]
-    size = f"{context.run.dataset.get('n_columns', '?')} columns"
+    shape = context.run.dataset.image_shape
+    size = f"{context.run.dataset.n_columns} columns"
     if shape is not None:
         size = f"{shape[0]}x{shape[1]} pixels"
     return (
@@ -140,7 +140,7 @@ def _first(values: Sequence[str]) -> str:
 
 def configuration_section(context: ReportContext) -> Content | None:
     """Show the options that repeat the run, as a file."""
-    text = render_config(context.run)
+    text = render_config(context.run.config)
     if not text:
         return None
     lead = "Saved as `run.toml`, this repeats the run with `digitrec compare --config run.toml`:"

@@ -27,8 +27,8 @@ from digitrec.reporting.published import PUBLISHED
 def summary_section(context: ReportContext) -> Content:
     """Title, warnings, the winner in words, and the accuracy table."""
     run = context.run
-    parts = [f"# Model comparison: {escape(dataset_title(run.dataset['name']))}"]
-    parts += [f"> **Warning:** {escape(text)}" for text in run.dataset.get("warnings", ())]
+    parts = [f"# Model comparison: {escape(dataset_title(run.dataset.name))}"]
+    parts += [f"> **Warning:** {escape(text)}" for text in run.dataset.warnings]
     parts += [_winner_sentence(context), accuracy_table(context), _legend(context)]
     failures = [failure for row in context.rows for failure in row.failures]
     if failures:
@@ -280,7 +280,7 @@ def ablation_section(context: ReportContext) -> Content | None:
 
 def published_section(context: ReportContext) -> Content | None:
     """Our error rates among those that others published."""
-    published = PUBLISHED.get(context.run.dataset["name"])
+    published = PUBLISHED.get(context.run.dataset.name)
     if published is None or not context.ok_rows:
         return None
     lines = [(row.error, escape(row.method), row.source, percent(row.error)) for row in published]
@@ -296,7 +296,7 @@ def published_section(context: ReportContext) -> Content | None:
         "authors, on the same test rows, with their own training data, models and hardware."
         ""
     )
-    if context.run.dataset["n_train"] < 60_000 or context.run.dataset["n_test"] < 10_000:
+    if context.run.dataset.n_train < 60_000 or context.run.dataset.n_test < 10_000:
         note += " This run used only a part of the rows."
     return Content.of("## Published results", note, body)
 

@@ -15,7 +15,8 @@ from digitrec.analyses import ANALYSES, AnalysisContext, ReportContext
 from digitrec.analyses.checks import CHECKS, Check, _analysis
 from digitrec.analyses.checks.data import nearly_identical_images, useless_columns
 from digitrec.analyses.checks.fits import edge_values
-from digitrec.comparison.experiment import Experiment, run_experiment
+from digitrec.comparison.execution import run_experiment
+from digitrec.comparison.experiment import Experiment
 from digitrec.datasets import load_dataset
 from digitrec.errors import ConfigurationError
 from digitrec.evaluation.store import JobStore
@@ -32,7 +33,7 @@ def compare(tmp_path_factory):
     cache = tmp_path_factory.mktemp("shared")
 
     def compare(dataset, *models, **settings):
-        settings = {"folder": tmp_path_factory.mktemp("run") / "digits", "jobs": 2} | settings
+        settings = {"folder": tmp_path_factory.mktemp("run") / "digits", "n_jobs": 2} | settings
         experiment = Experiment(models=models, features=("gradients",), cache=cache, **settings)
         run = run_experiment(experiment, dataset, "digits").run
         context = AnalysisContext(
@@ -53,7 +54,7 @@ def compare(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def clean(compare, digits):
-    return compare(digits, "svm", "dummy", overrides={"dummy": {"strategy": "prior"}})
+    return compare(digits, "svm", "dummy", parameters={"dummy": {"strategy": "prior"}})
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +66,7 @@ def noisy(compare, digits):
     y_train[rows] = rng.integers(0, 10, rows.sum())
     dataset = dataclasses.replace(digits, y_train=y_train, fingerprint="")
     overrides = {"logistic_regression": {"max_iter": 2}}
-    return compare(dataset, "decision_tree", "logistic_regression", overrides=overrides)
+    return compare(dataset, "decision_tree", "logistic_regression", parameters=overrides)
 
 
 def found(context, name):
@@ -106,7 +107,7 @@ def test_identical_and_nearly_identical_images_are_shown(clean, digits):
     changed = dataclasses.replace(
         run,
         analyses={"checks": output},
-        dataset=run.dataset | {"fingerprint": dataset.fingerprint},
+        dataset=dataclasses.replace(run.dataset, fingerprint=dataset.fingerprint),
     )
     content = ANALYSES["checks"].section(ReportContext(run=changed, dataset=dataset))
     assert "3 identical and 1 nearly identical" in content.markdown
@@ -258,7 +259,7 @@ def test_constant_and_repeated_features(clean, digits):
 
 
 def test_limits_that_were_hit(compare, digits):
-    _, context = compare(digits, "lda", "random_forest", timeouts={"random_forest": 0.05})
+    _, context = compare(digits, "lda", "random_forest", timeout={"random_forest": 0.05})
     finding = found(context, "limits_hit")
     assert finding.numbers == {"gradients-random_forest-seed0": "timeout"}
 

@@ -3,52 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from records_for_tests import make_result, make_run
 
 from benchmarks import compare
 from benchmarks._common import run_app
 from digitrec.evaluation.compare_runs import compare_runs
-from digitrec.evaluation.result import Result, Run, write_run
+from digitrec.evaluation.result import write_run
 
 ROOT = Path(__file__).parents[2]
 N = 1000
-
-
-def make_result(model, **fields):
-    common = {
-        "key": f"key-{model}",
-        "dataset": "digits",
-        "features": "raw",
-        "parameters": {},
-        "random_state": 0,
-        "status": "ok",
-        "n_train": 10,
-        "n_validation": 10,
-        "n_test": N,
-        "fit_seconds": 2.0,
-        "latency_p50_ms": 1.0,
-        "data_fingerprint": "0" * 16,
-        "versions": {},
-        "hardware": {},
-        "finished_at": "2026-01-02T03:04:05+00:00",
-    }
-    return Result(model=model, **(common | fields))
-
-
-def make_run(results, name="digits"):
-    return Run(
-        dataset={"name": name, "label_names": list("0123456789"), "fingerprint": "0" * 16},
-        results=results,
-        winner=None,
-        command="test",
-        total_seconds=1.0,
-        created_at="2026-01-02T03:04:05+00:00",
-    )
 
 
 def right(n_wrong, start=0):
@@ -89,13 +59,13 @@ def call(monkeypatch, capsys):
 
 
 FIRST = make_run([make_result("svm"), make_result("mlp"), make_result("knn")])
-FIRST_RIGHT = {"key-svm": right(20), "key-mlp": right(30), "key-knn": right(40)}
+FIRST_RIGHT = {"raw-svm-0": right(20), "raw-mlp-0": right(30), "raw-knn-0": right(40)}
 
 
 def test_verdicts_of_all_kinds():
     second = make_run(
         [
-            make_result("svm", fit_seconds=4.0),
+            make_result("svm", fit_seconds=2.0),
             make_result("mlp"),
             make_result("lda"),
             make_result("knn", status="timeout", reason="killed", fit_seconds=None),
@@ -103,7 +73,9 @@ def test_verdicts_of_all_kinds():
     )
     gone = make_result("ridge")
     first = make_run([*FIRST.results, gone])
-    changes = compare_runs(first, second, FIRST_RIGHT, {"key-svm": right(80), "key-mlp": right(10)})
+    changes = compare_runs(
+        first, second, FIRST_RIGHT, {"raw-svm-0": right(80), "raw-mlp-0": right(10)}
+    )
     verdicts = {change.stem.split("-")[1]: change.verdict for change in changes}
     assert verdicts == {
         "svm": "worse",
@@ -117,12 +89,14 @@ def test_verdicts_of_all_kinds():
     assert (svm.test.only_first, svm.test.only_second) == (0, 60)
     assert svm.test.difference == pytest.approx(-0.06)
     assert [change.is_loss for change in changes] == [True, False, True, False, False]
-    back = compare_runs(second, first, {"key-svm": right(80), "key-mlp": right(10)}, FIRST_RIGHT)
+    back = compare_runs(
+        second, first, {"raw-svm-0": right(80), "raw-mlp-0": right(10)}, FIRST_RIGHT
+    )
     assert {change.verdict for change in back} == {"better", "worse", "recovered", "gone", "new"}
 
 
 def test_small_changes_are_no_loss():
-    second = {**FIRST_RIGHT, "key-svm": right(24)}
+    second = {**FIRST_RIGHT, "raw-svm-0": right(24)}
     assert {c.verdict for c in compare_runs(FIRST, FIRST, FIRST_RIGHT, second)} == {"same"}
 
 
@@ -131,7 +105,7 @@ def test_exit_codes(call, tmp_path):
     code, printed = call(first, first)
     assert code == 0
     assert "3 compared, 0 significantly better, 0 worse or failed" in printed.out
-    worse = save(tmp_path / "b", FIRST, {**FIRST_RIGHT, "key-svm": right(80)})
+    worse = save(tmp_path / "b", FIRST, {**FIRST_RIGHT, "raw-svm-0": right(80)})
     code, printed = call(first, worse.parent)
     assert code == 1
     row = next(line for line in printed.out.splitlines() if "raw-svm-seed0" in line)
@@ -158,9 +132,13 @@ def test_bad_input_is_named_with_exit_code_2(call, tmp_path):
     first = save(tmp_path / "a", FIRST, FIRST_RIGHT)
     other_rows = save(tmp_path / "b", FIRST, FIRST_RIGHT, seed=1)
     other_data = save(tmp_path / "c", make_run(FIRST.results, "usps"), FIRST_RIGHT)
-    without = save(tmp_path / "d", FIRST, {"key-svm": right(1)})
+    without = save(tmp_path / "d", FIRST, {"raw-svm-0": right(1)})
     (tmp_path / "broken.json").write_text("{")
+    early = json.loads(first.read_text())
+    del early["dataset"]["n_columns"]
+    (tmp_path / "early.json").write_text(json.dumps(early))
     cases = {
+        tmp_path / "early.json": "run it again",
         tmp_path / "broken.json": "not a results file",
         other_rows: "different test images",
         other_data: "different test images",

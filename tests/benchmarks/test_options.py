@@ -4,7 +4,7 @@ import sys
 import pytest
 
 from digitrec.commands.options import choose, parse_timeouts, split_names
-from digitrec.comparison.run import parse_size
+from digitrec.comparison.experiment import parse_size
 from digitrec.errors import ConfigurationError
 
 

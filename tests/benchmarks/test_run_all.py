@@ -78,7 +78,7 @@ def test_a_run_leaves_a_report_and_a_model(reports):
     run = read_run(digits / "results.json")
     assert {result.model for result in run.results} == {"logistic_regression", "lda"}
     assert all(result.ok for result in run.results)
-    assert run.dataset["name"] == "digits"
+    assert run.dataset.name == "digits"
     assert run.command.startswith("python -m benchmarks.run_all --models logistic_regression,lda")
     for name in ("report.md", "report.html", "results.csv", "best_model.joblib.json"):
         assert (digits / name).stat().st_size > 0
@@ -99,7 +99,7 @@ def test_the_winner_takes_raw_pixels(reports):
     accuracy = np.mean(model.predict(dataset.X_test) == dataset.y_test)
     assert accuracy == pytest.approx(run.winning_result.test_accuracy)
     metadata = json.loads((folder / "digits" / "best_model.joblib.json").read_text())
-    assert metadata["data_fingerprint"] == run.dataset["fingerprint"]
+    assert metadata["data_fingerprint"] == run.dataset.fingerprint
 
 
 def test_the_second_run_reuses_the_first_and_keeps_its_times(reports, call):
@@ -177,7 +177,7 @@ def test_an_image_folder_is_a_dataset(call, tmp_path):
     done = call("--dataset", tmp_path / "shapes", "--models", "ridge", "--output-dir", folder)
     assert done.returncode == 0, done.stderr
     run = read_run(folder / "shapes" / "results.json")
-    assert run.dataset["label_names"] == ["loop", "stroke"]
+    assert run.dataset.label_names == ("loop", "stroke")
     assert run.results[0].test_accuracy > 0.7
 
 

@@ -67,7 +67,7 @@ def test_data_given_in_memory_cannot_be_loaded(tmp_path, monkeypatch):
 
 
 def test_other_data_in_the_same_place_are_refused(read):
-    facts = {**read.run.dataset, "fingerprint": "that-of-then"}
+    facts = dataclasses.replace(read.run.dataset, fingerprint="that-of-then")
     read.run = dataclasses.replace(read.run, dataset=facts)
     with pytest.raises(DigitrecError, match="digits holds other data now"):
         read.cross_validation(cv=3)

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from digitrec.comparison.experiment import Experiment, make_jobs
+from digitrec.comparison.execution import make_jobs
+from digitrec.comparison.experiment import Experiment
 from digitrec.datasets import load_dataset
 from digitrec.evaluation.job import Job
 
@@ -24,7 +25,7 @@ def make_experiment(tmp_path, shared_cache):
     """Return a function that describes an experiment in a folder of its own."""
 
     def make(*models: str, **settings) -> Experiment:
-        settings = {"features": ("gradients",), "max_train": 300, "jobs": 2} | settings
+        settings = {"features": ("gradients",), "max_train": 300, "n_jobs": 2} | settings
         settings = {"folder": tmp_path / "digits", "cache": shared_cache} | settings
         return Experiment(models=models, **settings)
 

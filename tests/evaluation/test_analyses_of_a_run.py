@@ -12,7 +12,7 @@ from digitrec._messages import messages_to
 from digitrec.analyses import ANALYSES, AnalysisContext
 from digitrec.analyses.learning_curves import curve_sizes, growth_exponent
 from digitrec.analyses.pareto import pareto_front
-from digitrec.comparison.experiment import run_experiment
+from digitrec.comparison.execution import run_experiment
 from digitrec.errors import ConfigurationError
 from digitrec.evaluation.splits import fold_rows, nested_rows
 from digitrec.evaluation.store import JobStore
@@ -31,8 +31,8 @@ def experiment(tmp_path_factory, shared_cache):
         folder=tmp_path_factory.mktemp("analysed") / "digits",
         cache=shared_cache,
         max_train=300,
-        jobs=2,
-        profile="full",
+        n_jobs=2,
+        analyses="full",
         options=OPTIONS,
     )
 
@@ -138,7 +138,7 @@ def test_analyses_are_reused(run, experiment, small_digits):
 
 
 def test_parts_end_at_their_time_and_are_stored(run, experiment, small_digits):
-    from digitrec.comparison.experiment import make_jobs
+    from digitrec.comparison.execution import make_jobs
     from digitrec.evaluation.job import Part, make_part_job
 
     context = AnalysisContext(
@@ -153,7 +153,7 @@ def test_parts_end_at_their_time_and_are_stored(run, experiment, small_digits):
     endless = {"hist_gradient_boosting": {"max_iter": 100_000}}
     slow, quick = make_jobs(
         dataclasses.replace(
-            experiment, models=("hist_gradient_boosting", "lda"), overrides=endless, analyses=()
+            experiment, models=("hist_gradient_boosting", "lda"), parameters=endless, analyses=()
         ),
         small_digits,
         "digits",

@@ -15,7 +15,7 @@ import pytest
 
 pytest.importorskip("distributed")
 
-from digitrec.comparison.experiment import run_experiment
+from digitrec.comparison.execution import run_experiment
 from digitrec.errors import ConfigurationError
 from digitrec.evaluation.executors import make_executor
 
@@ -69,12 +69,12 @@ def test_a_worker_killed_in_mid_run_costs_nothing(cluster, make_experiment, smal
         "hist_gradient_boosting",
         executor="dask",
         scheduler=cluster,
-        overrides={
+        parameters={
             "random_forest": {"n_estimators": 300},
             "svm": {"C": -1.0},
             "hist_gradient_boosting": {"max_iter": 100_000},
         },
-        timeouts={"hist_gradient_boosting": 8.0},
+        timeout={"hist_gradient_boosting": 8.0},
     )
     running = experiment.folder / "jobs"
     killed = []

@@ -13,7 +13,7 @@ from digitrec.analyses import (
     run_analyses,
     selected_analyses,
 )
-from digitrec.comparison.experiment import make_jobs, run_experiment
+from digitrec.comparison.execution import make_jobs, run_experiment
 from digitrec.evaluation.result import read_run
 from digitrec.evaluation.store import JobStore
 from digitrec.models import MODELS
@@ -21,7 +21,7 @@ from digitrec.models import MODELS
 
 def test_every_model_on_every_feature_set_with_every_seed(make_experiment, small_digits):
     experiment = make_experiment(
-        "lda", "ridge", features=("raw", "gradients"), n_seeds=2, random_state=5
+        "lda", "ridge", features=("raw", "gradients"), seeds=2, random_state=5
     )
     jobs = make_jobs(experiment, small_digits, "digits")
     found = [(job.features, job.model, job.random_state) for job in jobs]
@@ -48,7 +48,7 @@ def test_a_single_job_has_all_cores(make_experiment, monkeypatch):
     from digitrec.comparison import experiment as module
 
     monkeypatch.setattr(module, "available_cores", lambda: 8)
-    assert [make_experiment("lda", jobs=None).n_threads(n) for n in (1, 2, 3, 8, 9)] == [
+    assert [make_experiment("lda", n_jobs=None).n_threads(n) for n in (1, 2, 3, 8, 9)] == [
         8,
         4,
         2,
@@ -62,12 +62,12 @@ def test_jobs_times_threads_never_exceed_the_cores(make_experiment, monkeypatch)
 
     monkeypatch.setattr(module, "available_cores", lambda: 8)
     for jobs, expected in ((None, (8, 1)), (1, (1, 8)), (3, (3, 2)), (20, (8, 1))):
-        experiment = make_experiment("lda", jobs=jobs)
+        experiment = make_experiment("lda", n_jobs=jobs)
         assert (experiment.n_workers, experiment.n_threads(100)) == expected
 
 
 def test_a_run_that_reuses_all_keeps_its_times(make_experiment, small_digits):
-    experiment = make_experiment("lda", n_seeds=2)
+    experiment = make_experiment("lda", seeds=2)
     first = run_experiment(experiment, small_digits, "digits").run
     assert len({result.random_state for result in first.results}) == 2
     assert run_experiment(experiment, small_digits, "digits").run == first
@@ -76,7 +76,7 @@ def test_a_run_that_reuses_all_keeps_its_times(make_experiment, small_digits):
     assert second.total_seconds > first.total_seconds
     assert second.results == first.results
     assert read_run(experiment.folder / "results.json") == second
-    one_seed = dataclasses.replace(experiment, n_seeds=1)
+    one_seed = dataclasses.replace(experiment, seeds=1)
     assert run_experiment(one_seed, small_digits, "digits").run.results == first.results[:1]
     files = (experiment.folder / "predictions").iterdir()
     assert [path.name for path in files] == ["gradients-lda-seed0.npz"]

@@ -14,7 +14,8 @@ from digitrec.persistence import load_model, read_metadata
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory, shared_cache, small_digits):
     """A finished job of a quick model."""
-    from digitrec.comparison.experiment import Experiment, make_jobs
+    from digitrec.comparison.execution import make_jobs
+    from digitrec.comparison.experiment import Experiment
 
     folder = tmp_path_factory.mktemp("finished")
     experiment = Experiment(

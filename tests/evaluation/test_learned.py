@@ -11,7 +11,7 @@ from digitrec.analyses import ANALYSES, AnalysisContext
 from digitrec.analyses.learned_weights import learned_maps, pack_maps, unpack_maps
 from digitrec.analyses.nearest_neighbours import describe_neighbours
 from digitrec.analyses.support_vectors import describe_support_vectors
-from digitrec.comparison.experiment import run_experiment
+from digitrec.comparison.execution import run_experiment
 from digitrec.datasets import load_dataset
 from digitrec.evaluation.store import JobStore
 

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from digitrec.comparison.experiment import make_jobs, run_experiment
+from digitrec.comparison.execution import make_jobs, run_experiment
 from digitrec.evaluation.executors import KillablePool
 from digitrec.evaluation.job import Limits
 from digitrec.evaluation.progress import subscribed
@@ -45,8 +45,8 @@ def test_every_end_of_a_job_is_a_row(make_experiment, small_digits):
         "lda",
         "svm",
         "hist_gradient_boosting",
-        overrides={"svm": {"C": -1.0}, **ENDLESS},
-        timeouts={"hist_gradient_boosting": 2.0},
+        parameters={"svm": {"C": -1.0}, **ENDLESS},
+        timeout={"hist_gradient_boosting": 2.0},
     )
     events = []
     outcome = run(experiment, small_digits, events.append)
@@ -69,7 +69,9 @@ def test_every_end_of_a_job_is_a_row(make_experiment, small_digits):
     again = run(experiment, small_digits)
     assert again.n_reused == 3
     assert again.run == outcome.run
-    retried = dataclasses.replace(experiment, models=("lda", "svm"), overrides={}, only_failed=True)
+    retried = dataclasses.replace(
+        experiment, models=("lda", "svm"), parameters={}, only_failed=True
+    )
     assert run(retried, small_digits).n_reused == 1
 
 
@@ -83,7 +85,7 @@ def test_a_job_over_its_memory_ends(make_experiment, small_digits):
 def test_a_killed_worker_costs_its_job_only_and_the_next_run_completes_it(
     make_experiment, small_digits
 ):
-    experiment = make_experiment("lda", "hist_gradient_boosting", overrides=ENDLESS)
+    experiment = make_experiment("lda", "hist_gradient_boosting", parameters=ENDLESS)
     stages = experiment.folder / "jobs"
 
     def kill():
@@ -110,11 +112,12 @@ SCRIPT = """
 import sys
 from pathlib import Path
 from digitrec.datasets import load_dataset
-from digitrec.comparison.experiment import Experiment, run_experiment
+from digitrec.comparison.execution import run_experiment
+from digitrec.comparison.experiment import Experiment
 if __name__ == "__main__":
     experiment = Experiment(
-        models=("lda", "hist_gradient_boosting"), features=("gradients",), jobs=2, max_train=300,
-        overrides={"hist_gradient_boosting": {"max_iter": 100_000}},
+        models=("lda", "hist_gradient_boosting"), features=("gradients",), n_jobs=2, max_train=300,
+        parameters={"hist_gradient_boosting": {"max_iter": 100_000}},
         folder=Path(sys.argv[1]), cache=Path(sys.argv[2]),
     )
     outcome = run_experiment(experiment, load_dataset("digits", max_train=300), "digits")
@@ -125,7 +128,7 @@ if __name__ == "__main__":
 @pytest.fixture
 def running(make_experiment, tmp_path):
     """A run in a process of its own, whose first job is finished and whose second never ends."""
-    experiment = make_experiment("lda", "hist_gradient_boosting", overrides=ENDLESS)
+    experiment = make_experiment("lda", "hist_gradient_boosting", parameters=ENDLESS)
     script = tmp_path / "script.py"
     script.write_text(SCRIPT)
     process = subprocess.Popen(

@@ -1,43 +1,27 @@
 import json
 
 import pytest
+from records_for_tests import make_result, make_run
 
 from digitrec.errors import ConfigurationError
 from digitrec.evaluation.ranking import save_winner, select_winner
-from digitrec.evaluation.result import Result, Run
 from digitrec.persistence import metadata_path, read_metadata
 
 
-def make_result(model, validation, *, test=0.9, seed=0, fit=1.0, status="ok", features="raw"):
-    return Result(
-        key=f"{features}-{model}-{seed}",
-        dataset="digits",
-        features=features,
-        model=model,
-        parameters={},
-        random_state=seed,
-        status=status,
-        n_train=10,
-        n_validation=2,
-        n_test=5,
-        validation_accuracy=validation if status == "ok" else None,
-        test_accuracy=test,
-        fit_seconds=fit,
-        data_fingerprint="f",
-        versions={},
-        hardware={},
-        finished_at="2026-01-01T00:00:00+00:00",
-    )
-
-
 def test_validation_accuracy_decides_and_the_test_set_does_not():
-    results = [make_result("svm", 0.98, test=0.5), make_result("knn", 0.97, test=0.99)]
+    results = [
+        make_result("svm", 0.98, test_accuracy=0.5),
+        make_result("knn", 0.97, test_accuracy=0.99),
+    ]
     assert select_winner(results) == "raw-svm-0"
 
 
 def test_a_tie_goes_to_the_first_by_name_whatever_the_times():
     for times in ((9.0, 1.0), (1.0, 9.0)):
-        results = [make_result("svm", 0.98, fit=times[0]), make_result("knn", 0.98, fit=times[1])]
+        results = [
+            make_result("svm", 0.98, fit_seconds=times[0]),
+            make_result("knn", 0.98, fit_seconds=times[1]),
+        ]
         assert select_winner(results) == "raw-knn-0"
         assert select_winner(results[::-1]) == "raw-knn-0"
 
@@ -51,36 +35,27 @@ def test_failures_cannot_win():
 
 def test_seeds_are_averaged_and_the_lowest_stands_for_the_winner():
     results = [
-        make_result("svm", 0.99, seed=0),
-        make_result("svm", 0.90, seed=1),
-        make_result("knn", 0.96, seed=1),
-        make_result("knn", 0.95, seed=0),
+        make_result("svm", 0.99, random_state=0),
+        make_result("svm", 0.90, random_state=1),
+        make_result("knn", 0.96, random_state=1),
+        make_result("knn", 0.95, random_state=0),
     ]
     assert select_winner(results) == "raw-knn-0"
 
 
 def test_a_model_that_lacks_a_seed_does_not_win_by_it():
     results = [
-        make_result("svm", 0.99, seed=0),
-        make_result("svm", 0.0, seed=1, status="timeout"),
-        make_result("knn", 0.96, seed=0),
-        make_result("knn", 0.95, seed=1),
+        make_result("svm", 0.99, random_state=0),
+        make_result("svm", 0.0, random_state=1, status="timeout"),
+        make_result("knn", 0.96, random_state=0),
+        make_result("knn", 0.95, random_state=1),
     ]
     assert select_winner(results) == "raw-knn-0"
 
 
 @pytest.fixture
 def run():
-    results = [make_result("svm", 0.98)]
-    dataset = {"source": "here", "label_names": ["0"], "image_shape": [2, 2], "n_train": 12}
-    return Run(
-        dataset=dataset,
-        results=results,
-        winner="raw-svm-0",
-        command="",
-        total_seconds=1.0,
-        created_at="",
-    )
+    return make_run([make_result("svm", 0.98)], winner="raw-svm-0")
 
 
 def test_the_winner_is_copied_once_with_its_metadata(run, tmp_path):

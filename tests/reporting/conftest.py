@@ -16,7 +16,7 @@ from sklearn.svm import SVC
 from digitrec._environment import describe_hardware, library_versions
 from digitrec.datasets import Dataset
 from digitrec.evaluation.metrics import classification_metrics
-from digitrec.evaluation.result import Result, Run
+from digitrec.evaluation.result import Result, Run, RunDataset
 from digitrec.reporting import Predictions, ReportContext
 
 LABELS = ("zero/oh", "one|l", "<two>", "3", "4", "5", "6", "7", "8", "n*i*n*e")
@@ -123,17 +123,7 @@ def run_and_predictions(dataset):
     )
     best = max(results, key=lambda result: result.validation_accuracy or 0)
     run = Run(
-        dataset={
-            "name": "digits",
-            "n_train": len(dataset.X_train),
-            "n_test": len(dataset.X_test),
-            "image_shape": [8, 8],
-            "label_names": list(LABELS),
-            "source": dataset.source,
-            "license": dataset.license,
-            "fingerprint": dataset.fingerprint,
-            "warnings": [],
-        },
+        dataset=RunDataset.of(dataset),
         results=results,
         winner=best.key,
         command="python -m benchmarks.run_all --dataset digits",

@@ -266,8 +266,8 @@ def test_growth_and_risk_figures_draw_the_given_points():
 
 def test_datasets_page(context, tmp_path):
     run = context.run
-    other = dataclasses.replace(run, dataset={**run.dataset, "name": "mnist_5k"})
-    third = dataclasses.replace(run, dataset={**run.dataset, "name": "usps"})
+    other = dataclasses.replace(run, dataset=dataclasses.replace(run.dataset, name="mnist_5k"))
+    third = dataclasses.replace(run, dataset=dataclasses.replace(run.dataset, name="usps"))
     assert render_datasets_page([run]) == ""
     assert write_datasets_page([run], tmp_path) is None
     page = write_datasets_page([run, other, third], tmp_path)

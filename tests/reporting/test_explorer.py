@@ -86,7 +86,8 @@ def test_predictions_about_other_rows_are_left_out(context, predictions):
 
 
 def test_names_from_outside_stay_text(run, predictions, dataset):
-    data = {**run.dataset, "label_names": [ATTACK, *run.dataset["label_names"][1:]]}
+    names = (ATTACK, *run.dataset.label_names[1:])
+    data = dataclasses.replace(run.dataset, label_names=names)
     results = [
         dataclasses.replace(result, model=ATTACK) if result.key == "svm" else result
         for result in run.results

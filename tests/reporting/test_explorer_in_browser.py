@@ -243,7 +243,7 @@ def test_without_images_and_with_many_classes(open_page, run, predictions, tmp_p
         for result in run.results
         if result.ok
     ]
-    data = {**run.dataset, "label_names": list(names)}
+    data = dataclasses.replace(run.dataset, label_names=tuple(names))
     many = dataclasses.replace(run, dataset=data, results=results)
     page = open_page(write_report(many, tmp_path / "many", relabelled).with_suffix(".html"))
     assert page.locator(".tiles .no-image").first.inner_text().startswith("row ")

@@ -93,9 +93,9 @@ def test_text_from_outside_stays_text(context, png):
         )
         for index, result in enumerate(run.results)
     ]
-    names = [ATTACK, "[x](javascript:alert(1))", *run.dataset["label_names"][2:]]
+    names = (ATTACK, "[x](javascript:alert(1))", *run.dataset.label_names[2:])
     data = dict.fromkeys(("name", "source", "license", "fingerprint"), ATTACK)
-    data = {**run.dataset, **data, "warnings": [ATTACK], "label_names": names}
+    data = dataclasses.replace(run.dataset, **data, warnings=(ATTACK,), label_names=names)
     evil = dataclasses.replace(run, dataset=data, results=results, command=ATTACK)
     report = render_report(ReportContext(run=evil, location=ATTACK))
     text = render_html(report.markdown, {figure.name: png for figure in report.figures})

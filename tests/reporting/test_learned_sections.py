@@ -77,7 +77,7 @@ def test_many_classes_fit_into_a_grid(context, analysis):
     names = [f"c{i}" for i in range(13)]
     run = dataclasses.replace(
         context.run,
-        dataset=context.run.dataset | {"label_names": names},
+        dataset=dataclasses.replace(context.run.dataset, label_names=tuple(names)),
         analyses={"learned_weights": analysis["learned_weights"]},
     )
     content = ANALYSES["learned_weights"].section(dataclasses.replace(context, run=run))

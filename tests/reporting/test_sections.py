@@ -63,7 +63,7 @@ def test_anchors_in_the_table_lead_to_headings(context):
 
 
 def test_warnings_stand_right_under_the_title(context):
-    data = {**context.run.dataset, "warnings": ["fell back to <b>5,000</b> images"]}
+    data = dataclasses.replace(context.run.dataset, warnings=("fell back to <b>5,000</b> images",))
     run = dataclasses.replace(context.run, dataset=data)
     lines = render_report(ReportContext(run=run)).markdown.splitlines()
     assert lines[2].startswith("> **Warning:** fell back to")
@@ -130,7 +130,8 @@ def test_several_seeds_show_their_spread(with_second_features):
 
 @pytest.mark.parametrize("name", sorted(PUBLISHED))
 def test_published_rows_stand_among_ours(context, name):
-    run = dataclasses.replace(context.run, dataset={**context.run.dataset, "name": name})
+    data = dataclasses.replace(context.run.dataset, name=name)
+    run = dataclasses.replace(context.run, dataset=data)
     content = section("published", ReportContext(run=run))
     rows = [line for line in content.markdown.splitlines() if line.startswith("|")][2:]
     assert len(rows) == len(PUBLISHED[name]) + 4

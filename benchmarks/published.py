@@ -15,8 +15,7 @@ import itertools
 import json
 import logging
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -37,33 +36,9 @@ from digitrec.datasets import DATASETS, Dataset, load_dataset
 from digitrec.errors import check_choice
 from digitrec.evaluation.fitting import fit_and_score
 from digitrec.rendering.markdown import MISSING, percent, table
+from digitrec.reporting.published import FASHION_MNIST_TABLE
 
 _log = logging.getLogger("digitrec.benchmarks.published")
-
-
-@dataclass(frozen=True, kw_only=True)
-class PublishedRow:
-    """One row of the published table.
-
-    Attributes
-    ----------
-    title : str
-        What was run.
-    make : callable
-        ``make() -> estimator``, fresh.
-    accuracy : mapping of str to float
-        Published test accuracy by dataset, 0–1, to three digits.
-    """
-
-    title: str
-    make: Callable[[], Any]
-    accuracy: Mapping[str, float]
-
-
-def _row(title: str, make: Callable[[], Any], fashion: float, digits: float) -> PublishedRow:
-    return PublishedRow(
-        title=title, make=make, accuracy={"fashion_mnist": fashion, "mnist": digits}
-    )
 
 
 def _logistic_regression() -> Any:
@@ -73,44 +48,25 @@ def _logistic_regression() -> Any:
     )
 
 
-ROWS = {
-    "random_forest": _row(
-        "RandomForest(100), entropy, max_depth=100",
-        lambda: RandomForestClassifier(100, criterion="entropy", max_depth=100, random_state=0),
-        0.873,
-        0.970,
+CLASSIFIERS: dict[str, Callable[[], Any]] = {
+    "random_forest": lambda: RandomForestClassifier(
+        100, criterion="entropy", max_depth=100, random_state=0
     ),
-    "mlp": _row(
-        "MLP(100), relu",
-        # It used to stop after two epochs without an improvement.
-        lambda: MLPClassifier((100,), n_iter_no_change=2, random_state=0),
-        0.871,
-        0.972,
-    ),
-    "knn": _row(
-        "5 nearest neighbours, p=1, weighted by distance",
-        lambda: KNeighborsClassifier(5, weights="distance", p=1),
-        0.854,
-        0.959,
-    ),
-    "svc_rbf_10": _row("SVC, rbf, C=10", lambda: SVC(C=10, gamma="auto"), 0.897, 0.973),
-    "svc_poly_10": _row(
-        "SVC, poly, C=10", lambda: SVC(C=10, kernel="poly", gamma="auto"), 0.891, 0.976
-    ),
-    "svc_poly_100": _row(
-        "SVC, poly, C=100", lambda: SVC(C=100, kernel="poly", gamma="auto"), 0.890, 0.978
-    ),
-    "logistic_regression": _row(
-        "LogisticRegression, l1, C=1, one-vs-rest", _logistic_regression, 0.842, 0.917
-    ),
+    # It used to stop after two epochs without an improvement.
+    "mlp": lambda: MLPClassifier((100,), n_iter_no_change=2, random_state=0),
+    "knn": lambda: KNeighborsClassifier(5, weights="distance", p=1),
+    "svc_rbf_10": lambda: SVC(C=10, gamma="auto"),
+    "svc_poly_10": lambda: SVC(C=10, kernel="poly", gamma="auto"),
+    "svc_poly_100": lambda: SVC(C=100, kernel="poly", gamma="auto"),
+    "logistic_regression": _logistic_regression,
 }
-"""Rows by name, the cheapest first."""
+"""Fresh classifiers by row of `FASHION_MNIST_TABLE`, the cheapest first."""
 
 DATASET_NAMES = ("mnist", "fashion_mnist")
 
 
-def measure(row: PublishedRow, dataset: Dataset) -> dict[str, Any]:
-    """Fit a row's classifier on one thread and score the test rows.
+def measure(name: str, dataset: Dataset) -> dict[str, Any]:
+    """Fit the classifier of a row on one thread and score the test rows.
 
     Returns
     -------
@@ -121,7 +77,7 @@ def measure(row: PublishedRow, dataset: Dataset) -> dict[str, Any]:
     started = time.process_time()
     with threadpool_limits(1), joblib.parallel_config("threading", n_jobs=1):
         fit, scores = fit_and_score(
-            row.make(),
+            CLASSIFIERS[name](),
             (dataset.X_train, dataset.y_train),
             (dataset.X_test, dataset.y_test),
             transformer=StandardScaler(),
@@ -137,9 +93,10 @@ def measure(row: PublishedRow, dataset: Dataset) -> dict[str, Any]:
     }
 
 
-def _key(row: PublishedRow, dataset: Dataset) -> str:
-    facts = {"data": dataset.fingerprint, "parameters": repr(row.make())}
-    return cache_key(facts, StandardScaler(), row.make(), fit_and_score)
+def _key(name: str, dataset: Dataset) -> str:
+    classifier = CLASSIFIERS[name]()
+    facts = {"data": dataset.fingerprint, "parameters": repr(classifier)}
+    return cache_key(facts, StandardScaler(), classifier, fit_and_score)
 
 
 def render_report(results: list[dict[str, Any]], facts: dict[str, Any]) -> str:
@@ -156,8 +113,9 @@ def render_report(results: list[dict[str, Any]], facts: dict[str, Any]) -> str:
     lines = []
     inside = 0
     for dataset in dict.fromkeys(result["dataset"] for result in results):
-        for name, row in ROWS.items():
-            published = row.accuracy.get(dataset)
+        for name in CLASSIFIERS:
+            row = FASHION_MNIST_TABLE[name]
+            published = row._asdict().get(dataset)
             result = found.get((name, dataset))
             verdict = MISSING
             if result is not None and published is not None:
@@ -168,7 +126,7 @@ def render_report(results: list[dict[str, Any]], facts: dict[str, Any]) -> str:
             lines.append(
                 [
                     DATASETS[dataset].title if dataset in DATASETS else dataset,
-                    row.title,
+                    row.method,
                     MISSING if published is None else f"{100 * published:.1f}",
                     MISSING if result is None else percent(result["test_accuracy"]),
                     MISSING
@@ -209,12 +167,12 @@ def main(
     datasets: Annotated[str, typer.Option(help="Names, comma-separated.")] = ",".join(
         DATASET_NAMES
     ),
-    rows: Annotated[str, typer.Option(help="Rows, comma-separated.")] = ",".join(ROWS),
+    rows: Annotated[str, typer.Option(help="Rows, comma-separated.")] = ",".join(CLASSIFIERS),
     max_train: MaxTrain = None,
     output_dir: OutputDir = Path("reports/published"),
 ) -> None:
     """Repeat published results on raw pixels; each finished row is kept."""
-    names = [check_choice("row", name.strip(), ROWS) for name in rows.split(",")]
+    names = [check_choice("row", name.strip(), CLASSIFIERS) for name in rows.split(",")]
     data = {
         name: load_dataset(name, max_train=max_train)
         for name in (name.strip() for name in datasets.split(","))
@@ -224,13 +182,12 @@ def main(
     stored = json.loads(path.read_text(encoding="utf-8"))["results"] if path.exists() else []
     kept = {(result["name"], result["dataset"]): result for result in stored}
     for name, (dataset, rows_of) in itertools.product(names, data.items()):
-        row = ROWS[name]
-        key = _key(row, rows_of)
+        key, title = _key(name, rows_of), FASHION_MNIST_TABLE[name].method
         if kept.get((name, dataset), {}).get("key") != key:
-            _log.info("%s: %s …", dataset, row.title)
-            measured = measure(row, rows_of)
+            _log.info("%s: %s …", dataset, title)
+            measured = measure(name, rows_of)
             kept[name, dataset] = {"key": key, "name": name, "dataset": dataset, **measured}
-            _log.info("%s: %s: %.4f", dataset, row.title, measured["test_accuracy"])
+            _log.info("%s: %s: %.4f", dataset, title, measured["test_accuracy"])
         results = list(kept.values())
         write_report(output_dir, render_report(results, facts), {**facts, "results": results})
 

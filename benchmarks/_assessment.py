@@ -17,17 +17,6 @@ from digitrec.inference.image_io import ImageSource, read_image
 from digitrec.inference.prediction import DigitPrediction
 from digitrec.inference.recognizer import Recognizer
 
-__all__ = [
-    "KINDS",
-    "LabelledImage",
-    "Trial",
-    "assess",
-    "edit_distance",
-    "naive_row",
-    "read_labels",
-    "risk_coverage",
-]
-
 KINDS = ("single", "string", "sheet", "negative")
 """Kinds of images that are scored; others are left out."""
 

@@ -16,7 +16,7 @@ from digitrec.rendering.style import (
     plain_log_ticks,
     styled,
 )
-from digitrec.reporting.published import PUBLISHED
+from digitrec.reporting.published_errors import PUBLISHED
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -14,8 +14,6 @@ from scipy import ndimage as ndi
 from benchmarks._scenes import Scene, enlarge_digit
 from digitrec.inference.synthesis import text_fonts
 
-__all__ = ["PAGE_KINDS", "PageMaker"]
-
 FloatImage = NDArray[np.float32]
 Row = tuple[FloatImage, str]
 

@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage as ndi
 
-__all__ = ["Scene", "enlarge_digit", "make_scene"]
-
 FloatImage = NDArray[np.float32]
 
 

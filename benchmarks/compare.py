@@ -65,7 +65,7 @@ def _results_path(path: Path) -> Path:
 
 def _right(run: Run, folder: Path) -> tuple[dict[str, NDArray[np.bool_]], NDArray | None]:
     """Return whether each model got each test row right, and the labels."""
-    from digitrec.reporting import read_predictions
+    from digitrec.evaluation.job_store import read_predictions
 
     predictions = read_predictions(run, folder)
     truth = next((found.y_true for found in predictions.values()), None)

@@ -25,8 +25,8 @@ from benchmarks._common import Jobs, OutputDir, measured_with, run_app, run_fact
 from digitrec._environment import available_cores
 from digitrec.datasets import load_dataset
 from digitrec.errors import ConfigurationError, DigitrecError
+from digitrec.evaluation.job_store import JobStore
 from digitrec.evaluation.result import Result, read_run
-from digitrec.evaluation.store import JobStore
 from digitrec.persistence import (
     OnnxClassifier,
     build_onnx,

@@ -36,7 +36,7 @@ from digitrec.datasets import DATASETS, Dataset, load_dataset
 from digitrec.errors import check_choice
 from digitrec.evaluation.fitting import fit_and_score
 from digitrec.rendering.markdown import MISSING, percent, table
-from digitrec.reporting.published import FASHION_MNIST_TABLE
+from digitrec.reporting.published_errors import FASHION_MNIST_TABLE
 
 _log = logging.getLogger("digitrec.benchmarks.published")
 

@@ -14,7 +14,7 @@ import typer
 
 from digitrec._files import describe_os_error
 from digitrec._platform import replace_unknown_characters
-from digitrec.commands.compare import compare_models
+from digitrec.commands.compare_command import compare_models
 from digitrec.errors import DigitrecError
 
 if TYPE_CHECKING:

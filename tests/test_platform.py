@@ -218,7 +218,7 @@ def test_the_runner_and_its_lock_work_on_the_other_system(tmp_path):
             if __name__ == "__main__":
                 from test_platform import ByteLocks
                 _platform.msvcrt = ByteLocks()
-                from digitrec.evaluation.store import JobStore
+                from digitrec.evaluation.job_store import JobStore
                 from benchmarks.run_all import app
                 arguments = ["--dataset", "digits", "--models", "lda", "--profile", "fast"]
                 app([*arguments, "--output-dir", sys.argv[1]], standalone_mode=False)

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from digitrec.datasets import load_dataset
-from digitrec.datasets.splits import subsample_training_rows
+from digitrec.datasets.stratified import subsample_training_rows
 from digitrec.errors import ConfigurationError, DatasetError
 from digitrec.persistence import load_model, read_metadata, save_model
 from digitrec.training import (

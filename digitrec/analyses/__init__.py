@@ -14,9 +14,6 @@ from digitrec.analyses._registry import (
     selected_analyses,
 )
 from digitrec.analyses._report_context import ReportContext, dataset_title
-from digitrec.evaluation.frames import Row, model_title
-from digitrec.evaluation.metrics import Predictions
-from digitrec.evaluation.store import read_predictions
 
 __all__ = [
     "ANALYSES",
@@ -24,12 +21,8 @@ __all__ = [
     "Analysis",
     "AnalysisContext",
     "AnalysisOutcome",
-    "Predictions",
     "ReportContext",
-    "Row",
     "dataset_title",
-    "model_title",
-    "read_predictions",
     "run_analyses",
     "selected_analyses",
 ]

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from digitrec.analyses._report_context import ReportContext
     from digitrec.datasets import Dataset
     from digitrec.evaluation.job import Job
-    from digitrec.evaluation.store import JobPredictions, JobStore
+    from digitrec.evaluation.job_store import JobPredictions, JobStore
     from digitrec.rendering.section import Content
 
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from digitrec.analyses._report_context import ReportContext
-    from digitrec.evaluation.store import JobPredictions
+    from digitrec.evaluation.job_store import JobPredictions
 
 N_BINS = 15
 COVERAGES = (1.0, 0.99, 0.98, 0.95, 0.9, 0.8)

@@ -15,8 +15,8 @@ from digitrec.analyses import ANALYSES, AnalysisContext, run_analyses
 from digitrec.comparison.saved import find_dataset, jobs_of, load_dataset_of
 from digitrec.errors import ConfigurationError, DigitrecError, check_choice
 from digitrec.evaluation.frames import Row, jobs_frame, leaderboard_frame, leaderboard_rows
+from digitrec.evaluation.job_store import JobStore
 from digitrec.evaluation.result import Result, Run, read_run
-from digitrec.evaluation.store import JobStore
 from digitrec.evaluation.tuning import candidate_rows, tuning_rows
 
 if TYPE_CHECKING:
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from sklearn.pipeline import Pipeline
 
+    from digitrec.analyses import ReportContext
     from digitrec.comparison.experiment import Experiment
     from digitrec.datasets import Dataset
     from digitrec.evaluation.job import Job
-    from digitrec.reporting import ReportContext
 
 
 class Comparison:
@@ -214,7 +214,7 @@ class Comparison:
             (score on the validation rows, more is better), ``parameters`` of the best;
             ``chance_gain``, ``chance_high`` and ``p_value``: mean and 95th percentile of what the
             choice among as many candidates would gain over the default by chance, and how often
-            that is at least the gain (`digitrec.statistics.selection.chance_gain`);
+            that is at least the gain (`digitrec.statistics.chance_gain.chance_gain`);
             ``test_gain`` with ``test_low`` and ``test_high``: the difference on the test rows,
             which chose nothing, and its 95 % interval (paired).
         """
@@ -463,7 +463,8 @@ class Comparison:
         )
 
     def _report_context(self) -> ReportContext:
-        from digitrec.reporting import ReportContext, read_predictions
+        from digitrec.analyses import ReportContext
+        from digitrec.evaluation.job_store import read_predictions
 
         return ReportContext(
             run=self.run,

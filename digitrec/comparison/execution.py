@@ -20,12 +20,12 @@ from digitrec.comparison.comparison import Comparison
 from digitrec.comparison.experiment import Experiment, parse_seconds
 from digitrec.errors import ConfigurationError, DigitrecError
 from digitrec.evaluation.job import Job, Limits, make_job
+from digitrec.evaluation.job_store import JobStore, write_predictions
 from digitrec.evaluation.progress import Event, Snapshot, publish
 from digitrec.evaluation.ranking import metric_name, rank_results, save_winner, select_winner
 from digitrec.evaluation.result import Result, Run, RunDataset, keep_times, write_run
 from digitrec.evaluation.runner import run_jobs, split_stored
 from digitrec.evaluation.splits import validation_split
-from digitrec.evaluation.store import JobStore, write_predictions
 
 if TYPE_CHECKING:
     from digitrec.datasets import Dataset

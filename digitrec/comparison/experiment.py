@@ -14,8 +14,8 @@ from digitrec.analyses import ANALYSES, selected_analyses
 from digitrec.analyses._registry import Analysis
 from digitrec.errors import ConfigurationError, check_choice
 from digitrec.evaluation.candidates import resolve_models
+from digitrec.evaluation.job_store import JobStore
 from digitrec.evaluation.ranking import check_metric
-from digitrec.evaluation.store import JobStore
 from digitrec.evaluation.tuning import check_space
 
 PROFILES = ("fast", "full")

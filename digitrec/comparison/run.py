@@ -15,9 +15,9 @@ from digitrec._files import file_safe, writable_cache_dir
 from digitrec.comparison.comparison import Comparison
 from digitrec.comparison.execution import make_jobs, run_experiment
 from digitrec.comparison.experiment import Experiment
-from digitrec.comparison.progress import show_progress
+from digitrec.comparison.progress_view import show_progress
 from digitrec.datasets import DATASETS, Dataset, load_dataset, load_default_dataset
-from digitrec.datasets.splits import subsample_training_rows
+from digitrec.datasets.stratified import subsample_training_rows
 from digitrec.errors import ConfigurationError
 from digitrec.evaluation.progress import Event
 from digitrec.evaluation.ranking import metric_name

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from digitrec._files import cache_dir, writable_cache_dir
 from digitrec.errors import DigitrecError
 from digitrec.evaluation.job import Job, describe_parameters, make_job
+from digitrec.evaluation.job_store import JobStore
 from digitrec.evaluation.result import Result, Run
-from digitrec.evaluation.store import JobStore
 
 if TYPE_CHECKING:
     from digitrec.datasets import Dataset

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from digitrec.datasets._dataset import Dataset
 from digitrec.datasets.labels import DIGIT_NAMES, digits_of_names
 from digitrec.datasets.orientation import is_transposed
-from digitrec.datasets.splits import split_rows
+from digitrec.datasets.stratified import split_rows
 from digitrec.errors import DatasetError, DigitrecError
 from digitrec.pixels import scale_dataset, to_ink_on_black
 

@@ -19,7 +19,7 @@ from digitrec.datasets.clients import NpmPackage, OpenML
 from digitrec.datasets.idx import IDX_FILES, read_idx
 from digitrec.datasets.labels import DIGIT_NAMES
 from digitrec.datasets.mirrors import HttpMirror, LocalFolder, Source, ZipArchive
-from digitrec.datasets.splits import split_rows
+from digitrec.datasets.stratified import split_rows
 from digitrec.errors import DatasetError
 
 _log = logging.getLogger(__name__)

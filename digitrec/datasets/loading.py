@@ -11,7 +11,7 @@ from pathlib import Path
 from digitrec.datasets._dataset import Dataset
 from digitrec.datasets.builtin import DATASETS
 from digitrec.datasets.paths import load_path
-from digitrec.datasets.splits import subsample_training_rows
+from digitrec.datasets.stratified import subsample_training_rows
 from digitrec.errors import ConfigurationError, DatasetError
 
 _log = logging.getLogger(__name__)

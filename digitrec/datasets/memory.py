@@ -15,7 +15,7 @@ from digitrec.datasets._dataset import Dataset
 from digitrec.datasets.array_files import find_role
 from digitrec.datasets.assemble import check_memory, prepare_images
 from digitrec.datasets.columns import arrange_columns
-from digitrec.datasets.splits import split_rows
+from digitrec.datasets.stratified import split_rows
 from digitrec.errors import ConfigurationError, DatasetError, PixelError
 
 # Columns that hold the labels of a table where the caller does not name one.

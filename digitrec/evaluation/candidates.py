@@ -17,13 +17,6 @@ from digitrec.errors import ConfigurationError, check_choice
 from digitrec.models import DEFAULT_MODELS, MODELS, ModelSpec, seed_estimator
 from digitrec.preprocessing import DEFAULT_FEATURES, FEATURES, FeatureSpec
 
-__all__ = [
-    "pack_specs",
-    "resolve_features",
-    "resolve_models",
-    "unpack_specs",
-]
-
 # Fit time on 60,000 rows of a model that nothing is known of.
 _UNKNOWN_SECONDS = 30.0
 

@@ -19,8 +19,8 @@ from digitrec.evaluation.metrics import Predictions
 
 if TYPE_CHECKING:
     from digitrec.datasets import Dataset
+    from digitrec.evaluation.job_store import JobPredictions, JobStore
     from digitrec.evaluation.result import Result, Run
-    from digitrec.evaluation.store import JobPredictions, JobStore
 
 METRICS = {
     "accuracy": "share of rows read rightly",

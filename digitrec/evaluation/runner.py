@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from digitrec.evaluation.executors import KillablePool, execute, outcome
 from digitrec.evaluation.job import Job, Limits
+from digitrec.evaluation.job_store import JobStore
 from digitrec.evaluation.progress import Event, Kind, RunningJob, Snapshot, publish
 from digitrec.evaluation.result import Result
-from digitrec.evaluation.store import JobStore
 
 if TYPE_CHECKING:
     from digitrec.datasets import Dataset

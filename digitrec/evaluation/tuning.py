@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from digitrec.datasets import Dataset
 from digitrec.errors import ConfigurationError
 from digitrec.evaluation.job import Job, Part, describe_parameters, job_stem, make_part_job
+from digitrec.evaluation.job_store import JobStore
 from digitrec.evaluation.metrics import Predictions
 from digitrec.evaluation.ranking import (
     metric_name,
@@ -31,19 +32,8 @@ from digitrec.evaluation.ranking import (
 from digitrec.evaluation.result import Result, Run
 from digitrec.evaluation.runner import run_part_jobs
 from digitrec.evaluation.splits import validation_split
-from digitrec.evaluation.store import JobStore
 from digitrec.models import ModelSpec
-from digitrec.statistics.selection import chance_gain
-
-__all__ = [
-    "Tuning",
-    "candidate_rows",
-    "check_space",
-    "draw_candidates",
-    "gain_on_test_rows",
-    "tune_model",
-    "tuning_rows",
-]
+from digitrec.statistics.chance_gain import chance_gain
 
 # Candidates of a model in a search that is bounded by its time alone.
 MAX_CANDIDATES = 200

@@ -21,10 +21,10 @@ from digitrec.datasets import Dataset
 from digitrec.errors import DatasetError
 from digitrec.evaluation.fitting import Fit, fit_and_score, fit_model, latencies, score_model
 from digitrec.evaluation.job import Job, describe_parameters
+from digitrec.evaluation.job_store import JobPredictions, JobStore, small_labels
 from digitrec.evaluation.result import Result, shape_list
 from digitrec.evaluation.shared import SharedData
 from digitrec.evaluation.splits import validation_split
-from digitrec.evaluation.store import JobPredictions, JobStore, small_labels
 from digitrec.preprocessing import FeatureStore, join_pipelines
 
 

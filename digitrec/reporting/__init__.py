@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from digitrec.analyses import Predictions, ReportContext, read_predictions
 from digitrec.rendering.section import Content, FigureSpec, Section
 from digitrec.reporting.index import render_index, write_index
 from digitrec.reporting.report import render_report, report_sections, write_report
@@ -10,10 +9,7 @@ from digitrec.reporting.report import render_report, report_sections, write_repo
 __all__ = [
     "Content",
     "FigureSpec",
-    "Predictions",
-    "ReportContext",
     "Section",
-    "read_predictions",
     "render_index",
     "render_report",
     "report_sections",

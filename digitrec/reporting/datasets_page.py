@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from digitrec._files import write_text
-from digitrec.analyses import ReportContext, dataset_title, model_title
+from digitrec.analyses import ReportContext, dataset_title
+from digitrec.evaluation.frames import model_title
 from digitrec.evaluation.result import Run
 from digitrec.rendering.markdown import escape, join_words, number, p_value, percent, table
 from digitrec.rendering.style import BLUE, GREY, INK, new_figure, save_figure, styled

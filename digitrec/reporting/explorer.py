@@ -14,7 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from digitrec.analyses import Predictions, ReportContext, Row
+from digitrec.analyses import ReportContext
+from digitrec.evaluation.frames import Row
+from digitrec.evaluation.metrics import Predictions
 from digitrec.rendering.markdown import MISSING, anchor, percent
 
 # Images that every model classifies correctly: enough to see what a class looks like. The others

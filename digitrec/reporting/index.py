@@ -9,8 +9,9 @@ from html import escape as escape_html
 from pathlib import Path
 
 from digitrec._files import write_text
-from digitrec.analyses import ReportContext, dataset_title, model_title
+from digitrec.analyses import ReportContext, dataset_title
 from digitrec.errors import DigitrecError
+from digitrec.evaluation.frames import model_title
 from digitrec.evaluation.result import Run, read_run
 from digitrec.rendering.markdown import MISSING, code, escape, percent, seconds, table
 from digitrec.reporting.html import read_asset

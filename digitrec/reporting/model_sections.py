@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from digitrec.analyses import Predictions, ReportContext, Row
+from digitrec.analyses import ReportContext
+from digitrec.evaluation.frames import Row
+from digitrec.evaluation.metrics import Predictions
 from digitrec.evaluation.result import Result
 from digitrec.rendering.images import grid_columns, images_figure
 from digitrec.rendering.markdown import MISSING, code, escape, percent, seconds, table

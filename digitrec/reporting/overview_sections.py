@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from digitrec.analyses import ANALYSES, ReportContext, Row, dataset_title, model_title
+from digitrec.analyses import ANALYSES, ReportContext, dataset_title
+from digitrec.evaluation.frames import Row, model_title
 from digitrec.evaluation.result import Result
 from digitrec.rendering.markdown import (
     MISSING,
@@ -21,7 +22,7 @@ from digitrec.rendering.markdown import (
 from digitrec.rendering.section import Content, FigureSpec, Section
 from digitrec.rendering.style import MAX_CLASSES_SHOWN
 from digitrec.reporting import overview_figures
-from digitrec.reporting.published import PUBLISHED
+from digitrec.reporting.published_errors import PUBLISHED
 
 
 def summary_section(context: ReportContext) -> Content:

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from digitrec._files import atomic_path, write_text
-from digitrec.analyses import ANALYSES, Predictions, ReportContext
+from digitrec.analyses import ANALYSES, ReportContext
 from digitrec.evaluation.frames import job_rows
+from digitrec.evaluation.metrics import Predictions
 from digitrec.evaluation.result import Result, Run
 from digitrec.rendering.section import FigureSpec, Section
 from digitrec.rendering.style import render_png

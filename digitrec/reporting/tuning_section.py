@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from numbers import Real
 from typing import TYPE_CHECKING, Any
 
-from digitrec.analyses import ReportContext, model_title
+from digitrec.analyses import ReportContext
+from digitrec.evaluation.frames import model_title
 from digitrec.evaluation.tuning import candidate_rows, tuning_rows
 from digitrec.rendering.markdown import (
     MISSING,

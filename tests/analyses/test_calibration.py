@@ -19,7 +19,7 @@ from digitrec.analyses.calibration import (
     fit_temperature,
     risk_coverage,
 )
-from digitrec.evaluation.store import JobPredictions
+from digitrec.evaluation.job_store import JobPredictions
 
 
 @pytest.fixture(scope="module")

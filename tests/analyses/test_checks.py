@@ -19,7 +19,7 @@ from digitrec.comparison.execution import run_experiment
 from digitrec.comparison.experiment import Experiment
 from digitrec.datasets import load_dataset
 from digitrec.errors import ConfigurationError
-from digitrec.evaluation.store import JobStore
+from digitrec.evaluation.job_store import JobStore
 
 
 @pytest.fixture(scope="module")

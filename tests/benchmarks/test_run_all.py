@@ -147,7 +147,7 @@ def test_mistakes_end_with_one_line_and_exit_code_2(arguments, message, call, tm
 
 
 def test_a_report_of_nothing_cannot_be_rebuilt(tmp_path):
-    from digitrec.commands.compare import _rebuild, _saved_folder
+    from digitrec.commands.compare_command import _rebuild, _saved_folder
 
     with pytest.raises(DigitrecError, match="no saved results"):
         _rebuild(_saved_folder(tmp_path, "digits"), None)

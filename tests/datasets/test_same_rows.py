@@ -26,7 +26,7 @@ from digitrec.datasets import load_dataset
 from digitrec.datasets.bundled import load_bundled_digits
 from digitrec.datasets.idx import IDX_FILES, idx_bytes
 from digitrec.datasets.memory import dataset_from_memory
-from digitrec.datasets.splits import split_rows
+from digitrec.datasets.stratified import split_rows
 from digitrec.errors import DatasetError
 
 N_EACH = 4

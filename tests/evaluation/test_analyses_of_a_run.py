@@ -14,8 +14,8 @@ from digitrec.analyses.learning_curves import curve_sizes, growth_exponent
 from digitrec.analyses.pareto import pareto_front
 from digitrec.comparison.execution import run_experiment
 from digitrec.errors import ConfigurationError
+from digitrec.evaluation.job_store import JobStore
 from digitrec.evaluation.splits import fold_rows, nested_rows
-from digitrec.evaluation.store import JobStore
 from digitrec.preprocessing.corruptions import CORRUPTIONS
 
 OPTIONS = {"cv": 3, "repeats": 2}

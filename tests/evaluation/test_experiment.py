@@ -14,8 +14,8 @@ from digitrec.analyses import (
     selected_analyses,
 )
 from digitrec.comparison.execution import make_jobs, run_experiment
+from digitrec.evaluation.job_store import JobStore
 from digitrec.evaluation.result import read_run
-from digitrec.evaluation.store import JobStore
 from digitrec.models import MODELS
 
 

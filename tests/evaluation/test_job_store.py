@@ -6,7 +6,7 @@ import pytest
 
 from digitrec.errors import DigitrecError
 from digitrec.evaluation.job import Limits
-from digitrec.evaluation.store import JobPredictions, JobStore
+from digitrec.evaluation.job_store import JobPredictions, JobStore
 from digitrec.evaluation.worker import run_job
 from digitrec.persistence import load_model, read_metadata
 
@@ -114,7 +114,7 @@ def test_one_run_at_a_time(tmp_path):
     script = (
         "import sys\n"
         "from digitrec.errors import DigitrecError\n"
-        "from digitrec.evaluation.store import JobStore\n"
+        "from digitrec.evaluation.job_store import JobStore\n"
         "try:\n"
         "    with JobStore(sys.argv[1]).lock(): print('locked')\n"
         "except DigitrecError as error: print(error)\n"

@@ -13,7 +13,7 @@ from digitrec.analyses.nearest_neighbours import describe_neighbours
 from digitrec.analyses.support_vectors import describe_support_vectors
 from digitrec.comparison.execution import run_experiment
 from digitrec.datasets import load_dataset
-from digitrec.evaluation.store import JobStore
+from digitrec.evaluation.job_store import JobStore
 
 
 def test_maps_survive_packing():

@@ -5,7 +5,7 @@ import time
 import pytest
 from rich.console import Console
 
-from digitrec.comparison.progress import ProgressView, render_snapshot
+from digitrec.comparison.progress_view import ProgressView, render_snapshot
 from digitrec.evaluation.progress import (
     Event,
     RunningJob,

@@ -15,10 +15,10 @@ import pytest
 from digitrec.comparison.execution import make_jobs, run_experiment
 from digitrec.evaluation.executors import KillablePool
 from digitrec.evaluation.job import Limits
+from digitrec.evaluation.job_store import JobStore
 from digitrec.evaluation.progress import subscribed
 from digitrec.evaluation.result import read_run
 from digitrec.evaluation.runner import estimate_seconds, run_jobs, split_stored
-from digitrec.evaluation.store import JobStore
 
 # Boosting with this many rounds takes many minutes on any machine.
 ENDLESS = {"hist_gradient_boosting": {"max_iter": 100_000}}

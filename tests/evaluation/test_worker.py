@@ -10,8 +10,8 @@ from threadpoolctl import threadpool_info, threadpool_limits
 from digitrec._platform import peak_memory_bytes
 from digitrec.errors import DatasetError
 from digitrec.evaluation.fitting import training_curves
+from digitrec.evaluation.job_store import JobStore
 from digitrec.evaluation.shared import SharedData
-from digitrec.evaluation.store import JobStore
 from digitrec.evaluation.worker import open_dataset, run_job
 
 

@@ -14,10 +14,10 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.svm import SVC
 
 from digitrec._environment import describe_hardware, library_versions
+from digitrec.analyses import ReportContext
 from digitrec.datasets import Dataset
-from digitrec.evaluation.metrics import classification_metrics
+from digitrec.evaluation.metrics import Predictions, classification_metrics
 from digitrec.evaluation.result import Result, Run, RunDataset
-from digitrec.reporting import Predictions, ReportContext
 
 LABELS = ("zero/oh", "one|l", "<two>", "3", "4", "5", "6", "7", "8", "n*i*n*e")
 

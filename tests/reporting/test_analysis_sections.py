@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 
-from digitrec.analyses import ANALYSES
+from digitrec.analyses import ANALYSES, ReportContext
 from digitrec.analyses.calibration import describe_calibration, risk_figure
 from digitrec.analyses.confused_pairs import count_confused_pairs
 from digitrec.analyses.cross_validation import compare_folds
@@ -14,11 +14,11 @@ from digitrec.analyses.learning_curves import growth_exponent, growth_figure
 from digitrec.analyses.significance import compare_predictions, difference_figure
 from digitrec.analyses.subsets import score_subsets
 from digitrec.datasets import DATASETS
-from digitrec.evaluation.store import JobPredictions
+from digitrec.evaluation.job_store import JobPredictions
 from digitrec.models import MODELS
 from digitrec.preprocessing.corruptions import CORRUPTIONS
 from digitrec.rendering.markdown import interval, join_words, p_value, points
-from digitrec.reporting import ReportContext, datasets_page
+from digitrec.reporting import datasets_page
 from digitrec.reporting.datasets_page import (
     critical_difference_figure,
     render_datasets_page,

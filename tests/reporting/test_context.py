@@ -3,8 +3,10 @@ import dataclasses
 import numpy as np
 import pytest
 
+from digitrec.analyses import ReportContext
 from digitrec.errors import DigitrecError
-from digitrec.reporting import Predictions, ReportContext, read_predictions
+from digitrec.evaluation.job_store import read_predictions
+from digitrec.evaluation.metrics import Predictions
 
 Y_TRUE = np.array([0, 1, 2, 2])
 Y_PRED = np.array([0, 2, 2, 0])

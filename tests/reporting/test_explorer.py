@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from digitrec.analyses import ReportContext
 from digitrec.analyses.pareto import cost_figure
 from digitrec.rendering.style import new_figure, render_png
-from digitrec.reporting import ReportContext, explorer
+from digitrec.reporting import explorer
 from digitrec.reporting.charts import chart_html, figure_marks
 from digitrec.reporting.explorer import build_explorer, explorer_data, make_sprite
 from digitrec.reporting.overview_figures import error_figure, per_class_figure

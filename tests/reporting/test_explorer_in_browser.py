@@ -7,8 +7,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from digitrec.evaluation.metrics import classification_metrics
-from digitrec.reporting import Predictions, write_report
+from digitrec.evaluation.metrics import Predictions, classification_metrics
+from digitrec.reporting import write_report
 
 # One worker runs all of these, so that the browser is started once.
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]

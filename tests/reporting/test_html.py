@@ -7,8 +7,9 @@ from html.parser import HTMLParser
 
 import pytest
 
+from digitrec.analyses import ReportContext
 from digitrec.rendering.style import new_figure, render_png
-from digitrec.reporting import ReportContext, render_report
+from digitrec.reporting import render_report
 from digitrec.reporting.html import render_html
 
 ATTACK = "</script><script>alert(1)</script><img src=x onerror=alert(1)>"

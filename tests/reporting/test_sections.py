@@ -3,8 +3,9 @@ import re
 
 import pytest
 
-from digitrec.reporting import ReportContext, render_report, report_sections
-from digitrec.reporting.published import PUBLISHED
+from digitrec.analyses import ReportContext
+from digitrec.reporting import render_report, report_sections
+from digitrec.reporting.published_errors import PUBLISHED
 
 
 def headings(markdown):

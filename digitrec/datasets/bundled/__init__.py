@@ -7,8 +7,6 @@ import importlib.resources
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["load_bundled_digits"]
-
 
 def load_bundled_digits() -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """Load the first 500 training images of each digit of MNIST, sorted by digit.

@@ -25,7 +25,7 @@ from digitrec.errors import ConfigurationError
 from digitrec.models.augmented_mlp import AugmentedMLP
 from digitrec.models.discriminant_forest import DiscriminantForest
 from digitrec.persistence.onnx_graph.graph import Graph
-from digitrec.persistence.onnx_graph.support_vectors import SUPPORT_VECTOR_MACHINES
+from digitrec.persistence.onnx_graph.svm import SUPPORT_VECTOR_MACHINES
 from digitrec.persistence.onnx_graph.transformers import add_steps, form_of
 from digitrec.persistence.onnx_graph.trees import TREES
 

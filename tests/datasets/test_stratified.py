@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from digitrec.datasets import Dataset
-from digitrec.datasets.splits import split_rows, subsample_training_rows
+from digitrec.datasets.stratified import split_rows, subsample_training_rows
 from digitrec.errors import ConfigurationError, DatasetError
 
 NAMES = tuple("abcdef")

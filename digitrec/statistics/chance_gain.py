@@ -7,8 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-__all__ = ["ChanceGain", "chance_gain"]
-
 N_RESAMPLES = 1000
 _CHUNK = 50  # resamples at a time: 50 x 10,000 rows of float64 take 4 MB
 

@@ -24,7 +24,7 @@ from digitrec.errors import ConfigurationError, DigitrecError, check_choice
 
 if TYPE_CHECKING:
     from digitrec.comparison import Comparison
-    from digitrec.comparison.progress import ProgressView
+    from digitrec.comparison.progress_view import ProgressView
     from digitrec.datasets import Dataset
     from digitrec.evaluation.result import Run
 
@@ -199,7 +199,7 @@ def compare_models(
         process_context()
     from rich.console import Console
 
-    from digitrec.comparison.progress import ProgressView
+    from digitrec.comparison.progress_view import ProgressView
 
     view = ProgressView(Console(), quiet=quiet)
     context.with_resource(messages_to(view.line))
@@ -401,7 +401,8 @@ def _publish(
     from digitrec.analyses import ReportContext
     from digitrec.analyses.checks import found_warnings
     from digitrec.comparison.display import render_text
-    from digitrec.reporting import read_predictions, write_index, write_report
+    from digitrec.evaluation.job_store import read_predictions
+    from digitrec.reporting import write_index, write_report
 
     page, note = folder / "report.md", folder / ".report.json"
     key = _report_key(run, data)

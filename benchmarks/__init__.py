@@ -1,1 +1,1 @@
-"""The experiments: what is run and where the files go; how is in `digitrec`."""
+"""Experiments that measure the claims of the documentation."""

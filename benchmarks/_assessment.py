@@ -1,4 +1,4 @@
-"""How well a recogniser does on labelled images of digits, strings, sheets and other things."""
+"""Score a recogniser on labelled images of digits, strings, sheets and other things."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the benchmarks share: options, how they start and end, facts, and the files they write."""
+"""Shared by the benchmarks: options, start and end, facts about the run, and output files."""
 
 from __future__ import annotations
 

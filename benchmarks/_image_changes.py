@@ -1,4 +1,4 @@
-"""Changes of an image that keep its digits: light, paper, lines, frames, optics.
+"""Changes of an image that keep its digits readable: light, paper, lines, frames, optics.
 
 Each takes and returns pixels as float32, shape (height, width, 3), 0–255. Lengths are shares of
 the image's longer side, so that small and large images are changed alike.

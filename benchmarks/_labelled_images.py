@@ -1,4 +1,4 @@
-"""What the benchmarks on labelled images share: their options, and images that are made up."""
+"""Shared by the benchmarks on labelled images: options, and generated images."""
 
 from __future__ import annotations
 

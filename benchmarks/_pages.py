@@ -1,4 +1,4 @@
-"""Made-up photographs of forms, envelopes, ruled paper and sheets on tables, with their digits."""
+"""Generated photographs of forms, envelopes, ruled paper and sheets on tables, with labels."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class _Sheet:
     texts: list[str] = field(default_factory=list)
 
     def write(self, ink: FloatImage, left: int, top: int, colour: ArrayLike) -> None:
-        """Lay ink, 0-1, on the paper; what lies beyond its borders is lost."""
+        """Lay ink, 0-1, on the paper; what is beyond its borders is lost."""
         height, width = self.pixels.shape[:2]
         y, x = max(0, top), max(0, left)
         bottom, right = min(height, top + ink.shape[0]), min(width, left + ink.shape[1])
@@ -203,7 +203,7 @@ class PageMaker:
         return self._tilt(sheet.pixels, table=True)
 
     def turned(self, sheet: _Sheet) -> FloatImage:
-        """Return a page that lies on its side or upside down."""
+        """Return a page that is turned on its side or upside down."""
         size = self._rng.uniform(0.05, 0.09) * len(sheet.pixels)
         self._rows(sheet, size, size * 2.0)
         return np.rot90(sheet.pixels, int(self._rng.integers(1, 4)))

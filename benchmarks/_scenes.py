@@ -1,4 +1,4 @@
-"""Made-up photos, scans and drawings of digits, with what they say: for tests and benchmarks."""
+"""Generated photos, scans and drawings of digits, with labels, for tests and benchmarks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a second Dask worker saves: the same jobs on one worker and on two.
+"""Measure what a second Dask worker saves: the same jobs on one worker and on two.
 
 Workers are processes on this machine with one thread each. Features are computed before, so that
 what is timed are the jobs: fits with several seeds, predictions and their bookkeeping.

@@ -1,4 +1,4 @@
-"""How robust reading is to changes of the image that keep its digits.
+"""Measure the recogniser on changed images: light, paper, lines, frames, optics.
 
 Run: ``python -m benchmarks.image_changes --data DIR``, where DIR is a folder as
 ``benchmarks.real_images`` takes it. Without ``--data`` the images are made up from digits of

@@ -21,7 +21,7 @@ N_PER_DIGIT = 500
 
 
 def main() -> None:
-    """Choose the images and write them beside the module that loads them."""
+    """Choose the images and write them next to the module that loads them."""
     mnist = load_dataset("mnist")
     rows = np.concatenate(
         [np.flatnonzero(mnist.y_train == digit)[:N_PER_DIGIT] for digit in range(10)]

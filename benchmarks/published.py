@@ -1,4 +1,4 @@
-"""Repeat published results of scikit-learn's classifiers on raw pixels, on our code.
+"""Repeat published results of scikit-learn's classifiers on raw pixels with our code.
 
 The rows are those of Table 3 of H. Xiao, K. Rasul and R. Vollgraf, "Fashion-MNIST: a Novel Image
 Dataset for Benchmarking Machine Learning Algorithms" (arXiv:1708.07747), on both of its datasets.
@@ -120,9 +120,9 @@ def render_report(results: list[dict[str, Any]], facts: dict[str, Any]) -> str:
             verdict = MISSING
             if result is not None and published is not None:
                 # Published to three digits: any value that rounds to it counts.
-                lies = result["low"] - 0.0005 <= published <= result["high"] + 0.0005
-                inside += lies
-                verdict = "yes" if lies else "no"
+                within = result["low"] - 0.0005 <= published <= result["high"] + 0.0005
+                inside += within
+                verdict = "yes" if within else "no"
             lines.append(
                 [
                     DATASETS[dataset].title if dataset in DATASETS else dataset,
@@ -141,7 +141,7 @@ def render_report(results: list[dict[str, Any]], facts: dict[str, Any]) -> str:
     headers.append("processor time, s")
     return f"""# Published results on raw pixels, repeated
 
-The published accuracy lies within our 95 % interval in {inside} of {compared} rows. Each classifier
+The published accuracy is within our 95 % interval in {inside} of {compared} rows. Each classifier
 is fitted on {facts["n_train"]:,} rows of standardised pixels and scored once on {facts["n_test"]:,}
 test rows, by the function that fits and scores every model of a comparison.
 

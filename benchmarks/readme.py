@@ -1,7 +1,7 @@
-"""Put the results of the saved MNIST run, and what other experiments found, into the README.
+"""Write the results of the saved MNIST run and of other experiments into the README.
 
 The list of all reports beside that run, and the tables of models, features and datasets in the
-documentation, are written anew too.
+documentation, are written again too.
 
 Run: ``python -m benchmarks.readme``, after ``python -m benchmarks.run_all``.
 """
@@ -28,7 +28,7 @@ from digitrec.reporting import write_index
 
 
 def render_block(report_dir: Path) -> str:
-    """Return the README's part on results: a run, then what the experiments beside it found."""
+    """Return the README's part on results: a run, then the findings of other experiments."""
     results = render_results(read_run(report_dir / "results.json"), report_dir.as_posix())
     findings = render_findings(report_dir.parent)
     return f"{results}\n\nBeyond that:\n\n{findings}" if findings else results

@@ -1,4 +1,4 @@
-"""The code that a result depends on: one rule of invalidation for all caches.
+"""Cache keys: they change with the source code and the libraries that a result depends on.
 
 A result depends on the source of the classes and functions that made it, on every module that
 those import, and on the versions of the libraries that these import. Modules of digitrec and of

@@ -1,4 +1,4 @@
-"""Messages to the user: everything goes to the logger ``digitrec``, and whoever shows them listens.
+"""Messages to the user, through the logger ``digitrec``.
 
 Modules log with ``logging.getLogger(__name__)``: INFO is what a user wants to read while work is
 going on. Nothing is shown unless a command, ``progress=True`` or the caller's own handler does.

@@ -1,4 +1,4 @@
-"""The one place where optional packages are imported."""
+"""Import optional packages, with an error that names the extra to install."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What differs between systems: locks, process trees, peak memory, signals and consoles.
+"""Differences between operating systems: locks, process trees, peak memory, signals and consoles.
 
 No other module uses a module or a function that only POSIX has.
 """

@@ -1,4 +1,4 @@
-"""The command ``digitrec``: parses and prints; the work is done elsewhere.
+"""The command ``digitrec``: parse arguments, call the library, print.
 
 Imports are inside the commands, so that ``digitrec --help`` answers at once.
 """
@@ -229,7 +229,7 @@ def train(
     if stray := sorted(set(overrides) - {model}):
         raise DigitrecError(f"--set names {', '.join(stray)}, but the model is {model!r}")
     if model in overrides:
-        spec.build(parameters=overrides[model])  # a wrong parameter is told before the work
+        spec.build(parameters=overrides[model])  # a wrong parameter is an error before the work
     _show_messages(context, quiet)
     data = load_dataset(dataset, max_train=max_train, random_state=random_state)
     _warn(data)

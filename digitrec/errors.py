@@ -1,4 +1,4 @@
-"""Errors that tell the user what failed, the offending value and the remedy."""
+"""Errors of the user: each message names what failed, the value and the remedy."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class ImageError(DigitrecError, ValueError):
 
 
 class PixelError(ImageError):
-    """Pixel values or shapes mean something that digitrec does not know, or cannot tell."""
+    """Pixel values or shapes are on an unknown or ambiguous scale, or of an unknown shape."""
 
 
 class ImageTooLargeError(ImageError):

@@ -1,4 +1,4 @@
-"""The one way in for pixels: their scale, polarity, shape, transparency and orientation.
+"""Convert pixels to digitrec's form: scale, polarity, shape, transparency and orientation.
 
 Training data, predictions, the command line and the service bring all pixels through here, so
 that the same values mean the same thing everywhere: uint8, 0 (background) to 255 (ink). What is

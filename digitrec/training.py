@@ -1,4 +1,4 @@
-"""Train one model on one dataset and make it a file; score a saved model on a dataset."""
+"""Train one model on one dataset and save it; score a saved model on a dataset."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the analyses of pairs of models share."""
+"""Shared by the analyses of pairs of models: names and a matrix figure."""
 
 from __future__ import annotations
 

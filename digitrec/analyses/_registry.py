@@ -59,7 +59,7 @@ class AnalysisContext:
         Parameters by model that replace the registry's.
     jobs : mapping of str to Job
         The job of each result by `Result.key`: its `model_spec` and `feature_spec` build the model
-        and the features anew, those of the caller included.
+        and the features again, those of the caller included.
     unknown_jobs : mapping of str to str
         Why the job of a result of a saved comparison is not known, by `Result.key`.
     failed : tuple of Result
@@ -217,7 +217,7 @@ class _Analyses(Mapping[str, Analysis]):
 ANALYSES = _Analyses()
 
 
-# Analyses that every run has, whatever is asked for.
+# Analyses of every run.
 EVERY_RUN = ("checks",)
 
 
@@ -263,7 +263,7 @@ class AnalysisOutcome(NamedTuple):
     outputs : dict
         Output of each that succeeded, by name.
     failures : dict of str to str
-        Why another has none, in one line, by name.
+        Why the others have none, in one line, by name.
     """
 
     outputs: dict[str, Any]

@@ -1,4 +1,4 @@
-"""What the sections of a report are made from: a run, its predictions, and its images."""
+"""Input of the sections of a report: a run, its predictions, and its images."""
 
 from __future__ import annotations
 

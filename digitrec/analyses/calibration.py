@@ -1,4 +1,4 @@
-"""Calibration: whether confidence can be believed, and errors when the least sure are rejected.
+"""Calibration of probabilities, and the error when the least confident predictions are rejected.
 
 Every model is shown before and after temperature scaling (Guo et al. 2017, arXiv:1706.04599)
 fitted on the validation rows. The validation scores come from the model fitted on the training

@@ -1,4 +1,4 @@
-"""Confused classes: which pairs of classes are taken for each other."""
+"""Confused classes: which pairs of classes the models mistake for each other."""
 
 from __future__ import annotations
 

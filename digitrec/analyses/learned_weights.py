@@ -199,8 +199,8 @@ def section(context: ReportContext) -> Content | None:
                 "alone, logistic regression and the MLP with a penalty that takes weights of "
                 f"little use to zero; of {found['n_held_out']:,} other images they read: "
                 f"{', '.join(scores)}.",
-                "Weights of logistic regression: ink on orange speaks for the class, ink on blue "
-                "against it; one scale for all classes. Forest: mean decrease of impurity in "
+                "Weights of logistic regression: ink on orange raises the score of the "
+                "class, ink on blue lowers it; one scale for all classes. Forest: mean decrease of impurity in "
                 "one-vs-rest trees and in trees for all classes.",
                 classes.markdown,
                 "First layer of the MLP: ink on orange excites a hidden unit, ink on blue "
@@ -238,7 +238,7 @@ def _classes_spec(context: ReportContext, by_kind: dict[str, dict[str, Any]]) ->
             rows = {"mean": [ink_colors(np.array([*means, X.mean(axis=0)]))], **rows}
         return maps_figure(
             np.concatenate([image for row in rows.values() for image in row]),
-            title="What speaks for each class, and what against it",
+            title="Weights of the pixels for and against each class",
             columns=len(names) + 1,
             captions=[*names, "all"] if max(map(len, names)) <= 4 else (),
             row_labels=list(rows),

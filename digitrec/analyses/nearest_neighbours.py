@@ -1,4 +1,4 @@
-"""Nearest neighbours: which training images lie nearest to the misread images."""
+"""Nearest neighbours: the training images nearest to each misclassified image."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def frame(output: Mapping[str, Any]) -> pd.DataFrame:
 
 
 def section(context: ReportContext) -> Content | None:
-    """Show the misread images, each beside the training images nearest to it."""
+    """Show the misclassified images, each next to the training images nearest to it."""
     found, labels = context.output("nearest_neighbours"), context.labels
     if not found or found["name"] not in labels:
         return None

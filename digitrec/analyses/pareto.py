@@ -1,4 +1,4 @@
-"""Pareto front: which models no other model beats in both error and cost."""
+"""Pareto front: the models that no other model beats in both error and cost."""
 
 from __future__ import annotations
 

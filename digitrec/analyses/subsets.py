@@ -1,4 +1,4 @@
-"""Subsets of MNIST's test images: without its label errors, and its two halves."""
+"""Accuracy on subsets of MNIST's test images: without label errors, and each half."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Support vectors: which training images the support vector machine remembers."""
+"""Support vectors: the training images that define the support vector machine."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ _NOT_REPEATED = ("config", "force", "only_failed", "report_only", "list_choices"
 
 
 def _load_config(context: typer.Context, value: Path | None) -> Path | None:
-    """Take options from a file, as defaults: those of the command line go before them."""
+    """Take options from a file, as defaults: those of the command line take precedence."""
     from digitrec.commands.options import read_config
 
     if value is not None:
@@ -251,7 +251,7 @@ def _given(context: typer.Context) -> dict[str, Any]:
 def _refuse_others(option: str, given: dict[str, Any], allowed: tuple[str, ...]) -> None:
     others = [f"--{name.replace('_', '-')}" for name in given if name not in allowed]
     if others:
-        raise ConfigurationError(f"{', '.join(others)} have no effect beside {option}")
+        raise ConfigurationError(f"{', '.join(others)} have no effect with {option}")
 
 
 def _arguments(options: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
@@ -345,7 +345,7 @@ def _compare_on(
     )
     with view.live():
         found = run_experiment(experiment, data, source, started_at=started_at)
-    _publish(found.run, folder, data, view, anew=bool(arguments["force"]))
+    _publish(found.run, folder, data, view, always=bool(arguments["force"]))
     if found.interrupted:
         view.warning("stopped; the same command continues the run")
         raise typer.Exit(INTERRUPTED)
@@ -387,7 +387,7 @@ def _fail_where_analyses_did(found: list[Comparison]) -> None:
 
 
 def _publish(
-    run: Run, folder: Path, data: Dataset | None, view: ProgressView, *, anew: bool = True
+    run: Run, folder: Path, data: Dataset | None, view: ProgressView, *, always: bool = True
 ) -> None:
     """Write the report of a run, where it is not there already, and print the table.
 
@@ -395,8 +395,8 @@ def _publish(
     ----------
     run, folder, data, view
         The run, its folder, its data, and where to print.
-    anew : bool
-        Write it in any case.
+    always : bool
+        Write it even where it is up to date.
     """
     from digitrec.analyses import ReportContext
     from digitrec.analyses.checks import found_warnings
@@ -407,7 +407,7 @@ def _publish(
     page, note = folder / "report.md", folder / ".report.json"
     key = _report_key(run, data)
     files = (page, folder / "report.html", folder / "results.csv", note)
-    if anew or not all(path.exists() for path in files) or _read_key(note) != key:
+    if always or not all(path.exists() for path in files) or _read_key(note) != key:
         page = write_report(run, folder, read_predictions(run, folder), data)
         write_json(note, {"key": key})
     write_index(folder.parent)

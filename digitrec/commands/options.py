@@ -1,4 +1,4 @@
-"""Values of the command line -> what the library takes; the values that there are."""
+"""Parse option values of the command line into arguments of the library, and list the choices."""
 
 from __future__ import annotations
 

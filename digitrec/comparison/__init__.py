@@ -1,4 +1,4 @@
-"""Compare models on any data with one call, and look at what came out."""
+"""Compare models on any data with one call, and inspect the result."""
 
 from digitrec.comparison.comparison import Comparison, read_comparison
 from digitrec.comparison.run import compare

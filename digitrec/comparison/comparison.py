@@ -1,4 +1,4 @@
-"""What came out of a comparison, as tables, figures and files."""
+"""The result of a comparison, as tables, figures and files."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Comparison:
     run : Run
         The record of the run: results, winner, analyses.
     folder : pathlib.Path
-        Where its files lie.
+        Where its files are.
     dataset : Dataset or None
         The data, where they are loaded.
     plot : Plots
@@ -304,7 +304,7 @@ class Comparison:
         return page
 
     def save_best(self, path: str | os.PathLike[str]) -> Path:
-        """Write the winner as a model file, with its metadata and model card beside it.
+        """Write the winner as a model file, with its metadata and model card next to it.
 
         Parameters
         ----------
@@ -533,7 +533,7 @@ class Plots:
 
 
 def read_comparison(folder: str | os.PathLike[str]) -> Comparison:
-    """Open the comparison that lies in a folder.
+    """Open the comparison that is saved in a folder.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""How a comparison shows itself: a table in a terminal and in a notebook."""
+"""A comparison as a table, in a terminal and in a notebook."""
 
 from __future__ import annotations
 

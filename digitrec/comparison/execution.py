@@ -53,7 +53,7 @@ def make_jobs(experiment: Experiment, dataset: Dataset, source: str) -> list[Job
         for features, model in _pairs(experiment.models, given, images)
     ]
     for seed in range(first, first + experiment.seeds):
-        validation_split(dataset.y_train, seed)  # too few rows are told before anything runs
+        validation_split(dataset.y_train, seed)  # too few rows are an error before anything runs
     problems = [model.problem for _, model in pairs]
     if all(problems):
         raise ConfigurationError(f"no model can be run: {pairs[0][1].name} {problems[0]}")
@@ -75,7 +75,7 @@ def _make_one(
     n_jobs: int,
     parameters: Mapping[str, Any] | None = None,
 ) -> Job:
-    """Return the job of one model, with `parameters` replaced besides those of the experiment."""
+    """Return the job of one model, with `parameters` over those of the experiment."""
     return make_job(
         dataset,
         source=source,

@@ -47,7 +47,7 @@ class Experiment:
     Raises
     ------
     ConfigurationError
-        If an argument is not allowed, or has no effect beside the others.
+        If an argument is not allowed, or has no effect with the others.
     """
 
     models: Any = None

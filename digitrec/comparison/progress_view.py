@@ -1,4 +1,4 @@
-"""What a comparison shows while it runs: a live view on a terminal, plain lines elsewhere."""
+"""Progress of a comparison: a live view on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class ProgressView:
         text = render_event(event)
         elapsed = event.snapshot.elapsed
         if self._live is None and text is None and event.snapshot.running:
-            # A run starts its clock anew.
+            # Each run starts the clock again.
             self._last_line = min(self._last_line, elapsed)
             if elapsed - self._last_line >= _SILENCE_SECONDS:
                 text = render_running(event.snapshot)

@@ -1,4 +1,4 @@
-"""The one call that compares models."""
+"""`compare`: the function that compares models."""
 
 from __future__ import annotations
 
@@ -94,7 +94,8 @@ def compare(
     tune : int or str, optional
         Search the parameters of each model that has a search space: candidates to draw, or a
         time for all searches such as ``"5m"``. Candidates are chosen by `metric` on the validation
-        rows; the chosen is a further row, beside the model as it was; see `Comparison.tuning`.
+        rows; the chosen one is a further row, next to the default parameters; see
+        `Comparison.tuning`.
     search : mapping, optional
         Search spaces by model, own ones included: for each parameter a list of values,
         ``("log", low, high)``, or a distribution of `scipy.stats`.

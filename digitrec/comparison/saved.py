@@ -1,4 +1,4 @@
-"""A saved run brought back to life: its data, and the jobs that fit its models again."""
+"""Load the data of a saved run, and rebuild the jobs that fit its models."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ def load_dataset_of(run: Run) -> Dataset:
     found = load_dataset(location, max_train=run.config.get("max_train"), random_state=seed)
     if found.fingerprint != run.dataset.fingerprint:
         raise DigitrecError(
-            f"{location} holds other data now than those of this comparison (fingerprint "
-            f"{found.fingerprint}, then {run.dataset.fingerprint}); compare anew on them"
+            f"{location} has changed since this comparison (fingerprint "
+            f"{found.fingerprint}, then {run.dataset.fingerprint}); run the comparison again"
         )
     return _as_named(found, run)
 
@@ -68,7 +68,7 @@ def _as_named(dataset: Dataset, run: Run) -> Dataset:
 
 
 def jobs_of(run: Run, dataset: Dataset, store: JobStore) -> tuple[dict[str, Job], dict[str, str]]:
-    """Return the jobs of the results of a run, made anew from its record.
+    """Return the jobs of the results of a run, rebuilt from its record.
 
     Models and features of the registries are built with the parameters that the results name.
 

@@ -1,4 +1,4 @@
-"""The record of a dataset."""
+"""`Dataset`: images and labels, split into training and test rows."""
 
 from __future__ import annotations
 

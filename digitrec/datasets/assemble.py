@@ -1,4 +1,4 @@
-"""From raw images and labels of any source to a `Dataset`: the rules that all loaders share."""
+"""Build a `Dataset` from raw images and labels: the rules that all loaders share."""
 
 from __future__ import annotations
 
@@ -155,7 +155,8 @@ def prepare_images(
     codes : sequence of ndarray of int64
         The class of each image of each part.
     label_names : sequence of str
-        Names of the classes; those of the ten digits tell images that lie column by column.
+        Names of the classes; with those of the ten digits, images that are stored column by
+        column are detected.
 
     Returns
     -------
@@ -180,7 +181,7 @@ def prepare_images(
     notes = [*scale_notes, *_polarity_notes([note for _, note in found])]
     if tuple(label_names) == DIGIT_NAMES and is_transposed(stacks[0], codes[0]):
         stacks = [np.ascontiguousarray(stack.transpose(0, 2, 1)) for stack in stacks]
-        notes.append("The images lie column by column; they were turned upright.")
+        notes.append("The images are stored column by column; they were transposed.")
     for stack, title in zip(stacks, ("", " test"), strict=False):
         _check_variety(stack, title)
     return stacks, notes + _blank_note(stacks)

@@ -1,4 +1,4 @@
-"""The cache of downloaded files, which get their final names after their sha256 was checked."""
+"""The cache of downloaded files, which are renamed to their final names after a sha256 check."""
 
 from __future__ import annotations
 

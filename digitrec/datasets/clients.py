@@ -1,4 +1,4 @@
-"""Sources that other programs fetch: OpenML through scikit-learn, the npm registry through npm.
+"""Downloads by other programs: OpenML through scikit-learn, the npm registry through npm.
 
 Each runs in its own process, which is killed after a time limit, since neither has a time-out for
 the whole download.

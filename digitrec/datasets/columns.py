@@ -1,4 +1,4 @@
-"""Which columns of a table are pixels, in what order, and which is the label: by their names."""
+"""Find the pixel columns of a table, their order, and the label column, by their names."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LABEL_NAMES = (
 )
 INDEX_NAMES = ("", "index", "id", "idx", "row", "row_id", "imageid", "image_id", "image id")
 MAX_OTHERS = 10
-"""Most columns that are left out beside a label, such as writer or split."""
+"""Most columns other than the label that are left out, such as writer or split."""
 MIN_PIXELS = 4
 _NUMBER = re.compile(r"\d+")
 

@@ -103,7 +103,7 @@ def idx_bytes(array: NDArray) -> bytes:
 
 
 def read_idx(path: str | os.PathLike[str]) -> NDArray:
-    """Read an IDX file, compressed with gzip or not (its content tells, not its name).
+    """Read an IDX file, compressed with gzip or not, by its content and not its name.
 
     Raises
     ------

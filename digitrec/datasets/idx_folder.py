@@ -92,7 +92,7 @@ def find_idx_files(folder: Path) -> tuple[dict[str, Path], list[str]]:
 def _find_by_set(folder: Path) -> dict[str, dict[str, Path]]:
     """Return the files in a folder by the name of the set and their name in `IDX_FILES`."""
     sets: dict[str, dict[str, Path]] = {}
-    # Plain files go before packed ones.
+    # Plain files take precedence over compressed ones.
     for path in sorted(folder.iterdir(), key=lambda p: (p.name.lower().endswith(".gz"), p.name)):
         match = _NAME.match(path.name)
         if not match or path.name.startswith("."):

@@ -225,7 +225,7 @@ def _read_part(roots: Sequence[Path], may_lack_classes: bool = False) -> tuple[_
         beside = [path for path in beside if not is_system_name(path.name)]
         if beside and files.paths:
             notes.append(
-                f"{len(beside):,} image(s) beside the class folders of {root.name}/ were left out."
+                f"{len(beside):,} image(s) next to the class folders of {root.name}/ were left out."
             )
     if not files.paths and not may_lack_classes:
         if not empty:

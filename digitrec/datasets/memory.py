@@ -1,4 +1,4 @@
-"""Arrays and tables that a caller holds in memory -> `Dataset`."""
+"""Build a `Dataset` from arrays and tables in memory."""
 
 from __future__ import annotations
 
@@ -387,7 +387,7 @@ def _pixels(
 
 
 def _check_table(rows: Sequence[NDArray[Any]]) -> list[str]:
-    """Refuse infinite values, and tell of missing ones."""
+    """Refuse infinite values, and report missing ones."""
     missing = 0
     for array in rows:
         if array.dtype.kind != "f":

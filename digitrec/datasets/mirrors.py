@@ -31,7 +31,7 @@ class SourceError(Exception):
 
 
 class Source(Protocol):
-    """One place that files can come from."""
+    """A source of files."""
 
     @property
     def title(self) -> str:
@@ -53,7 +53,7 @@ class Source(Protocol):
 
 @dataclass(frozen=True)
 class LocalFolder:
-    """Files that lie on disk, plain or with ``.gz`` added to their name."""
+    """Files on disk, plain or with ``.gz`` added to their name."""
 
     folder: Path
     title: str

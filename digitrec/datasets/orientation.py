@@ -1,4 +1,4 @@
-"""Whether images of digits are stored row by row or column by column."""
+"""Detect whether images of digits are stored row by row or column by column."""
 
 from __future__ import annotations
 

@@ -106,7 +106,7 @@ def _read_file(path: Path, notes: list[str]) -> tuple[list[NDArray[Any]], NDArra
     if sum(is_label) != 1:
         many = "several label columns" if any(is_label) else "no label column"
         raise DatasetError(
-            f"{path} has {many} beside the images: it has "
+            f"{path} has {many} next to the images: it has "
             f"{', '.join(shorten(name)[1:-1] for name in names[:5])}"
         )
     if not table.num_rows:

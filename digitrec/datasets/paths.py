@@ -116,7 +116,7 @@ def _find(folder: Path, depth: int) -> list[tuple[Path, Callable[[], Dataset]]]:
 
 
 def _recognise(folder: Path) -> Callable[[], Dataset] | None:
-    """Return what loads a folder that is a dataset by itself, else None."""
+    """Return the loader of a folder that is a dataset, else None."""
     if has_idx_files(folder):
         return lambda: load_idx_folder(folder)
     if _is_image_folder(folder):

@@ -31,7 +31,7 @@ MIN_DATASET_ROWS = 20
 MAX_CLASSES_SHARE = 0.5
 """Largest number of classes, over the rows, of a label column that has no name."""
 MAX_EQUAL_SHARE = 0.5
-"""Largest share of rows whose label has the value of the pixel beside it."""
+"""Largest share of rows whose label has the value of the pixel next to it."""
 _SEPARATORS = (",", ";", "\t", "|")
 _MISSING = {"", "na", "nan", "null", "none", "n/a", "<na>"}
 
@@ -276,7 +276,7 @@ def _counts(fields: Sequence[str]) -> bool:
 
 
 def _find_columns(layout: _Layout, labelled: bool | None) -> Columns | None:
-    """Return the columns by their names; None where only the values can tell the label."""
+    """Return the columns by their names; None where the label can only be found by its values."""
     if layout.has_header and not _counts(layout.names):
         return arrange_columns(layout.names, labelled)
     return None

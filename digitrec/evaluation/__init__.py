@@ -1,4 +1,4 @@
-"""One job (dataset, features, model, seed) -> `Result`; the runner of many; metrics, statistics."""
+"""Fit and score models: one job (dataset, features, model, seed) gives one `Result`."""
 
 from digitrec.evaluation.result import Result, Run, Status, read_run, write_run
 

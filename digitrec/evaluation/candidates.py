@@ -1,4 +1,4 @@
-"""What a caller gives as models and features -> records such as the registries hold."""
+"""Turn models and features as a caller gives them into records like those of the registries."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def resolve_features(features: Any, *, images: bool = True) -> dict[str, Feature
 
 
 def pack_specs(model: ModelSpec, features: FeatureSpec) -> bytes:
-    """Return what of a job is not in the registries as bytes; empty where both are."""
+    """Return the specs of a job that are not in the registries, pickled; empty where both are."""
     own: dict[str, Any] = {}
     if MODELS.get(model.name) is not model:
         own["model"] = model

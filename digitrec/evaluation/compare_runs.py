@@ -1,4 +1,4 @@
-"""What changed between two runs, model by model."""
+"""Compare two runs, model by model."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def _rows(right: Mapping[str, ArrayLike], result: Result, which: str) -> ArrayLi
     if result.key not in right:
         raise DigitrecError(
             f"the {which} run has no stored predictions of {result.stem!r}; they belong into "
-            "the folder predictions beside its results.json"
+            "the folder predictions next to its results.json"
         )
     return np.asarray(right[result.key], dtype=bool)
 

@@ -1,4 +1,4 @@
-"""Executors for jobs, behind the interface of `concurrent.futures`, and their processes.
+"""Executors that run jobs in processes, with the interface of `concurrent.futures`.
 
 An executor here is anything with ``submit(function, job) -> Future`` and ``shutdown``. Nothing
 heavy is imported, so that a process has its limits before it loads the libraries that they concern.
@@ -114,7 +114,7 @@ def _end_over_limit(max_memory: int, finished: threading.Event) -> None:
     process = psutil.Process()
     while not finished.wait(_GUARD_SECONDS):
         if process.memory_info().rss > max_memory:
-            # No clean-up: whatever the job is doing would only take more.
+            # No clean-up: it would only take more memory.
             os._exit(OUT_OF_MEMORY_EXIT)
 
 

@@ -1,4 +1,4 @@
-"""Fit, time and score a model on a split: the one place where that is done."""
+"""Fit, time and score a model on a split."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The record of one job and what identifies it."""
+"""`Job`: what to fit and score, and the key that identifies it."""
 
 from __future__ import annotations
 

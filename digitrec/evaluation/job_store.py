@@ -1,4 +1,4 @@
-"""The files of finished jobs: one JSON each, written last, with predictions and model beside it."""
+"""Files of finished jobs: predictions and model, and one JSON file each, which is written last."""
 
 from __future__ import annotations
 
@@ -280,7 +280,7 @@ def read_predictions(run: Run, report_dir: Path) -> dict[str, Predictions]:
     run : Run
         The run.
     report_dir : pathlib.Path
-        Folder of the report; predictions lie in ``predictions/<stem>.npz`` with the arrays
+        Folder of the report; predictions are in ``predictions/<stem>.npz`` with the arrays
         ``y_true``, ``y_pred``, ``scores`` and ``has_probabilities``.
 
     Returns

@@ -1,4 +1,4 @@
-"""How far a run is: events, the one who is told of them, and their lines for people."""
+"""Progress events of a run, their subscriber, and the lines that describe them."""
 
 from __future__ import annotations
 

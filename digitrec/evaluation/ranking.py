@@ -1,4 +1,4 @@
-"""What ranks models, a score on the validation rows, and the winner that it chooses."""
+"""Rank models by their score on the validation rows, and choose and save the winner."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The one record of what a job measured, and of a whole run, and the file of the latter."""
+"""`Result` of a job, `Run` of a comparison, and the file ``results.json``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Run many jobs: reuse what is stored, the longest first, and tell how far it is."""
+"""Run many jobs: reuse stored results, start the longest first, and publish progress."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from digitrec.datasets import Dataset
 
 _POLL_SECONDS = 0.2
-# What a job takes besides its two fits: predictions, latency, files.
+# Time of a job in addition to its two fits: predictions, latency, files.
 _OVERHEAD_SECONDS = 4.0
 
 
@@ -273,7 +273,7 @@ class _Run:
     def _eta(self, now: float) -> float | None:
         if not self.waiting:
             return 0.0
-        # The estimates know the proportions between models; finished jobs tell the machine's pace.
+        # Estimates give the proportions between models; finished jobs, the speed of the machine.
         pace = self.spent / self.expected if self.expected else 1.0
         left = [
             max(0.0, self.estimates[job.key] * pace - (now - self.started.get(job.key, now)))
@@ -294,7 +294,7 @@ def _worth(job: Job) -> float:
     """Return the factor on a job's time in the order of a run that has a budget."""
     from digitrec.models import DEFAULT_MODELS
 
-    # The defaults are the most accurate for their time: they go before others of a fifth of it.
+    # The defaults are the most accurate for their time: they precede others of a fifth of it.
     return 0.2 if job.model in DEFAULT_MODELS else 1.0
 
 

@@ -1,4 +1,4 @@
-"""What the jobs of a run share through files: the images, and the features of each split.
+"""Files that the jobs of a run share: the images, and the features of each split.
 
 Every entry is computed by the first who needs it, written under a temporary name and moved into
 place, and opened memory-mapped by everybody else.

@@ -40,12 +40,12 @@ MAX_CANDIDATES = 200
 
 # Successive halving: the better third goes on, with three times the rows.
 HALVING_FACTOR = 3
-# Rows of the rarest class that the first round has at least, so that it can tell candidates apart.
+# Least rows of the rarest class in the first round, so that candidates differ measurably.
 MIN_CLASS_ROWS = 100
 # Estimated seconds of one fit from which halving is used: below, a job costs more than its fit. Of
 # 9 candidates of the SVM on mnist_5k (0.33 s each) it saves a third of the processor time.
 MIN_HALVING_SECONDS = 0.3
-# Groups of rows whose removal tells how much each weighs in a score that is no mean of rows.
+# Groups of rows left out in turn, to estimate the variance of a score that is no mean of rows.
 N_GROUPS = 50
 
 
@@ -334,7 +334,7 @@ class _Tried:
 
 
 class _Search:
-    """The candidates of a search, the default first, and what each round tells of them."""
+    """The candidates of a search, the default first, and the result of each round."""
 
     def __init__(self, jobs: list[Job], dataset: Dataset, metric: Any) -> None:
         self.jobs = jobs

@@ -1,4 +1,4 @@
-"""The work of one job, in the process it is given."""
+"""Run one job in a worker process."""
 
 from __future__ import annotations
 
@@ -229,7 +229,7 @@ def open_dataset(job: Job) -> Dataset:
     if not job.source:
         raise DatasetError(
             f"the data {job.dataset!r} were given in memory and this machine does not see the "
-            "cache that they lie in; give the workers a shared folder as DIGITREC_DATA"
+            "cache in which they are; give the workers a shared folder as DIGITREC_DATA"
         )
     dataset = load_dataset(job.source, max_train=job.max_train, random_state=job.load_seed)
     if dataset.fingerprint != job.fingerprint:

@@ -1,4 +1,4 @@
-"""Write a saved model in another format, and keep the file only where it answers the same."""
+"""Write a saved model in another format, and keep the file only if its predictions agree."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def export_model(
     source : path-like
         A joblib file that `save_model` wrote.
     output : path-like, optional
-        File to write; None puts it beside `source`, with the suffix of the format.
+        File to write; None puts it next to `source`, with the suffix of the format.
     format : {"onnx", "skops"}
         ``"onnx"`` is one graph from pixels to probabilities, for ONNX Runtime. ``"skops"``
         is the same scikit-learn Pipeline, in a file that runs no code when it is loaded.

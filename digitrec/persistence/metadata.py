@@ -1,4 +1,4 @@
-"""The JSON file beside a model file, which says what the model is and vouches for the file."""
+"""The JSON file next to a model file: its metadata, with the checksum of the file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The model card: what a saved model is, in words."""
+"""The model card of a saved model, as Markdown."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def render_model_card(metadata: Mapping[str, Any], file_name: str = "best_model.
 def write_model_card(
     path: str | os.PathLike[str], metadata: Mapping[str, Any] | None = None
 ) -> Path:
-    """Write ``MODEL_CARD.md`` beside a model file.
+    """Write ``MODEL_CARD.md`` next to a model file.
 
     A card of that name which is not of this model is kept; then the card is named after
     the model file: ``model.joblib.md``.

@@ -51,7 +51,7 @@ def check_model_path(path: str | os.PathLike[str]) -> Path:
     suffix = path.suffix.lower()
     if suffix == ".json":
         raise ConfigurationError(
-            f"{path.name!r} is the name of a JSON file, which stands beside a model and describes "
+            f"{path.name!r} is the name of a JSON file, which is next to a model and describes "
             f"it; name the model file {path.stem}.joblib"
         )
     if suffix in _LOADERS:
@@ -81,7 +81,7 @@ def save_model(
     model : estimator
         Fitted, from raw pixels to labels.
     path : path-like
-        The joblib file to write; its metadata go beside it under its name with ``.json`` added.
+        The joblib file to write; its metadata go next to it under its name with ``.json`` added.
     metadata : mapping, optional
         As `write_metadata` takes it.
 

@@ -1,4 +1,4 @@
-"""Pipelines in the skops format, which names types instead of running code."""
+"""Pipelines in the skops format, which lists types and runs no code when it is loaded."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ TRUSTED_TYPES = (
     "sklearn.tree._tree.Tree",
     "sklearn.utils._bunch.Bunch",
 )
-"""Types a file may hold beside those that skops trusts itself; nothing else is loaded."""
+"""Types a file may hold in addition to those that skops trusts; nothing else is loaded."""
 
 
 def write_skops(model: Any, path: str | os.PathLike[str]) -> None:

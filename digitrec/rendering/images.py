@@ -1,4 +1,4 @@
-"""Images side by side in one figure."""
+"""Grids of images as figures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Parts of a report: Markdown and figures."""
+"""Sections of a report: Markdown and figures."""
 
 from __future__ import annotations
 

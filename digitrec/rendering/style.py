@@ -27,7 +27,7 @@ PALETTE = (BLUE, ORANGE, "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6BB1", 
 INK, GREY = "#24292F", "#8C959F"
 WIDTH = 7.0  # inches; 1,050 pixels, shown at about 900 on GitHub
 DPI = 150
-MAX_NAME_LENGTH = 24  # characters of a class or model beside an axis
+MAX_NAME_LENGTH = 24  # characters of a class or model at an axis
 MAX_CLASSES_SHOWN = 30  # beyond, figures and tables show the hardest classes alone
 MAX_NAMED_CELLS = 60  # rows or columns of a table that are all named
 
@@ -99,7 +99,7 @@ def _complete_glyphs(figure: Figure) -> None:
     for text in texts:
         text.set_fontfamily(families)
         text.set_text(text.get_text().translate(numbers))
-    # Texts of ticks are made anew from their formatters.
+    # Texts of ticks are computed again by their formatters.
     for axis in (axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)):
         axis.set_tick_params(labelfontfamily=families)
         if numbers and isinstance(axis.get_major_locator(), FixedLocator):
@@ -232,7 +232,7 @@ def label_points(
     bold: Sequence[bool] | None = None,
     avoid: Sequence[tuple[float, float]] = (),
 ) -> None:
-    """Write a label beside each point where it covers no other label and no point.
+    """Write a label next to each point where it covers no other label and no point.
 
     Axis limits and scales must be final. A label that finds room only further away gets a thin
     line to its point.
@@ -256,7 +256,7 @@ def label_points(
     assert figure is not None
     layout = figure.get_layout_engine()
     if layout is not None:
-        layout.execute(figure)  # it decides where points lie in pixels
+        layout.execute(figure)  # it decides where points are in pixels
     scale = DPI / 72
     points = axes.transData.transform(np.column_stack([x, y]))
     taken = [(px - 5 * scale, py - 5 * scale, px + 5 * scale, py + 5 * scale) for px, py in points]
@@ -356,7 +356,7 @@ def _along(corners: NDArray[np.floating]) -> list[tuple[float, float]]:
 
 
 def _holds(box: Sequence[float], point: tuple[float, float]) -> bool:
-    """Return whether a point lies in a box."""
+    """Return whether a point is in a box."""
     return box[0] <= point[0] <= box[2] and box[1] <= point[1] <= box[3]
 
 

@@ -1,4 +1,4 @@
-"""Results and predictions -> tables, figures, Markdown and HTML. Never trains a model."""
+"""Write results and predictions as Markdown, HTML and figures; never fits a model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A matplotlib figure as SVG whose marks tell their values, with the values as a table."""
+"""A matplotlib figure as SVG with tooltips, and its values as a table."""
 
 from __future__ import annotations
 
@@ -163,7 +163,7 @@ def _points(axes: Axes, panel: str) -> Iterator[Mark]:
 
 
 def _cells(axes: Axes, panel: str) -> Iterator[Mark]:
-    """Yield the values of heat maps; a cell that is annotated tells its text."""
+    """Yield the values of heat maps; an annotated cell gives its text."""
     texts = {(float(x), float(y)): text for (x, y), text in _texts_at(axes).items()}
     seen = set()
     for image in axes.images:
@@ -225,7 +225,7 @@ def _is_picture(axes: Axes, image: Any) -> bool:
 
 
 def _place(axes: Axes, x: float, y: float) -> tuple[float, float]:
-    """Return where a point in data coordinates lies in the SVG, in points from the top left."""
+    """Return where a point in data coordinates is in the SVG, in points from the top left."""
     figure = axes.get_figure(root=True)
     assert figure is not None
     left, bottom = axes.transData.transform((x, y))

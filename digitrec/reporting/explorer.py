@@ -1,4 +1,4 @@
-"""The interactive part of report.html: the test images behind every number of a run."""
+"""The interactive part of report.html: the test images that each number counts."""
 
 from __future__ import annotations
 
@@ -283,7 +283,7 @@ def _confusion_html(context: ReportContext, row: Row, predictions: Predictions, 
                 continue
             share = count / totals[true]
             hit = true == answer
-            # The square root lets single misses be seen beside frequent ones.
+            # The square root keeps single errors visible next to frequent ones.
             strength = 100 * share if hit else 100 * np.sqrt(share / worst)
             tip = (
                 f"{names[true]} read as {names[answer]}: {count:,} of {totals[true]:,} {noun}s, "

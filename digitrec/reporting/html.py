@@ -161,5 +161,5 @@ def _table_close(self: Any, tokens: Sequence[Any], index: int, options: Any, env
 
 
 def read_asset(name: str) -> str:
-    """Return a file that lies beside this module."""
+    """Return the content of a file in the folder of this module."""
     return (resources.files("digitrec.reporting") / "assets" / name).read_text(encoding="utf-8")

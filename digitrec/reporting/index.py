@@ -59,7 +59,7 @@ def render_index(runs: Mapping[str, Run], pages: Mapping[str, Page] | None = Non
         headers += ["test error, %", "95 % interval of accuracy, %", "run, s", "made"]
         parts.append(table(headers, rows, "llrrrlrrrl"))
         parts.append(
-            "The winner is the model with the best validation accuracy. `report.html` beside each "
+            "The winner is the model with the best validation accuracy. `report.html` next to each "
             "report lets you explore the test images; `index.html` shows all reports as cards."
         )
     else:
@@ -86,7 +86,7 @@ def render_cards(
     pages : mapping of str to Page
         Reports, those of runs included, by the path of their Markdown file.
     has_html : sequence of str
-        Paths of `pages` beside which lies a ``.html`` of the same name.
+        Paths of `pages` with a ``.html`` of the same name next to them.
     """
     cards = []
     for path, page in pages.items():

@@ -1,4 +1,4 @@
-"""Sections about single models: what the winner sees, and each model's details."""
+"""Sections about single models: images of the winner, and details of each model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sections that compare models: the summary, the accuracy table and what goes with it."""
+"""Sections that compare models: summary, accuracy, classes, feature sets, published results."""
 
 from __future__ import annotations
 

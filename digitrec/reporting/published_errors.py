@@ -1,4 +1,4 @@
-"""Error rates that others published, to stand beside ours."""
+"""Error rates that others published."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sections -> the files of a report."""
+"""Write the files of a report from its sections."""
 
 from __future__ import annotations
 

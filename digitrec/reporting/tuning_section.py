@@ -35,7 +35,7 @@ _SHARES = ("accuracy", "balanced_accuracy", "macro_f1")
 
 
 def tuning_section(context: ReportContext) -> Content | None:
-    """Show what the searches gained, beside what chance would, and their best candidates."""
+    """Show the gain of each search, the gain expected by chance, and the best candidates."""
     if not context.run.tuning:
         return None
     metric = context.run.tuning[0]["metric"]

@@ -1,4 +1,4 @@
-"""Engine processes, the bounded queue before them, and micro-batches of single rows."""
+"""Engine processes, their bounded queue, and micro-batches of single rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The gate before every route: API key, body limits, security headers, error answers, counts."""
+"""Middleware of every route: API key, body limits, security headers, error responses, counts."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Gate:
     Parameters
     ----------
     app : ASGI application
-        What lies behind the gate.
+        The application that it wraps.
     settings : Settings
         Limits and the API key.
     metrics : Metrics

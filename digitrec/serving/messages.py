@@ -46,7 +46,7 @@ class Start:
 
 @dataclass(frozen=True, eq=False)
 class Ready:
-    """First message from an engine; `error` tells why it could not start."""
+    """First message from an engine; `error` says why it could not start."""
 
     error: str = ""
 

@@ -1,4 +1,4 @@
-"""The shapes of requests and answers as OpenAPI documents them."""
+"""Schemas of requests and responses for OpenAPI."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ class Settings:
     queue_size : int
         Most requests of a worker that wait; more are answered 503.
     retry_after_seconds : int
-        What a 503 tells the client to wait.
+        Seconds to wait that a 503 names to the client.
     max_row_batch, max_image_batch : int
         Most concurrent single rows, or small images, that are recognised together.
     engines : int or None

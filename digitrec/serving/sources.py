@@ -62,7 +62,7 @@ def _files_of_run(folder: Path) -> list[Path]:
         for file in sorted(parent.iterdir())
         if file.suffix in MODEL_SUFFIXES and not file.name.startswith(".")
     ]
-    # One id per model: the formats of one model stand beside each other, joblib first.
+    # One id per model: the formats of one model share it, joblib first.
     unique: dict[Path, Path] = {}
     for file in files:
         unique.setdefault(file.with_suffix(""), file)

@@ -130,7 +130,7 @@ def test_the_report_is_rebuilt_without_training(reports, call):
         (("--set", "lda.n_jobs=4"), "--set lda.n_jobs has no effect"),
         (("--repeats", "3"), "--repeats has no effect without --cv"),
         (("--rope", "0.1"), "--rope has no effect without --cv"),
-        (("--report-only", "--seeds", "2"), "have no effect beside --report-only"),
+        (("--report-only", "--seeds", "2"), "have no effect with --report-only"),
         (("--set", "svm.C"), "model.parameter=value"),
         (("--timeout", "soon"), "cannot read the time limit 'soon'"),
         (("--executor", "slurm"), "unknown executor 'slurm'; choose one of: local, dask"),

@@ -69,5 +69,5 @@ def test_data_given_in_memory_cannot_be_loaded(tmp_path, monkeypatch):
 def test_other_data_in_the_same_place_are_refused(read):
     facts = dataclasses.replace(read.run.dataset, fingerprint="that-of-then")
     read.run = dataclasses.replace(read.run, dataset=facts)
-    with pytest.raises(DigitrecError, match="digits holds other data now"):
+    with pytest.raises(DigitrecError, match="digits has changed since"):
         read.cross_validation(cv=3)

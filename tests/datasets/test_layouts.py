@@ -99,7 +99,7 @@ def test_files_left_out_are_counted_and_named(tmp_path):
     notes = " ".join(load_dataset(tmp_path).warnings)
     assert "3 .heic file(s) were left out (HEIC" in notes
     assert "1 .txt" in notes
-    assert "1 image(s) beside the class folders" in notes
+    assert "1 image(s) next to the class folders" in notes
     assert "Thumbs" not in notes
 
 

@@ -1,4 +1,4 @@
-"""Checks of a run: what a reviewer would ask. Each is a function with the decorator `check`."""
+"""Checks of a run for faults in data, fits and times; functions with the decorator `check`."""
 
 from digitrec.analyses.checks._analysis import ANALYSIS, found_warnings
 from digitrec.analyses.checks._check import CHECKS, Check, Finding

@@ -139,7 +139,7 @@ def _pictures(context: ReportContext, entry: dict[str, Any]) -> FigureSpec | Non
 
 
 def _facts(context: AnalysisContext) -> Any:
-    """Return what the output depends on besides the results of the run."""
+    """Return what the output depends on in addition to the results of the run."""
     return [data.earlier_looks(context), list(context.tuning)]
 
 

@@ -162,7 +162,7 @@ def many_candidates(context: AnalysisContext) -> Finding | None:
     optimism = error * math.sqrt(2 * math.log(len(alike)))
     return Finding(
         sentence=(
-            f"{len(alike)} of {len(accuracies)} candidates lie within two standard errors "
+            f"{len(alike)} of {len(accuracies)} candidates are within two standard errors "
             f"({200 * error:.2f} points) of the best on {n:,} validation rows; the best of as "
             f"many equal candidates would look up to {100 * optimism:.2f} points better than it is."
         ),
@@ -240,7 +240,7 @@ def edge_values(search: Any) -> dict[str, dict[str, float]]:
 def _edges(candidates: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float]]:
     """Return the parameters whose best values are extreme; the best candidate comes first.
 
-    Of many values, as a random search draws them, the two best must lie in the same outer tenth.
+    Of many values, as a random search draws them, the two best must be in the same outer tenth.
     """
     found = {}
     for name in candidates[0] if candidates else ():
@@ -292,7 +292,7 @@ def search_edge(context: AnalysisContext) -> Finding | None:
     ]
     return Finding(
         sentence=f"The best value is at the edge of what was tried: {listed(named)}.",
-        advice="Extend the search beyond that edge: a better value may lie there.",
+        advice="Extend the search beyond that edge: a better value may be there.",
         numbers=numbers,
     )
 

@@ -1,4 +1,4 @@
-"""Data that come with the package: 5,000 images of MNIST, 500 a digit."""
+"""Bundled data: 5,000 images of MNIST, 500 per digit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Put the graph of a whole Pipeline together."""
+"""Build the ONNX graph of a whole Pipeline."""
 
 from __future__ import annotations
 

@@ -200,8 +200,8 @@ def section(context: ReportContext) -> Content | None:
                 f"little use to zero; of {found['n_held_out']:,} other images they read: "
                 f"{', '.join(scores)}.",
                 "Weights of logistic regression: ink on orange raises the score of the "
-                "class, ink on blue lowers it; one scale for all classes. Forest: mean decrease of impurity in "
-                "one-vs-rest trees and in trees for all classes.",
+                "class, ink on blue lowers it; one scale for all classes. Forest: mean decrease of "
+                "impurity in one-vs-rest trees and in trees for all classes.",
                 classes.markdown,
                 "First layer of the MLP: ink on orange excites a hidden unit, ink on blue "
                 "silences it; each unit on its own scale.",

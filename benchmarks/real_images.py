@@ -85,7 +85,8 @@ def make_images(count: int, random_state: int) -> list[LabelledImage]:
 
 def measure(trials: list[Trial], recognizer: Recognizer) -> dict[str, Any]:
     """Return all figures of the report, JSON-safe."""
-    by_kind = {k: [t for t in trials if t.image.kind == k] for k in _kinds(trials)}
+    kinds = dict.fromkeys(t.image.kind for t in trials)
+    by_kind = {k: [t for t in trials if t.image.kind == k] for k in kinds}
     groups = [
         {"kind": kind, "tag": tag, **_accuracy(chosen)}
         for kind, of_kind in by_kind.items()
@@ -114,10 +115,6 @@ def measure(trials: list[Trial], recognizer: Recognizer) -> dict[str, Any]:
             if not t.right
         ],
     }
-
-
-def _kinds(trials: list[Trial]) -> list[str]:
-    return list(dict.fromkeys(t.image.kind for t in trials))
 
 
 def _accuracy(trials: list[Trial]) -> dict[str, Any]:

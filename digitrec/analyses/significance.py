@@ -121,7 +121,8 @@ def section(context: ReportContext) -> Content | None:
     labels = context.labels
     if not found or not found["pairs"]:
         return None
-    best, names = found["best"], [stem for stem in labels if _takes_part(found, stem)]
+    compared = {stem for pair in found["pairs"] for stem in ends(pair)}
+    best, names = found["best"], [stem for stem in labels if stem in compared]
     parts = [ANALYSIS.heading, _cochran_sentence(found, len(names))]
     parts.append(_group_sentence(found, labels))
     headers = ["model", "only the winner correct", "only this model correct", "difference, points"]
@@ -202,10 +203,6 @@ def _pair_row(pair: dict[str, Any], best: str, labels: dict[str, str]) -> list[s
         p_value(pair["p_adjusted"]),
         words,
     ]
-
-
-def _takes_part(found: dict[str, Any], stem: str) -> bool:
-    return any(stem in ends(pair) for pair in found["pairs"])
 
 
 def _matrix(pairs: list[dict[str, Any]], names: list[str]) -> list[list[tuple[float, bool] | None]]:

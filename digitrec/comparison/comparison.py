@@ -498,7 +498,8 @@ class Plots:
             wanted = f"{name}_{self._comparison._ok(model).stem}"
         if wanted not in specs:
             of_model = model if model is not None else self._comparison.best_name
-            hint = f"; {name!r} takes a model, such as {of_model!r}" if self._takes(name) else ""
+            of_one_model = name in self._names and name not in specs
+            hint = f"; {name!r} takes a model, such as {of_model!r}" if of_one_model else ""
             raise ConfigurationError(
                 f"no figure {name!r}{hint}; choose one of: {', '.join(self._names)}"
             )
@@ -527,9 +528,6 @@ class Plots:
             stem = next((stem for stem in stems if name.endswith(stem)), "")
             names.append(name.removesuffix(stem))
         return sorted(set(names))
-
-    def _takes(self, name: str) -> bool:
-        return name in self._names and name not in self._specs
 
 
 def read_comparison(folder: str | os.PathLike[str]) -> Comparison:

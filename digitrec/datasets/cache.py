@@ -55,7 +55,8 @@ def ensure_files(
     try:
         missing = [name for name in checksums if not _is_intact(folder / name, checksums)]
         if not missing:
-            return _read_origin(folder)
+            path = folder / _ORIGIN_FILE
+            return path.read_text(encoding="utf-8").strip() if path.exists() else _UNKNOWN_ORIGIN
         return _fetch_missing(dataset, folder, checksums, missing, sources)
     except OSError as error:
         raise DatasetError(
@@ -130,8 +131,3 @@ def _is_intact(path: Path, checksums: Mapping[str, str]) -> bool:
     _log.info("%s is damaged (%d bytes, wrong sha256); removed", path, n_bytes)
     path.unlink()
     return False
-
-
-def _read_origin(folder: Path) -> str:
-    path = folder / _ORIGIN_FILE
-    return path.read_text(encoding="utf-8").strip() if path.exists() else _UNKNOWN_ORIGIN

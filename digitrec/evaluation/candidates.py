@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import inspect
 import re
@@ -154,7 +155,9 @@ def _model_spec(name: str | None, value: Any) -> ModelSpec:
         return value
     if isinstance(value, str):
         spec = MODELS[check_choice("model", value, MODELS)]
-        return spec if name in (None, value) else _renamed(spec, name)
+        if name in (None, value):
+            return spec
+        return dataclasses.replace(spec, name=str(name), title=str(name))
     estimator = _instance(value, "model")
     if not (callable(getattr(estimator, "fit", None)) and hasattr(estimator, "predict")):
         raise ConfigurationError(
@@ -202,12 +205,6 @@ def _feature_spec(name: str | None, value: Any) -> FeatureSpec:
         fixed_steps=_no_steps,
         fitted_steps=_OwnSteps(clone(transformer)),
     )
-
-
-def _renamed(spec: ModelSpec, name: str | None) -> ModelSpec:
-    import dataclasses
-
-    return dataclasses.replace(spec, name=str(name), title=str(name))
 
 
 def _instance(value: Any, what: str) -> Any:

@@ -63,7 +63,8 @@ def build_explorer(context: ReportContext) -> Explorer | None:
     if not found:
         return None
     data, sprite = explorer_data(context)
-    packed = base64.b64encode(zlib.compress(_json(data), 9)).decode()
+    text = json.dumps(data, ensure_ascii=True, separators=(",", ":"))
+    packed = base64.b64encode(zlib.compress(text.encode("ascii"), 9)).decode()
     image = ""
     if sprite is not None:
         source = base64.b64encode(sprite).decode()
@@ -382,7 +383,3 @@ def _button(model: int, true: int, answer: int | None, text: str, tip: str) -> s
 def _wrapped(label: str, table: str) -> str:
     lead = f'<div class="table" role="region" aria-label="{escape(label)}" tabindex="0">'
     return f"{lead}{table}</div>\n"
-
-
-def _json(data: dict[str, Any]) -> bytes:
-    return json.dumps(data, ensure_ascii=True, separators=(",", ":")).encode("ascii")

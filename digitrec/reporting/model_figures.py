@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _MOST_ANNOTATED = 20
+_RATES = ("accuracy", "score", "scores")  # ends of the names of curves of fractions
 
 
 @styled
@@ -77,7 +78,7 @@ def curves_figure(curves: Mapping[str, Sequence[float]], *, title: str) -> Figur
     A name that ends in ``accuracy`` or ``score`` is a fraction and is drawn as error in per cent.
     """
     curves = {name: values for name, values in curves.items() if len(values)}
-    rates = {name: values for name, values in curves.items() if _is_rate(name)}
+    rates = {name: values for name, values in curves.items() if name.endswith(_RATES)}
     losses = {name: values for name, values in curves.items() if name not in rates}
     panels = [panel for panel in (losses, rates) if panel]
     figure = new_figure(2.9)
@@ -101,8 +102,3 @@ def curves_figure(curves: Mapping[str, Sequence[float]], *, title: str) -> Figur
             axes.legend(frameon=False, fontsize=8.5)
     figure.suptitle(title, x=0.005, ha="left", fontsize=11, fontweight="bold")
     return figure
-
-
-def _is_rate(name: str) -> bool:
-    """Return whether a curve holds fractions of right answers."""
-    return name.endswith(("accuracy", "score", "scores"))

@@ -201,11 +201,12 @@ def error_section(context: ReportContext) -> Content | None:
     error = [row.mean("test_error") or 0.0 for row in rows]
     low = [1 - (row.mean("test_accuracy_high") or 0.0) for row in rows]
     high = [1 - (row.mean("test_accuracy_low") or 0.0) for row in rows]
+    winner = next((index for index, row in enumerate(rows) if row.is_winner), None)
     figure = FigureSpec(
         "error",
         "Test error of each model with its 95 % interval: "
         + ", ".join(f"{label} {percent(e)} %" for label, e in zip(labels, error, strict=True)),
-        lambda: overview_figures.error_figure(labels, error, low, high, winner=_winner_index(rows)),
+        lambda: overview_figures.error_figure(labels, error, low, high, winner=winner),
     )
     return Content.of(
         "## Test error", "What share of the test rows does each model misclassify?", figure
@@ -243,15 +244,11 @@ def per_class_section(context: ReportContext) -> Content | None:
             [context.label(row) for row in rows], [classes[tested[i]] for i in shown], f1[:, shown]
         ),
     )
-    sentence = f"The lowest, averaged over the models, is that of class {_quoted(hardest)}."
+    sentence = f"The lowest, averaged over the models, is that of class “{escape(hardest)}”."
     text = "## F1 score by class\n\nWhich classes have the lowest F1 score? " + " ".join(
         [sentence, *notes]
     )
     return Content.of(text, figure)
-
-
-def _quoted(name: str) -> str:
-    return f"“{escape(name)}”"
 
 
 def ablation_section(context: ReportContext) -> Content | None:
@@ -300,10 +297,6 @@ def published_section(context: ReportContext) -> Content | None:
     if context.run.dataset.n_train < 60_000 or context.run.dataset.n_test < 10_000:
         note += " This run used only a part of the rows."
     return Content.of("## Published results", note, body)
-
-
-def _winner_index(rows: list[Row]) -> int | None:
-    return next((index for index, row in enumerate(rows) if row.is_winner), None)
 
 
 SECTIONS = (

@@ -341,7 +341,7 @@ def test_parquet(tmp_path, form, labels, files):
         ({"image": [[1] * 4] * 2, "label": [0, None]}, "1 labels are missing"),
         ({"image": [[1] * 4] * 2, "label": [0.5, 1]}, "whole numbers or texts, not double"),
         ({"image": [[1] * 4] * 2, "label": [[0], [1]]}, "whole numbers or texts, not list"),
-        ({"image": [[1] * 4] * 2}, "no label column beside the images: it has image"),
+        ({"image": [[1] * 4] * 2}, "no label column next to the images: it has image"),
         ({"image": [[1] * 4] * 2, "label": [0, 1], "y": [0, 1]}, "several label columns"),
         ({"image": [[1] * 4] * 2, "mask": [[1] * 4] * 2, "label": [0, 1]}, "several columns of"),
         ({"image": [[1] * 5] * 2, "label": [0, 1]}, "5 pixels|square"),

@@ -70,7 +70,7 @@ def test_every_end_of_a_job_is_a_row(make_experiment, small_digits):
     assert again.n_reused == 3
     assert again.run == outcome.run
     retried = dataclasses.replace(
-        experiment, models=("lda", "svm"), parameters={}, only_failed=True
+        experiment, models=("lda", "svm"), parameters={}, timeout=None, only_failed=True
     )
     assert run(retried, small_digits).n_reused == 1
 

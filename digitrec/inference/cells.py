@@ -18,6 +18,8 @@ Window = tuple[slice, slice]
 
 # Enclosed areas of a page that are looked at, the largest; bounds the time on pages of noise.
 _MAX_CANDIDATES = 400
+# Cells whose content is looked at; a checkerboard has thousands, in rows that overlap.
+_MAX_CELLS = 1_000
 
 
 def find_cell_digits(mask: BoolImage) -> list[list[tuple[Window, BoolImage]]]:
@@ -37,8 +39,12 @@ def find_cell_digits(mask: BoolImage) -> list[list[tuple[Window, BoolImage]]]:
     grown = ndi.maximum_filter(mask.view(np.uint8), size=3) > 0
     boxes = _find_cells(grown)
     rows = []
+    n_cells = 0
     for row in _rows(boxes):
         cells, slope = _repaired(boxes[row], grown)
+        n_cells += len(cells)
+        if n_cells > _MAX_CELLS:
+            break
         if len(cells) < CELL.min_cells:
             continue
         written = [_content(mask, box, slope) for box in cells]

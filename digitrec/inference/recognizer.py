@@ -375,7 +375,8 @@ class Recognizer:
         loaded = load_page(image, region)
         look = functools.partial(self._read_page, loaded, known=known)
         reading, dark_on_light = look(None, rotation=rotation)
-        if not reading.digits and len(reading.rejected) < MAX_REJECTED_PIECES:
+        crowded = reading.warnings or len(reading.rejected) >= MAX_REJECTED_PIECES
+        if not reading.digits and not crowded:
             # Paper taken for ink gives nothing: look again, but believe only what is clear.
             other, _ = look(not dark_on_light, rotation=rotation)
             if other.digits and min(p.confidence for p in other.digits) >= MIN_FIRST_CONFIDENCE:

@@ -125,14 +125,17 @@ def _seam(ink: FloatImage, column: int, reach: int) -> NDArray[np.int64]:
     away = np.abs(np.arange(start, stop) - column) / reach
     price = ink[:, start:stop] + 0.02 * away[None] + 0.01
     total = price.copy()
-    step = np.zeros(price.shape, np.int64)
-    above = np.full(price.shape[1] + 2, np.inf)
+    # Reached from the left, straight, or from the right.
+    before = np.full((len(price), price.shape[1] + 2), np.inf)
+    aside = np.empty(price.shape[1])
     for row in range(1, len(price)):
-        above[1:-1] = total[row - 1]
-        options = np.stack([above[:-2] + 0.01, above[1:-1], above[2:] + 0.01])
-        best = options.argmin(axis=0)
-        total[row] += options[best, np.arange(options.shape[1])]
-        step[row] = best - 1
+        before[row, 1:-1] = total[row - 1]
+        np.minimum(before[row, :-2], before[row, 2:], out=aside)
+        aside += 0.01
+        total[row] += np.minimum(aside, total[row - 1], out=aside)
+    left, straight, right = before[:, :-2] + 0.01, before[:, 1:-1], before[:, 2:] + 0.01
+    step = np.where(np.minimum(left, straight) <= right, 0, 1)
+    step[(left <= straight) & (left <= right)] = -1
     path = np.empty(len(price), np.int64)
     path[-1] = int(total[-1].argmin())
     for row in range(len(price) - 1, 0, -1):

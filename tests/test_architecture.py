@@ -1,7 +1,9 @@
-"""What imports and listings may cost: nothing heavy, no network."""
+"""Names of modules, and what imports and listings may cost: nothing heavy, no network."""
 
 import subprocess
 import sys
+from collections import Counter
+from pathlib import Path
 
 SCRIPT = """
 import socket, sys
@@ -44,3 +46,10 @@ def test_listings_and_imports_load_no_library_that_they_do_not_need():
         [sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_no_two_modules_share_a_name():
+    root = Path(__file__).parents[1] / "digitrec"
+    names = Counter(path.stem for path in root.rglob("*.py") if path.stem != "__init__")
+    # Saved models name `preprocessing.components`; `digitrec.training` is documented.
+    assert {name for name, n in names.items() if n > 1} <= {"components", "training"}

@@ -110,17 +110,6 @@ def test_the_second_run_reuses_the_first_and_keeps_its_times(reports, call):
     assert read_run(folder / "digits" / "results.json") == before
 
 
-def test_the_report_is_rebuilt_without_training(reports, call):
-    folder, _ = reports
-    page = folder / "digits" / "report.md"
-    before = page.read_text()
-    page.unlink()
-    done = call("--report-only", "--dataset", "digits", "--output-dir", folder, "--quiet")
-    assert done.returncode == 0, done.stderr
-    assert all(line.startswith("Warning: ") for line in done.stdout.splitlines())
-    assert page.read_text() == before
-
-
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -158,27 +147,6 @@ def test_the_list_names_everything(call):
     assert done.returncode == 0
     for name in (*MODELS, "mnist_5k", "gradients"):
         assert name in done.stdout
-
-
-@pytest.mark.slow
-def test_an_image_folder_is_a_dataset(call, tmp_path):
-    from PIL import Image
-
-    rng = np.random.default_rng(0)
-    for label in ("loop", "stroke"):
-        (tmp_path / "shapes" / label).mkdir(parents=True)
-        for i in range(40):
-            image = rng.integers(0, 40, (12, 12)).astype(np.uint8)
-            image[:, 5:7] = 255
-            if label == "loop":
-                image[5:7] = 255
-            Image.fromarray(image).save(tmp_path / "shapes" / label / f"{i}.png")
-    folder = tmp_path / "reports"
-    done = call("--dataset", tmp_path / "shapes", "--models", "ridge", "--output-dir", folder)
-    assert done.returncode == 0, done.stderr
-    run = read_run(folder / "shapes" / "results.json")
-    assert run.dataset.label_names == ("loop", "stroke")
-    assert run.results[0].test_accuracy > 0.7
 
 
 @pytest.mark.slow
@@ -231,11 +199,8 @@ def test_the_main_job_end_to_end_on_images_of_mnist(call, tmp_path):
 
 
 @pytest.mark.slow
-def test_all_features_with_several_seeds(call, tmp_path):
-    done = call(
-        "--features", "all", "--models", "lda", "--seeds", 2, *SMALL, "--output-dir", tmp_path
-    )  # fmt: skip
+def test_all_features(call, tmp_path):
+    done = call("--features", "all", "--models", "lda", *SMALL, "--output-dir", tmp_path)
     assert done.returncode == 0, done.stderr
-    run = read_run(tmp_path / "digits" / "results.json")
-    found = {(r.features, r.model, r.random_state) for r in run.results if r.ok}
-    assert len(found) == len(FEATURES) * 2
+    results = read_run(tmp_path / "digits" / "results.json").results
+    assert {result.features for result in results if result.ok} == set(FEATURES)

@@ -70,3 +70,10 @@ class Greedy(Centroids):
 class Dies(Centroids):
     def fit(self, X, y):
         os._exit(3)
+
+
+def report_text(comparison):
+    """Return the report of a comparison as Markdown, without drawing its figures."""
+    from digitrec.reporting import render_report
+
+    return render_report(comparison._report_context()).markdown

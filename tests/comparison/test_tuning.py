@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from own_estimators import Centroids
+from own_estimators import Centroids, report_text
 from scipy.stats import loguniform
 from sklearn.linear_model import RidgeClassifier
 from sklearn.metrics import fbeta_score, make_scorer
@@ -41,7 +41,7 @@ def test_spaces_of_the_registry_name_parameters_that_the_models_have():
             spec.build(0, candidate)
 
 
-def test_the_chosen_is_a_row_beside_the_default(rings, tmp_path):
+def test_the_chosen_is_a_row_beside_the_default(rings):
     bad = KNeighborsClassifier(200)
     space = {"n_neighbors": [1, 5, 150], "weights": ["uniform"]}
     c = digitrec.compare(rings, {"knn_own": bad, "dummy": "dummy"}, tune=10,
@@ -57,7 +57,7 @@ def test_the_chosen_is_a_row_beside_the_default(rings, tmp_path):
     gain = board.loc["knn_own_tuned", "test_accuracy"] - board.loc["knn_own", "test_accuracy"]
     assert row["test_gain"] == pytest.approx(gain)
     assert row["test_low"] < row["test_gain"] < row["test_high"]
-    report = c.report(tmp_path).read_text()
+    report = report_text(c)
     assert "## Tuning" in report
     assert "`n_neighbors=150, weights=uniform`" in report
     # A gain of many points is not what three candidates give by chance.
@@ -79,7 +79,7 @@ def test_the_chosen_is_a_row_beside_the_default(rings, tmp_path):
 @pytest.mark.parametrize(
     "metric", ["macro_f1", "log_loss", make_scorer(fbeta_score, beta=2, average="macro")]
 )
-def test_other_metrics_choose(rings, tmp_path, metric):
+def test_other_metrics_choose(rings, metric):
     search = {"k_neighbors_classifier": {"n_neighbors": [1, 15, 120]}}
     c = digitrec.compare(rings, KNeighborsClassifier(150), tune=3, search=search, metric=metric)
     (row,) = c.tuning().to_dict("records")
@@ -91,7 +91,7 @@ def test_other_metrics_choose(rings, tmp_path, metric):
     assert row["test_low"] < row["test_gain"] < row["test_high"]
     curve = c.validation_curve().set_index("value")["score"]
     assert curve.idxmax() in (1, 15)
-    report = c.report(tmp_path).read_text()
+    report = report_text(c)
     assert f"chosen by {row['metric'].replace('_', ' ')}" in report
 
 
@@ -104,7 +104,7 @@ def test_a_metric_that_a_model_cannot_be_scored_by_is_told(rings):
     assert "predict_proba" in record["reason"]
 
 
-def test_halving_ends_with_all_rows_and_the_same_test(rings, tmp_path, monkeypatch):
+def test_halving_ends_with_all_rows_and_the_same_test(rings, monkeypatch):
     monkeypatch.setattr(tuning, "MIN_CLASS_ROWS", 20)
     monkeypatch.setattr(tuning, "MIN_HALVING_SECONDS", 0.0)
     search = {"k_neighbors_classifier": {"n_neighbors": list(range(1, 19, 2))}}
@@ -118,7 +118,7 @@ def test_halving_ends_with_all_rows_and_the_same_test(rings, tmp_path, monkeypat
     assert second["parameters"] == {}
     assert record["tuned"] == "k_neighbors_classifier_tuned"
     assert len(record["candidates"]) == 10
-    text = c.report(tmp_path).read_text()
+    text = report_text(c)
     assert "the better third of a round goes on" in text
 
 

@@ -2,6 +2,7 @@ import csv
 import dataclasses
 import io
 import json
+import shutil
 
 import pytest
 from PIL import Image
@@ -90,9 +91,8 @@ def test_the_index_lists_runs_and_other_pages(written, run):
     assert r"[Beside \| others](peers.md)" in page
 
 
-def test_the_index_lists_reports_of_other_kinds_and_in_inner_folders(run, tmp_path):
-    write_report(run, tmp_path / "cnn" / "digits")
-    write_run(run, tmp_path / "cnn" / "digits" / "results.json")
+def test_the_index_lists_reports_of_other_kinds_and_in_inner_folders(written, tmp_path):
+    shutil.copytree(written, tmp_path / "cnn" / "digits")
     (tmp_path / "cnn" / "README.md").write_text("# Reports\n\nolder\n", encoding="utf-8")
     other = tmp_path / "speed"
     other.mkdir()

@@ -6,6 +6,7 @@ import importlib
 import json
 import logging
 import pkgutil
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -66,6 +67,8 @@ class AnalysisContext:
         Results of the jobs that failed.
     tuning : tuple of dict
         Records of the searches over parameters; see `digitrec.evaluation.tuning.Tuning`.
+    deadline : float or None
+        `time.monotonic` after which no model may be fitted: the end of the run's budget.
     """
 
     dataset: Dataset
@@ -81,6 +84,12 @@ class AnalysisContext:
     unknown_jobs: Mapping[str, str] = field(default_factory=dict)
     failed: tuple[Result, ...] = ()
     tuning: tuple[dict[str, Any], ...] = ()
+    deadline: float | None = None
+
+    @property
+    def out_of_time(self) -> bool:
+        """Whether the budget of the run is used up."""
+        return self.deadline is not None and time.monotonic() > self.deadline
 
     @cached_property
     def one_per_model(self) -> list[Result]:
@@ -132,7 +141,7 @@ class AnalysisContext:
         """Run jobs on parts of the training rows; see `digitrec.evaluation.runner`."""
         from digitrec.evaluation.runner import run_part_jobs
 
-        return run_part_jobs(jobs, self.dataset, n_workers=self.n_jobs)
+        return run_part_jobs(jobs, self.dataset, n_workers=self.n_jobs, deadline=self.deadline)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -298,6 +307,9 @@ def run_analyses(
             continue
         path = folder / f"{record.name}-{_input_key(record, context)}.json"
         output = None if force else _read(path)
+        if output is None and context.out_of_time:
+            failures[record.name] = "not run: budget"
+            continue
         if output is None:
             _log.info("%s …", record.title)
             try:
@@ -306,7 +318,9 @@ def run_analyses(
                 failures[record.name] = one_line(f"{type(error).__name__}: {error}")
                 _log.info("%s failed: %s", record.title, failures[record.name])
                 continue
-            write_json(path, output)
+            # What ended with the budget may lack models, which a run with more time has.
+            if not context.out_of_time:
+                write_json(path, output)
             # As it is read the next time: JSON has no tuples.
             output = json.loads(json.dumps(output))
         outputs[record.name] = output

@@ -387,11 +387,9 @@ def _analyse(
     context = analysis_context(
         experiment, dataset, {job.key: job for job in jobs}, results, winner, store, tuning
     )
+    context = dataclasses.replace(context, deadline=deadline)
     try:
         for spec in specs:
-            if deadline is not None and time.monotonic() > deadline:
-                failures[spec.name] = "not run: budget"
-                continue
             folder = experiment.folder / "analyses"
             outcome = run_analyses([spec], context, folder, force=experiment.force)
             outputs |= outcome.outputs

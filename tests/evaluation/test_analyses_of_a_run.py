@@ -169,12 +169,15 @@ def test_parts_end_at_their_time_and_are_stored(run, experiment, small_digits):
     assert all(fold.ok and fold.test_accuracy is None for fold in folds)
     again = context.run_parts(jobs)
     assert again == [late, *folds]
+    more = make_part_job(quick, Part(kind="fold", n_folds=4, index=0))
+    over = dataclasses.replace(context, deadline=0.0).run_parts([*jobs[1:], more])
+    assert [(part.status, part.reason) for part in over[3:]] == [("not_run", "budget")]
+    assert over[:3] == folds
 
 
-def test_unknown_analyses_are_named(experiment, small_digits):
-    wrong = dataclasses.replace(experiment, analyses=("robust",))
+def test_unknown_analyses_are_named(experiment):
     with pytest.raises(ConfigurationError, match="robustness"):
-        run_experiment(wrong, small_digits, "digits")
+        dataclasses.replace(experiment, analyses=("robust",))
 
 
 def test_the_winner_and_lowest_seeds_stand_for_their_models(run):

@@ -158,6 +158,34 @@ def test_an_analysis_runs_once_per_input(analysis_context, tmp_path):
     assert outputs({"k": 1}) == {"count": {"n": 4}}
 
 
+def test_what_ended_with_the_budget_is_run_again_and_what_is_stored_is_not(
+    analysis_context, tmp_path
+):
+    record = made_up("count", lambda context: {"complete": not context.out_of_time})
+    over = dataclasses.replace(analysis_context, deadline=0.0)
+    assert run_analyses([record], over, tmp_path).failures == {"count": "not run: budget"}
+
+    def outlast(context):
+        ends.update(deadline=0.0)
+        return {"complete": False}
+
+    ends = {"deadline": None}
+
+    class Ending(AnalysisContext):
+        @property
+        def out_of_time(self):
+            return ends["deadline"] is not None
+
+    fields = {f.name: getattr(over, f.name) for f in dataclasses.fields(over)}
+    outcome = run_analyses([made_up("count", outlast)], Ending(**fields), tmp_path)
+    assert outcome.outputs == {"count": {"complete": False}}
+    assert not list(tmp_path.glob("count-*"))
+    assert run_analyses([record], analysis_context, tmp_path).outputs == {
+        "count": {"complete": True}
+    }
+    assert run_analyses([record], over, tmp_path).outputs == {"count": {"complete": True}}
+
+
 def test_a_failed_analysis_costs_no_other_and_says_why_in_one_line(analysis_context, tmp_path):
     def fail(context):
         raise ValueError(f"no luck with {object()!r}\nof /tmp/x/y.npz")

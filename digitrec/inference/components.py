@@ -21,6 +21,9 @@ _MIN_CONTENT = 0.2
 """Least height of what a frame surrounds, over the frame's."""
 _MAX_PARALLELOGRAM = 12.3
 """Between the 12 of a parallelogram and the 12.57 of an ellipse."""
+_MAX_ELLIPSE = 12.8
+_MIN_ROUND_CONTENT = 0.4
+"""Least height of what a circle or an ellipse surrounds, over its own; a dotted zero's is less."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,7 +122,7 @@ def find_frames(pieces: Pieces, least_content: float = _MIN_CONTENT) -> list[int
     """Return which pieces are frames around others: cells of forms, boxes, circles, page edges.
 
     A frame surrounds something of some size, which a digit seldom does. It is nearly as large as
-    the image and runs along its box, or it has straight sides, level or not.
+    the image and runs along its box, it has straight sides, level or not, or it is an ellipse.
 
     Parameters
     ----------
@@ -138,10 +141,13 @@ def find_frames(pieces: Pieces, least_content: float = _MIN_CONTENT) -> list[int
         left, top, right, bottom = boxes[index]
         within = (boxes[:, 0] > left) & (boxes[:, 1] > top)
         within &= (boxes[:, 2] < right) & (boxes[:, 3] < bottom)
-        if not (within & (pieces.heights > least[index])).any():
+        content = pieces.heights[within].max(initial=0)
+        if content <= least[index]:
             continue
+        round_too = content > _MIN_ROUND_CONTENT * pieces.heights[index]
+        most = _MAX_ELLIPSE if round_too else _MAX_PARALLELOGRAM
         own = pieces.labels[top:bottom, left:right] == index + 1
-        if (large[index] and _runs_along_its_box(own)) or _has_straight_sides(own):
+        if (large[index] and _runs_along_its_box(own)) or _surrounds(own, most):
             frames.append(int(index))
     return frames
 
@@ -151,11 +157,11 @@ def _runs_along_its_box(own: NDArray[np.bool_]) -> bool:
     return bool(own[border:-border, border:-border].sum() <= 0.15 * own.sum())
 
 
-def _has_straight_sides(own: NDArray[np.bool_]) -> bool:
-    """Return whether a piece surrounds a four-sided area that takes most of its box.
+def _surrounds(own: NDArray[np.bool_], most: float) -> bool:
+    """Return whether a piece surrounds a plain area that takes most of its box.
 
     The area over the root of the determinant of its pixels' covariance is 12 for every
-    parallelogram, level or not, and 4 pi for every ellipse.
+    parallelogram, level or not, and 4 pi for every ellipse; it must be below `most`.
     """
     areas, count = ndi.label(~np.pad(own, 1))
     if count < 2:
@@ -166,4 +172,4 @@ def _has_straight_sides(own: NDArray[np.bool_]) -> bool:
         return False
     y, x = np.nonzero(areas == 2 + int(sizes.argmax()))
     spread = float(np.linalg.det(np.cov(x, y)))
-    return len(x) < _MAX_PARALLELOGRAM * np.sqrt(spread)
+    return len(x) < most * np.sqrt(spread)

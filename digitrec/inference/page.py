@@ -39,6 +39,10 @@ MAX_RING_GAP = 0.004
 """Distance of such pieces from the border, over the page's width."""
 MIN_CELL_DIGITS = 3
 """Digits in rows of boxes from which what stands outside of boxes is left out."""
+MIN_CLEAR = 0.9
+"""Confidence from which a piece of ink is clearly a digit."""
+MIN_CLEAR_SHARE = 0.7
+"""Share of clear digits among all pieces of a page from which those outside of boxes are read."""
 MAX_CELL_PIECES = 5_000
 """Pieces of a page from which lines of cells are not looked for, for they are specks. 28 labelled
 pages of digits have at most 702; a page of 3000 x 3000 pixels with 8 % of specks of 2 pixels takes
@@ -101,13 +105,13 @@ def locate_digits(
     ink = extract_ink(
         image.pixels, kernel=_kernel(image.pixels), dark_on_light=dark_on_light, page=True
     )
-    layout = _lay_out(_turn(ink, angle))
+    layout = _lay_out(_turn(ink, angle), score)
     # Where there are more pieces than are read, as in noise, their rows tell no slope to turn by.
     if rotation is None and layout is not None and len(layout.found) < MAX_PAGE_PIECES:
         angle = float(np.degrees(np.arctan(layout.slope)))
         if abs(angle) >= MIN_TURN_DEGREES:
             # Of the ink without its ruled lines, which are level no more once the page is turned.
-            layout = _lay_out(_turn(layout.ink, angle)) or layout
+            layout = _lay_out(_turn(layout.ink, angle), score) or layout
     if layout is None:
         return Page([], angle, ink.dark_on_light)
     if score is not None and not layout.in_cells:
@@ -187,13 +191,26 @@ def _turn(ink: Ink, angle: float) -> Ink:
     return replace(ink, strength=strength, mask=weak > 127)
 
 
-def _lay_out(ink: Ink) -> _Layout | None:
-    """Find pieces of the size of digits, joined where broken, and the slope of their rows."""
+def _lay_out(ink: Ink, score: Scorer | None) -> _Layout | None:
+    """Return the digits in rows of boxes, or all pieces where these show more digits."""
     if not ink.mask.any():
         return None
-    in_cells = _lay_out_cells(ink)
-    if in_cells is not None:
-        return in_cells
+    in_cells, everything = _lay_out_cells(ink), None
+    if in_cells is None or score is not None:
+        everything = _lay_out_pieces(ink)
+    if in_cells is None or everything is None or score is None or not everything.found:
+        return in_cells or everything
+    # Of a table, or of digits on squared paper, some cells alone may be found.
+    clear, clear_in_cells = (
+        score([item.strength for item in layout.found]) > MIN_CLEAR
+        for layout in (everything, in_cells)
+    )
+    all_digits = clear.mean() >= MIN_CLEAR_SHARE and clear.sum() > clear_in_cells.sum()
+    return everything if all_digits else in_cells
+
+
+def _lay_out_pieces(ink: Ink) -> _Layout | None:
+    """Find pieces of the size of digits, joined where broken, and the slope of their rows."""
     rows, columns = ink.mask.shape
     # Rulings across the page go first, for they join what is between them.
     ink = _unruled(ink, (0.6 * columns, 0.97 * rows))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -168,17 +168,20 @@ def make_non_digits(
     fonts : sequence of Path
         Files of further fonts to take letters and signs from.
     """
-    parts = [
-        _drawn_signs(round(0.27 * n), rng),
-        _printed_signs(round(0.24 * n), rng, (*text_fonts(), *fonts)),
-        _pictures(round(0.05 * n), rng),
-        _words(round(0.08 * n), rng, (*text_fonts(), *fonts)),
-        _paragraphs(round(0.03 * n), rng, (*text_fonts(), *fonts)),
-        random_scribbles(round(0.10 * n), rng),
-        _pairs(round(0.14 * n), digits, rng),
-        _turned(round(0.04 * n), digits, labels, rng),
-        _blobs(round(0.13 * n), rng),
-    ]
+    every_font = (*text_fonts(), *fonts)
+    makers: tuple[tuple[int, Callable[[int], FloatImages]], ...] = (
+        (27, lambda n: _drawn_signs(n, rng)),
+        (24, lambda n: _printed_signs(n, rng, every_font)),
+        (5, lambda n: _pictures(n, rng)),
+        (8, lambda n: _words(n, rng, every_font)),
+        (3, lambda n: _paragraphs(n, rng, every_font)),
+        (10, lambda n: random_scribbles(n, rng)),
+        (14, lambda n: _pairs(n, digits, rng)),
+        (4, lambda n: _turned(n, digits, labels, rng)),
+        (13, lambda n: _blobs(n, rng)),
+    )
+    total = sum(share for share, _ in makers)
+    parts = [make(round(share / total * n)) for share, make in makers]
     images = distort(np.concatenate(parts), rng, strength=0.8)
     return images[~_is_bar(images)]
 

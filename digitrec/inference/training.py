@@ -100,7 +100,7 @@ class TrainingPlan:
 
     n_rows: int = 60_000
     n_drawn: int = 18_000
-    n_non_digits: int = 36_000
+    n_non_digits: int = 38_880
     n_crops: int = 100_000
     held_out: float = 0.04
     digit: NetworkDesign = NetworkDesign(

@@ -5,27 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from digitrec.inference.parameters import BORDER
 from digitrec.inference.prediction import Box
 
 __all__ = ["content_box"]
-
-MAX_DEPTH = 0.4
-"""Most of the image's side that a border takes at one end."""
-_TOLERANCE = 16
-"""Most by which a channel of a border's pixel is off its usual value."""
-_MIN_PLAIN = 0.97
-"""Least share of a border's row that has its colour."""
-_MIN_STEP = 24
-"""Least step in some channel where a border ends; a gradient of the light has none."""
-_MAX_ENDED = 0.5
-"""Share of a row of its colour below which a border has ended."""
-_MAX_INSIDE = 0.3
-"""Greatest share of the inside that has a border's colour, unless the border goes all around."""
-_MAX_BORDERS = 3
-"""Borders within each other: paper, a frame on it, and its blurred edge."""
-_MIN_SIDE = 12
-_MIN_CONTENT = 20
-"""Least range of grey levels inside a border, 0–255; with less, the border may be all there is."""
 
 
 def content_box(pixels: NDArray[np.uint8]) -> Box:
@@ -45,7 +28,7 @@ def content_box(pixels: NDArray[np.uint8]) -> Box:
         Left, top, right, bottom; right and bottom exclusive.
     """
     left, top, right, bottom = 0, 0, pixels.shape[1], pixels.shape[0]
-    for _ in range(_MAX_BORDERS):
+    for _ in range(BORDER.max_borders):
         inner = _inside(pixels[top:bottom, left:right])
         if inner is None:
             break
@@ -55,7 +38,7 @@ def content_box(pixels: NDArray[np.uint8]) -> Box:
 
 def _inside(pixels: NDArray[np.uint8]) -> Box | None:
     height, width = pixels.shape[:2]
-    if min(height, width) < _MIN_SIDE:
+    if min(height, width) < BORDER.min_side:
         return None
     turned = pixels.swapaxes(0, 1)
     sides = turned, pixels, turned[::-1], pixels[::-1]
@@ -64,13 +47,13 @@ def _inside(pixels: NDArray[np.uint8]) -> Box | None:
         # Paper beside a line or a digit is no border: there is more of it inside.
         within = _cut(pixels, depths)
         depths = [
-            0 if depth and _share(within, side[0]).mean() > _MAX_INSIDE else depth
+            0 if depth and _share(within, side[0]).mean() > BORDER.max_inside else depth
             for depth, side in zip(depths, sides, strict=True)
         ]
     if sum(depth > 0 for depth in depths) < 2:
         return None
     within = _cut(pixels, depths)[..., 1]
-    if int(within.max()) - int(within.min()) < _MIN_CONTENT:
+    if int(within.max()) - int(within.min()) < BORDER.min_content:
         return None
     return depths[0], depths[1], width - depths[2], height - depths[3]
 
@@ -83,19 +66,19 @@ def _cut(pixels: NDArray[np.uint8], depths: list[int]) -> NDArray[np.uint8]:
 def _depth(pixels: NDArray[np.uint8]) -> int:
     """Return how many rows from the top on are border; 0 where there is none."""
     side = len(pixels)
-    if _share(pixels[:1], pixels[0])[0] < _MIN_PLAIN:
+    if _share(pixels[:1], pixels[0])[0] < BORDER.min_plain:
         return 0
-    shares = _share(pixels[: max(3, int(MAX_DEPTH * side))], pixels[0])
-    other = np.flatnonzero(shares < _MIN_PLAIN)
+    shares = _share(pixels[: max(3, int(BORDER.max_depth * side))], pixels[0])
+    other = np.flatnonzero(shares < BORDER.min_plain)
     if not other.size:
         return 0
     # Between a border and the rest may lie a row or two of both, blurred.
     start = int(other[0])
-    ended = np.flatnonzero(shares[start : start + 2 + side // 100] < _MAX_ENDED)
+    ended = np.flatnonzero(shares[start : start + 2 + side // 100] < BORDER.max_ended)
     if not ended.size:
         return 0
     last, next_ = (np.median(pixels[row], axis=0) for row in (start - 1, start + int(ended[0])))
-    if np.abs(next_ - last).max() < _MIN_STEP:
+    if np.abs(next_ - last).max() < BORDER.min_step:
         return 0
     return start + int(ended[0]) + (side >= 60)
 
@@ -103,5 +86,5 @@ def _depth(pixels: NDArray[np.uint8]) -> int:
 def _share(rows: NDArray[np.uint8], border: NDArray[np.uint8]) -> NDArray[np.float64]:
     """Return the share of each row's pixels that have the usual colour of a border."""
     colour = np.median(border, axis=0).astype(np.int16)
-    close = np.abs(rows.astype(np.int16) - colour) <= _TOLERANCE
+    close = np.abs(rows.astype(np.int16) - colour) <= BORDER.tolerance
     return (close[..., 0] & close[..., 1] & close[..., 2]).mean(axis=1)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage as ndi
 
+from digitrec.inference.parameters import FRAME
 from digitrec.inference.prediction import Box
 
 __all__ = ["Pieces", "find_frames", "find_pieces", "union_box"]
@@ -17,13 +18,6 @@ _NEIGHBOURS = np.ones((3, 3))
 _MANY_PIECES = 1000
 """Pieces from which their boxes are found together: 100,000 take 20 ms instead of 700."""
 _EVERYWHERE = (slice(None), slice(None))
-_MIN_CONTENT = 0.2
-"""Least height of what a frame surrounds, over the frame's."""
-_MAX_PARALLELOGRAM = 12.3
-"""Between the 12 of a parallelogram and the 12.57 of an ellipse."""
-_MAX_ELLIPSE = 12.8
-_MIN_ROUND_CONTENT = 0.4
-"""Least height of what a circle or an ellipse surrounds, over its own; a dotted zero's is less."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,7 +112,7 @@ def union_box(boxes: NDArray[np.int64]) -> Box:
     return int(left), int(top), int(right), int(bottom)
 
 
-def find_frames(pieces: Pieces, least_content: float = _MIN_CONTENT) -> list[int]:
+def find_frames(pieces: Pieces, least_content: float = FRAME.min_content) -> list[int]:
     """Return which pieces are frames around others: cells of forms, boxes, circles, page edges.
 
     A frame surrounds something of some size, which a digit seldom does. It is nearly as large as
@@ -135,7 +129,7 @@ def find_frames(pieces: Pieces, least_content: float = _MIN_CONTENT) -> list[int
     large = (pieces.widths > 0.75 * width) & (pieces.heights > 0.75 * height)
     large |= pieces.borders_touched >= 3
     half = np.maximum(pieces.widths, pieces.heights) > 0.5 * max(height, width)
-    least = np.where(half, least_content, _MIN_CONTENT) * pieces.heights
+    least = np.where(half, least_content, FRAME.min_content) * pieces.heights
     frames = []
     for index in np.flatnonzero((pieces.widths > 8) & (pieces.heights > 8)):
         left, top, right, bottom = boxes[index]
@@ -144,8 +138,8 @@ def find_frames(pieces: Pieces, least_content: float = _MIN_CONTENT) -> list[int
         content = pieces.heights[within].max(initial=0)
         if content <= least[index]:
             continue
-        round_too = content > _MIN_ROUND_CONTENT * pieces.heights[index]
-        most = _MAX_ELLIPSE if round_too else _MAX_PARALLELOGRAM
+        round_too = content > FRAME.min_round_content * pieces.heights[index]
+        most = FRAME.max_ellipse if round_too else FRAME.max_parallelogram
         own = pieces.labels[top:bottom, left:right] == index + 1
         if (large[index] and _runs_along_its_box(own)) or _surrounds(own, most):
             frames.append(int(index))

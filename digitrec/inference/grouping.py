@@ -6,15 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from digitrec.inference.components import Pieces, union_box
+from digitrec.inference.parameters import PAGE
 from digitrec.inference.prediction import Box
 
-__all__ = ["MAX_PAGE_PIECES", "digit_height", "join_pieces"]
-
-MAX_PAGE_PIECES = 200
-MAX_DIGIT_SIZED = 1_000
-"""Pieces a quarter as tall as a digit, or taller, above which a page is print or specks and nothing
-is read. 28 labelled pages of digits have at most 702 pieces of any size; 44 digits were read on a
-page of 9,386 specks, half of them with a confidence above 0.8."""
+__all__ = ["digit_height", "join_pieces"]
 
 
 def digit_height(pieces: Pieces) -> float | None:
@@ -38,8 +33,8 @@ def digit_height(pieces: Pieces) -> float | None:
 def join_pieces(pieces: Pieces, height: float) -> tuple[list[list[int]], int]:
     """Return groups of pieces, each group one digit (or several that touch).
 
-    Of more than `MAX_PAGE_PIECES` the largest are taken; the number of the others is returned too.
-    Of more than `MAX_DIGIT_SIZED` of the height of digits none is taken.
+    Of more than `PAGE.max_page_pieces` the largest are taken; the number of the others is returned
+    too. Of more than `PAGE.max_digit_sized` of the height of digits none is taken.
     """
     boxes = pieces.boxes
     least = max(2.0, 0.10 * height)
@@ -47,11 +42,11 @@ def join_pieces(pieces: Pieces, height: float) -> tuple[list[list[int]], int]:
     usable = np.flatnonzero(
         (size >= least) & (pieces.heights < 3.2 * height) & ~_hugs_border(pieces)
     )
-    if np.count_nonzero(pieces.heights[usable] >= 0.25 * height) > MAX_DIGIT_SIZED:
+    if np.count_nonzero(pieces.heights[usable] >= 0.25 * height) > PAGE.max_digit_sized:
         return [], len(usable)
-    n_left_out = max(0, len(usable) - MAX_PAGE_PIECES)
+    n_left_out = max(0, len(usable) - PAGE.max_page_pieces)
     if n_left_out:
-        usable = usable[np.argsort(-pieces.areas[usable])[:MAX_PAGE_PIECES]]
+        usable = usable[np.argsort(-pieces.areas[usable])[: PAGE.max_page_pieces]]
     groups = [[int(i)] for i in usable]
     spans = boxes[usable]
     while len(groups) > 1:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage as ndi
 
+from digitrec.inference.parameters import INK
 from digitrec.inference.thresholds import median, otsu_threshold, quantile
 
 __all__ = ["Ink", "extract_ink", "is_dark_on_light"]
@@ -22,21 +23,8 @@ __all__ = ["Ink", "extract_ink", "is_dark_on_light"]
 FloatImage = NDArray[np.float32]
 BoolImage = NDArray[np.bool_]
 
-MIN_CONTRAST = 9.0
-"""Ink weaker than this (of 255) is taken for texture of the paper."""
-MIN_SIGNAL_TO_NOISE = 5.0
-MIN_GRAIN = 0.12
-"""Noise over threshold from which the ink is smoothed before it is thresholded."""
-MIN_PAPER = 90
-"""Darkest channel of the paper from which it can show ink of every colour."""
-MAX_GAIN = 2.0
-"""Most by which ink in the dark is strengthened."""
 _GREY_WEIGHTS = np.array([0.299, 0.587, 0.114])
 """Shares of red, green and blue in the brightness that the polarity is found by."""
-_POLARITY_SIDE = 96
-_POLARITY_WINDOWS = (0.55, 0.35, 0.25)
-_POLARITY_BORDER = 0.05
-"""Share of the shorter side that is left out at each border, where frames and seams are."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,14 +64,14 @@ def is_dark_on_light(pixels: NDArray[np.uint8]) -> bool:
     pixels : ndarray of uint8, shape (height, width, 3)
     """
     image = Image.fromarray(pixels).convert("L")
-    factor = min(1.0, _POLARITY_SIDE / max(image.size))
+    factor = min(1.0, INK.polarity_side / max(image.size))
     size = (max(1, round(image.width * factor)), max(1, round(image.height * factor)))
     grey = np.asarray(image.resize(size, Image.Resampling.BOX), dtype=np.float32)
-    border = max(1, round(_POLARITY_BORDER * min(size)))
+    border = max(1, round(INK.polarity_border * min(size)))
     if min(size) > 4 * border:
         grey = grey[border:-border, border:-border]
     skewness = 0.0
-    for share in _POLARITY_WINDOWS:
+    for share in INK.polarity_windows:
         # Repeating the last pixel would make a dark border's surroundings dark, and paper light.
         blurred = ndi.uniform_filter(grey, int(share * max(size)) | 1, mode="reflect")
         departure = (grey - blurred).reshape(-1)
@@ -121,8 +109,10 @@ def extract_ink(
     departures = (_departure(c, window, lit=dark_on_light) for c in channels)
     strength = functools.reduce(np.maximum, departures)
     threshold = _threshold(strength, noise, page)
-    if min(strength.shape) >= 60 and noise > MIN_GRAIN * threshold:
-        strength = ndi.gaussian_filter(strength, 1.0 if noise < 2 * MIN_GRAIN * threshold else 1.6)
+    if min(strength.shape) >= 60 and noise > INK.min_grain * threshold:
+        strength = ndi.gaussian_filter(
+            strength, 1.0 if noise < 2 * INK.min_grain * threshold else 1.6
+        )
         # In grain the estimate of the paper rides on the lightest specks: lower it.
         usual = median(strength)
         spread = 1.4826 * median(np.abs(strength - usual))
@@ -131,7 +121,7 @@ def extract_ink(
         threshold = max(_threshold(strength, noise, page), 4 * noise)
     above = strength[strength >= threshold] if threshold > 0 else strength[:0]
     peak = quantile(above, 0.75) if above.size else 0.0
-    if peak < max(MIN_CONTRAST, MIN_SIGNAL_TO_NOISE * noise):
+    if peak < max(INK.min_contrast, INK.min_signal_to_noise * noise):
         mask = np.zeros(strength.shape, bool)
     else:
         mask = _hysteresis(strength, 0.55 * threshold, 1.05 * threshold)
@@ -148,7 +138,7 @@ def _channels(pixels: NDArray[np.uint8], dark_on_light: bool) -> list[NDArray[np
     darkest = combine(combine(pixels[..., 0], pixels[..., 1]), pixels[..., 2])
     if not dark_on_light:
         darkest = 255 - darkest
-    if median(darkest[::4, ::4]) >= MIN_PAPER:
+    if median(darkest[::4, ::4]) >= INK.min_paper:
         return [darkest]
     each = [pixels[..., index] for index in range(3)]
     # A channel in which the ink is lighter than the paper shows the holes in strokes as ink.
@@ -209,7 +199,7 @@ def _departure(channel: NDArray[np.uint8], window: int, *, lit: bool) -> FloatIm
     if lit:
         gain = np.maximum(paper, 1)
         np.divide(np.float32(best), gain, out=gain)
-        difference *= np.clip(gain, 1, MAX_GAIN, out=gain)
+        difference *= np.clip(gain, 1, INK.max_gain, out=gain)
     return difference
 
 

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from digitrec.inference.constraints import Constraints
-from digitrec.inference.lattice import MISTAKEN, Edge, Lattice, Solution, Step, solve
+from digitrec.inference.lattice import Edge, Lattice, Solution, Step, solve
 from digitrec.inference.locate import Located
+from digitrec.inference.parameters import NUMBER
 from digitrec.inference.prediction import DigitPrediction, Match, Reading
 from digitrec.inference.rejection import only_unsure
 from digitrec.inference.splitting import Scorer, cut_piece
@@ -19,26 +20,6 @@ from digitrec.inference.splitting import Scorer, cut_piece
 __all__ = ["read_known_number"]
 
 Judge = Callable[[list[Located]], list[DigitPrediction]]
-
-MAX_PIECES = 100
-"""Pieces of a page that are looked at, those most like digits."""
-MAX_CUT = 20
-"""Widest pieces that are cut."""
-MIN_CUT_WIDTH = 0.7
-"""Width over height from which a piece may be two digits that touch; three from twice that."""
-CUT_PRIOR = 0.1
-"""Probability that such a piece is two digits; three count once more."""
-JOIN_PRIOR = 0.05
-"""Probability that two pieces beside each other, as wide as one digit, are one."""
-MAX_JOIN_WIDTH = 1.2
-MAX_JOIN_GAP = 0.2
-"""Both in heights of a digit."""
-MAX_JOIN_TURN = 4.0
-"""Degrees that a page was turned from which pieces are not joined: boxes are those before."""
-MIN_TRUST = 0.5
-"""Least probability that what the caller says is so, for a number to be returned."""
-SHAPE_FACTOR = 0.1
-"""What is left of a digit's probability where its shape speaks against it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,9 +74,10 @@ def read_known_number(
         for index, (line, row) in enumerate(zip(lines, rows, strict=True))
         for found, prediction in zip(line, row, strict=True)
     ]
-    if len(pieces) > MAX_PIECES:
+    if len(pieces) > NUMBER.max_pieces:
         shares = np.array([_of_digits(piece.prediction).sum() for piece in pieces])
-        pieces = [pieces[i] for i in np.sort(np.argsort(-shares, kind="stable")[:MAX_PIECES])]
+        likeliest = np.argsort(-shares, kind="stable")[: NUMBER.max_pieces]
+        pieces = [pieces[i] for i in np.sort(likeliest)]
     if not pieces:
         return None
     lattice, items = _build(pieces, angle, judge, score)
@@ -111,7 +93,7 @@ def _build(
     items = [_Item(piece.prediction, piece.line, range(i, i + 1)) for i, piece in enumerate(pieces)]
     height = float(np.median([piece.found.strength.shape[0] for piece in pieces]))
     others = _cuts(pieces, height, score)
-    if abs(angle) < MAX_JOIN_TURN:
+    if abs(angle) < NUMBER.max_join_turn:
         others += _joins(pieces, height)
     judged = iter(judge([part for _, parts, _ in others for part in parts]))
     digits = [_of_digits(piece.prediction) for piece in pieces]
@@ -135,7 +117,7 @@ def _of_digits(prediction: DigitPrediction) -> NDArray[np.float64]:
     """Return the probability of each digit, what speaks against any digit counted in."""
     given = prediction.probabilities
     joint = given * (prediction.confidence / max(float(given.max()), 1e-12))
-    return joint * (1.0 if only_unsure(prediction) else SHAPE_FACTOR)
+    return joint * (1.0 if only_unsure(prediction) else NUMBER.shape_factor)
 
 
 _Others = list[tuple[range, list[Located], float]]
@@ -146,9 +128,9 @@ def _cuts(pieces: list[_Piece], height: float, score: Scorer) -> _Others:
     shapes = np.array([piece.found.strength.shape for piece in pieces], dtype=float)
     widths = shapes[:, 1] / np.minimum(shapes[:, 0], height)
     found: _Others = []
-    for i in np.argsort(-widths, kind="stable")[:MAX_CUT].tolist():
-        for parts, prior in ((2, CUT_PRIOR), (3, CUT_PRIOR**2)):
-            if widths[i] < (parts - 1) * MIN_CUT_WIDTH:
+    for i in np.argsort(-widths, kind="stable")[: NUMBER.max_cut].tolist():
+        for parts, prior in ((2, NUMBER.cut_prior), (3, NUMBER.cut_prior**2)):
+            if widths[i] < (parts - 1) * NUMBER.min_cut_width:
                 continue
             item = pieces[i].found
             crops = cut_piece(item.strength, min(shapes[i, 0], height), score, parts=parts)
@@ -180,7 +162,7 @@ def _joins(pieces: list[_Piece], height: float) -> _Others:
             continue
         joined = _join(first.found, second.found, height)
         if joined is not None:
-            found.append((range(i, i + 2), [joined], JOIN_PRIOR))
+            found.append((range(i, i + 2), [joined], NUMBER.join_prior))
     return found
 
 
@@ -201,7 +183,11 @@ def _join(first: Located, second: Located, height: float) -> Located | None:
         for k in (0, 1)
     )
     gap = (second.box[0] - first.box[2]) / scale
-    if gap > MAX_JOIN_GAP * height or columns > MAX_JOIN_WIDTH * height or rows > 1.5 * height:
+    if (
+        gap > NUMBER.max_join_gap * height
+        or columns > NUMBER.max_join_width * height
+        or rows > 1.5 * height
+    ):
         return None
     strength = np.zeros((rows, columns), np.float32)
     for (y, x), item in zip(corners, (first, second), strict=True):
@@ -225,7 +211,7 @@ def _reading(
     threshold: float,
 ) -> Reading:
     # The caller may be wrong: then the image is more likely to be read as something else.
-    trust = solution.fit / (solution.fit + MISTAKEN)
+    trust = solution.fit / (solution.fit + NUMBER.mistaken)
     probability = solution.probability * trust
     accepted = probability >= threshold
     reason = (
@@ -242,7 +228,7 @@ def _reading(
         reason=reason,
     )
     # Doubt between numbers that fit is reported; a number that contradicts the image is not.
-    shown = accepted or known.only_length or trust >= MIN_TRUST
+    shown = accepted or known.only_length or trust >= NUMBER.min_trust
     used = {piece for item, _ in solution.steps for piece in items[item].pieces}
     chosen: dict[int, list[DigitPrediction]] = {}
     for index, digit in solution.steps:

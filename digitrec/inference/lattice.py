@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from digitrec.inference.constraints import START, Constraint, Constraints, State
+from digitrec.inference.parameters import NUMBER
 
 __all__ = ["Edge", "Lattice", "Solution", "Step", "solve"]
 
@@ -24,22 +25,6 @@ _Ranked = tuple[str, float, float, _Path]
 """A string, its probability, that of its likeliest path, and that path."""
 _Way = tuple[State, float, str, _Path]
 """A state that an edge leads to, with which factor, digits and path."""
-
-MIN_DIGIT = 1e-6
-"""Least probability of a digit: a classifier is not that sure."""
-MIN_SHARE = 1e-5
-"""Digits less likely than that, compared with the best of their place, are tried only where no
-other reading meets the constraint."""
-MIN_SKIP = 1e-3
-"""Least probability that a piece is no digit. Bounds the graph's probabilities too."""
-KEPT_STRINGS = 12
-"""Likeliest strings that are kept at each place for each state of the constraint."""
-SPARE_LENGTHS = 3
-"""Numbers of digits that are tried above and below the likely one, where none is known."""
-MISTAKEN = 5e-3
-"""Probability that what the caller says of a number is not so, or the number is not there.
-Of 29 strings read with a list of 50 values, 26 are right with the string in the list, and 1 is
-read as another value with it left out; with 1e-3, 27 and 6."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,7 +126,7 @@ class _Reached:
 
     def likeliest(self) -> list[_Ranked]:
         ranked = sorted(self.strings.items(), key=lambda entry: -entry[1][0])
-        return [(text, *facts) for text, facts in ranked[:KEPT_STRINGS]]
+        return [(text, *facts) for text, facts in ranked[: NUMBER.kept_strings]]
 
 
 def solve(lattice: Lattice, known: Constraints) -> Solution | None:
@@ -165,9 +150,11 @@ def solve(lattice: Lattice, known: Constraints) -> Solution | None:
     ('74', '12')
     """
     likely = float(np.sum(1 - lattice.skip))
-    lengths = range(max(1, int(likely) - SPARE_LENGTHS), int(likely) + 2 + SPARE_LENGTHS)
+    lengths = range(
+        max(1, int(likely) - NUMBER.spare_lengths), int(likely) + 2 + NUMBER.spare_lengths
+    )
     constraints = known.of_lengths(lengths)
-    for least_share in (MIN_SHARE, 0.0):
+    for least_share in (NUMBER.min_share, 0.0):
         ends = [end for c in constraints if (end := _search(lattice, c, least_share)) is not None]
         if ends:
             return _decide(ends, _mass_of_all(lattice))
@@ -202,7 +189,7 @@ def _relative(edge: Edge, lattice: Lattice) -> float:
 
 
 def _skips(lattice: Lattice) -> NDArray[np.float64]:
-    return np.clip(lattice.skip, MIN_SKIP, 1.0)
+    return np.clip(lattice.skip, NUMBER.min_skip, 1.0)
 
 
 def _mass_of_all(lattice: Lattice) -> float:
@@ -215,7 +202,7 @@ def _mass_of_all(lattice: Lattice) -> float:
         for edge in by_start[place]:
             weight = _relative(edge, lattice)
             for step in edge.steps:
-                weight *= float(np.maximum(step.probabilities, MIN_DIGIT).sum())
+                weight *= float(np.maximum(step.probabilities, NUMBER.min_digit).sum())
             mass[edge.stop] += mass[place] * weight
     return float(mass[-1])
 
@@ -274,7 +261,7 @@ def _follow(
     least_share: float,
 ) -> list[_Way]:
     """Return the ways that some ways become with one more digit."""
-    probabilities = np.maximum(step.probabilities, MIN_DIGIT)
+    probabilities = np.maximum(step.probabilities, NUMBER.min_digit)
     tried = np.flatnonzero(probabilities >= least_share * probabilities.max()).tolist()
     return [
         (end, factor * float(probabilities[digit]), f"{text}{digit}", (*steps, (step.item, digit)))

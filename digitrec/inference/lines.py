@@ -5,17 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from digitrec.inference.parameters import PAGE
+
 __all__ = ["group_lines", "page_slope"]
 
 FloatArray = NDArray[np.float64]
-
-MAX_SLOPE = np.tan(np.deg2rad(30))
-MAX_OVERLAP = 0.1
-"""Width in which neighbours of a row may overlap, in heights of a digit."""
-MAX_GAP = 4.5
-"""Gap between neighbours of a row whose digits stand at different heights, in their heights."""
-MIN_SHARED_HEIGHT = -0.15
-"""Height that neighbours of such a row have in common, in heights of a digit; a gap if below 0."""
 
 
 def page_slope(boxes: FloatArray, height: float) -> float:
@@ -35,7 +29,7 @@ def page_slope(boxes: FloatArray, height: float) -> float:
         return 0.0
     x, y = (boxes[:, 0] + boxes[:, 2]) / 2, (boxes[:, 1] + boxes[:, 3]) / 2
     dx, dy = x[None] - x[:, None], y[None] - y[:, None]
-    right = (dx > 0.3 * height) & (np.abs(dy) < MAX_SLOPE * dx)
+    right = (dx > 0.3 * height) & (np.abs(dy) < PAGE.max_slope * dx)
     # Along a slope the nearest neighbour is in the same row; dy counts double against others.
     cost = np.where(right, dx + 2 * np.abs(dy), np.inf)
     nearest = cost.argmin(axis=1)
@@ -96,7 +90,7 @@ def group_lines(boxes: FloatArray, height: float, slope: float = 0.0) -> list[li
 def _is_row(boxes: FloatArray, height: float) -> bool:
     """Return whether boxes, from left to right, are one row of digits at different heights."""
     gaps = boxes[1:, 0] - boxes[:-1, 2]
-    if (gaps < -MAX_OVERLAP * height).any() or (gaps > MAX_GAP * height).any():
+    if (gaps < -PAGE.max_overlap * height).any() or (gaps > PAGE.max_gap * height).any():
         return False
     shared = np.minimum(boxes[1:, 3], boxes[:-1, 3]) - np.maximum(boxes[1:, 1], boxes[:-1, 1])
-    return bool((shared > MIN_SHARED_HEIGHT * height).all())
+    return bool((shared > PAGE.min_shared_height * height).all())

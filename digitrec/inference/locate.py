@@ -13,6 +13,7 @@ from digitrec.inference.components import Pieces, find_frames, find_pieces, unio
 from digitrec.inference.image_io import ImageSource, LoadedImage, load_image
 from digitrec.inference.ink import Ink, extract_ink
 from digitrec.inference.normalise import frame_crop
+from digitrec.inference.parameters import LOOK
 from digitrec.inference.prediction import Box
 from digitrec.inference.ruled_lines import remove_lines
 from digitrec.inference.small_images import is_small, with_single_pixels
@@ -27,33 +28,6 @@ __all__ = [
     "smoothed",
     "window_around",
 ]
-
-MAX_LOOK_SIDE = 256
-"""Most pixels of the side at which a digit is looked for."""
-MIN_LOOK_SIDE = 40
-"""Least pixels of the longer side at which a digit is looked for; smaller images are enlarged."""
-MIN_DETAIL_SIDE = 640
-"""Least pixels of the side of what is decoded, from which a small digit is cut."""
-MAX_CLOSE_SIDE = 180
-"""Most pixels of the side of the window in which a small digit is looked at again."""
-PAPER_WINDOW = 0.3
-MIN_LINE_LENGTH = 0.97
-"""Length of a straight line, over the image's side, from which it is no part of a digit."""
-MIN_COARSE_SIDE = 48
-"""A digit smaller than this at `MAX_LOOK_SIDE` is looked at again in detail."""
-MAX_CANDIDATES = 300
-"""Heaviest pieces that are tried as parts of a digit; in noise there are thousands."""
-MAX_MEMBERS = 40
-"""Pieces of one digit from which no more are looked for; a digit has at most 12."""
-
-CROP_VIEWS = ((0.0, 0.0), (0.06, 0.0), (0.0, 0.06), (0.08, 0.08))
-"""Shares of a crop's width and height that its views leave out at either end."""
-MIN_OTHER_HEIGHT = 0.6
-"""Height of another digit over that of the one that was found."""
-SMOOTHING = 1.4
-"""Standard deviation of the smoothing of an image in doubt, in pixels of the look."""
-MAX_OTHERS = 4
-"""Other pieces that are looked at, the largest."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,9 +76,9 @@ class Located:
 def locate_digit(
     source: ImageSource | LoadedImage,
     *,
-    kernel: float = PAPER_WINDOW,
+    kernel: float = LOOK.paper_window,
     dark_on_light: bool | None = None,
-    least_line: float = MIN_LINE_LENGTH,
+    least_line: float = LOOK.min_line_length,
 ) -> Located | None:
     """Find the one digit that an image shows.
 
@@ -136,7 +110,7 @@ def locate_digit(
     alone = clutter < 0.25 and min(box[:2]) > 0 and box[2] < width and box[3] < height
     pieces, window, others = len(found.members), image, found.others()
     core = found.core().cut_out() if pieces > 1 else None
-    if side < MIN_COARSE_SIDE and image.finer is not None:
+    if side < LOOK.min_coarse_side and image.finer is not None:
         closer = _look_closer(image.finer(), image, found)
         if closer is not None:
             found, window = closer
@@ -171,7 +145,7 @@ def crop_views(found: Located) -> NDArray[np.float32]:
     strength, mask = found.ink.strength, found.ink.mask
     height, width = mask.shape
     views = []
-    for across, down in CROP_VIEWS:
+    for across, down in LOOK.crop_views:
         x, y = round(across * width), round(down * height)
         part = slice(y, height - y), slice(x, width - x)
         views.append(frame_crop(strength[part], mask[part]))
@@ -183,7 +157,7 @@ def load_look(source: ImageSource) -> LoadedImage:
 
     More detail is decoded on demand.
     """
-    image = load_image(source, MIN_DETAIL_SIDE, look_side=MAX_LOOK_SIDE)
+    image = load_image(source, LOOK.min_detail_side, look_side=LOOK.max_look_side)
     image = with_single_pixels(image)
     return image if is_small(image) else image.part(content_box(image.pixels))
 
@@ -191,7 +165,7 @@ def load_look(source: ImageSource) -> LoadedImage:
 def _enlarged(image: LoadedImage) -> LoadedImage:
     """Return a tiny image at a size at which strokes are wider than a pixel or two."""
     height, width = image.pixels.shape[:2]
-    factor = MIN_LOOK_SIDE // max(height, width)
+    factor = LOOK.min_look_side // max(height, width)
     if factor < 2:
         return image
     size = width * factor, height * factor
@@ -202,7 +176,7 @@ def _enlarged(image: LoadedImage) -> LoadedImage:
 
 def smoothed(image: LoadedImage) -> LoadedImage:
     """Return an image without its finest detail: the dots of a dither, the grain of a film."""
-    blurred = Image.fromarray(image.pixels).filter(ImageFilter.GaussianBlur(SMOOTHING))
+    blurred = Image.fromarray(image.pixels).filter(ImageFilter.GaussianBlur(LOOK.smoothing))
     return replace(image, pixels=np.asarray(blurred), finer=None)
 
 
@@ -228,13 +202,13 @@ class _Found:
     def others(self) -> tuple[NDArray[np.float32], ...]:
         """Return the strengths of other pieces as tall as this that lie whole in the image."""
         height = self.box[3] - self.box[1]
-        tall = (self.pieces.heights >= MIN_OTHER_HEIGHT * height) & (
-            self.pieces.heights <= height / MIN_OTHER_HEIGHT
+        tall = (self.pieces.heights >= LOOK.min_other_height * height) & (
+            self.pieces.heights <= height / LOOK.min_other_height
         )
         tall &= self.pieces.borders_touched == 0
         tall[self.members] = False
         found = np.flatnonzero(tall)
-        found = found[np.argsort(-self.pieces.areas[found], kind="stable")][:MAX_OTHERS]
+        found = found[np.argsort(-self.pieces.areas[found], kind="stable")][: LOOK.max_others]
         boxes = [self.pieces.boxes[index] for index in found]
         windows = [window_around(tuple(box.tolist()), self.ink.mask.shape) for box in boxes]
         return tuple(
@@ -244,7 +218,7 @@ class _Found:
 
 
 def _choose(
-    ink: Ink, near: Box | None = None, *, least_line: float = MIN_LINE_LENGTH
+    ink: Ink, near: Box | None = None, *, least_line: float = LOOK.min_line_length
 ) -> _Found | None:
     """Return the most digit-like thing in sight, of pieces that mostly lie in a box if given."""
     mask = ink.mask
@@ -299,10 +273,10 @@ def _gather(
         int(i)
         for i in np.argsort(-weights)
         if i != main and usable[i] and weights[i] > 0.015 * weights[main]
-    ][:MAX_CANDIDATES]
+    ][: LOOK.max_candidates]
     joined = True
     # What falls into more pieces than that is refused, whatever else belongs to it.
-    while joined and len(members) <= MAX_MEMBERS:
+    while joined and len(members) <= LOOK.max_members:
         joined = False
         left, top, right, bottom = union_box(pieces.boxes[members])
         side = max(right - left, bottom - top)
@@ -339,7 +313,7 @@ def _look_closer(
     left, top = (np.maximum(corner, first - reach) * by).astype(int)
     right, bottom = (np.minimum(end, last + reach) * by).astype(int) + 1
     window = fine.part((left, top, right, bottom))
-    factor = -(-max(window.pixels.shape[:2]) // MAX_CLOSE_SIDE)
+    factor = -(-max(window.pixels.shape[:2]) // LOOK.max_close_side)
     if factor > 1:
         reduced = np.asarray(Image.fromarray(window.pixels).reduce(factor))
         scale = fine.scale[0] * factor, fine.scale[1] * factor

@@ -13,42 +13,18 @@ from digitrec.errors import ConfigurationError
 from digitrec.inference.border import content_box
 from digitrec.inference.cells import find_cell_digits
 from digitrec.inference.components import Pieces, find_frames, find_pieces, union_box
-from digitrec.inference.grouping import MAX_PAGE_PIECES, digit_height, join_pieces
+from digitrec.inference.grouping import digit_height, join_pieces
 from digitrec.inference.image_io import ImageSource, LoadedImage, load_image
 from digitrec.inference.ink import Ink, extract_ink
 from digitrec.inference.lines import group_lines, page_slope
 from digitrec.inference.locate import Located, cut_out, window_around
+from digitrec.inference.parameters import PAGE
 from digitrec.inference.prediction import Box
 from digitrec.inference.ruled_lines import find_pale_lines, remove_broken_lines, remove_lines
 from digitrec.inference.sheet import without_surroundings
 from digitrec.inference.splitting import Scorer, cut_piece
 
 __all__ = ["Page", "load_page", "locate_digits"]
-
-MAX_PAGE_SIDE = 1600
-"""Longer side at which a page is read."""
-MAX_CUTS = 20
-"""Wide pieces that are tried to be cut; more are no digits."""
-MAX_CUT_WIDTH = 5.0
-"""Wider pieces, in heights of a digit, are not cut: they are words or drawings."""
-MIN_FRAME_CONTENT = 0.03
-"""Height of a digit over that of a frame around the whole page."""
-MIN_RINGS = 3
-"""Pieces at one border from which they are a binder's rings or its holes."""
-MAX_RING_GAP = 0.004
-"""Distance of such pieces from the border, over the page's width."""
-MIN_CELL_DIGITS = 3
-"""Digits in rows of boxes from which what stands outside of boxes is left out."""
-MIN_CLEAR = 0.9
-"""Confidence from which a piece of ink is clearly a digit."""
-MIN_CLEAR_SHARE = 0.7
-"""Share of clear digits among all pieces of a page from which those outside of boxes are read."""
-MAX_CELL_PIECES = 5_000
-"""Pieces of a page from which lines of cells are not looked for, for they are specks. 28 labelled
-pages of digits have at most 702; a page of 3000 x 3000 pixels with 8 % of specks of 2 pixels takes
-1.8 instead of 3.3 s."""
-MIN_TURN_DEGREES = 4.0
-"""Degrees of slope from which the page itself is turned, not only its rows."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,16 +83,16 @@ def locate_digits(
     )
     layout = _lay_out(_turn(ink, angle), score)
     # Where there are more pieces than are read, as in noise, their rows tell no slope to turn by.
-    if rotation is None and layout is not None and len(layout.found) < MAX_PAGE_PIECES:
+    if rotation is None and layout is not None and len(layout.found) < PAGE.max_page_pieces:
         angle = float(np.degrees(np.arctan(layout.slope)))
-        if abs(angle) >= MIN_TURN_DEGREES:
+        if abs(angle) >= PAGE.min_turn_degrees:
             # Of the ink without its ruled lines, which are level no more once the page is turned.
             layout = _lay_out(_turn(layout.ink, angle), score) or layout
     if layout is None:
         return Page([], angle, ink.dark_on_light)
     if score is not None and not layout.in_cells:
         layout = _cut_wide(layout, score, expected)
-    turned = angle if rotation is not None or abs(angle) >= MIN_TURN_DEGREES else 0.0
+    turned = angle if rotation is not None or abs(angle) >= PAGE.min_turn_degrees else 0.0
     lines = [
         [_original(layout.found[i], image, turned) for i in line]
         for line in group_lines(layout.boxes, layout.height, layout.slope)
@@ -141,7 +117,7 @@ def load_page(source: ImageSource, region: Box | None = None) -> LoadedImage:
     ConfigurationError
         If the region does not lie in the image.
     """
-    page = _crop(load_image(source, None if region else MAX_PAGE_SIDE), region)
+    page = _crop(load_image(source, None if region else PAGE.max_page_side), region)
     return without_surroundings(page.part(content_box(page.pixels)))
 
 
@@ -160,7 +136,7 @@ class _Layout:
 
 
 def _crop(image: LoadedImage, region: Box | None) -> LoadedImage:
-    """Return a region of an image, or all of it, with no side above `MAX_PAGE_SIDE`."""
+    """Return a region of an image, or all of it, no larger than pages are read at."""
     if region is not None:
         x0, y0, x1, y1 = region
         width, height = image.size
@@ -171,7 +147,7 @@ def _crop(image: LoadedImage, region: Box | None) -> LoadedImage:
             )
         image = image.part(region)
     height, width = image.pixels.shape[:2]
-    factor = max(height, width) / MAX_PAGE_SIDE
+    factor = max(height, width) / PAGE.max_page_side
     if factor <= 1:
         return image
     goal = (max(1, round(width / factor)), max(1, round(height / factor)))
@@ -202,10 +178,10 @@ def _lay_out(ink: Ink, score: Scorer | None) -> _Layout | None:
         return in_cells or everything
     # Of a table, or of digits on squared paper, some cells alone may be found.
     clear, clear_in_cells = (
-        score([item.strength for item in layout.found]) > MIN_CLEAR
+        score([item.strength for item in layout.found]) > PAGE.min_clear
         for layout in (everything, in_cells)
     )
-    all_digits = clear.mean() >= MIN_CLEAR_SHARE and clear.sum() > clear_in_cells.sum()
+    all_digits = clear.mean() >= PAGE.min_clear_share and clear.sum() > clear_in_cells.sum()
     return everything if all_digits else in_cells
 
 
@@ -219,7 +195,7 @@ def _lay_out_pieces(ink: Ink) -> _Layout | None:
     if height is None:
         return None
     unruled = ink
-    if len(pieces) <= MAX_CELL_PIECES:
+    if len(pieces) <= PAGE.max_cell_pieces:
         unruled = _unruled(ink, (min(0.6 * columns, 4.5 * height), min(0.97 * rows, 1.8 * height)))
     if unruled is not ink:
         ink, pieces = unruled, find_pieces(unruled.mask)
@@ -247,7 +223,7 @@ def _lay_out_cells(ink: Ink) -> _Layout | None:
             top, left = rows.start - window[0].start, columns.start - window[1].start
             mask[top : top + own.shape[0], left : left + own.shape[1]] = own
             found.append(_located(ink, mask, box, window))
-    if len(found) < MIN_CELL_DIGITS:
+    if len(found) < PAGE.min_cell_digits:
         return None
     boxes = np.array([item.box for item in found], dtype=np.float64)
     height = float(np.median(boxes[:, 3] - boxes[:, 1]))
@@ -260,8 +236,8 @@ def _without_rings(found: list[Located], width: int) -> list[Located]:
     Where most pieces touch a border, they are digits of an image that was cut close.
     """
     for end, border in ((0, 0), (2, width)):
-        cut = [abs(item.box[end] - border) <= MAX_RING_GAP * width for item in found]
-        if MIN_RINGS <= sum(cut) < len(found) / 2:
+        cut = [abs(item.box[end] - border) <= PAGE.max_ring_gap * width for item in found]
+        if PAGE.min_rings <= sum(cut) < len(found) / 2:
             found = [item for item, at in zip(found, cut, strict=True) if not at]
     return found
 
@@ -271,7 +247,7 @@ def _unruled(ink: Ink, lengths: tuple[float, float]) -> Ink:
     if min(ink.mask.shape) < 40:
         return ink
     pieces = find_pieces(ink.mask)
-    frames = find_frames(pieces, MIN_FRAME_CONTENT)
+    frames = find_frames(pieces, PAGE.min_frame_content)
     mask = ink.mask & ~pieces.mask(frames) if frames else ink.mask
     mask = remove_lines(mask, lengths)
     mask = remove_broken_lines(mask, pieces.boxes)
@@ -316,7 +292,8 @@ def _cut_wide(layout: _Layout, score: Scorer, expected: int | None) -> _Layout:
         wide = (right - left) / max(1.0, min(float(bottom - top), layout.height))
         alone = expected is not None and len(layout.found) == 1
         parts = None
-        if (0.95 < wide < MAX_CUT_WIDTH and attempts < MAX_CUTS) or (alone and expected != 1):
+        several = 0.95 < wide < PAGE.max_cut_width and attempts < PAGE.max_cuts
+        if several or (alone and expected != 1):
             attempts += 1
             parts = cut_piece(
                 item.strength, layout.height, score, parts=expected if alone else None

@@ -14,11 +14,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from digitrec.errors import ConfigurationError, check_choice
 from digitrec.inference.constraints import Constraints, make_constraints
-from digitrec.inference.grouping import MAX_PAGE_PIECES
 from digitrec.inference.image_io import ImageSource, LoadedImage
 from digitrec.inference.known_numbers import read_known_number
 from digitrec.inference.locate import (
-    PAPER_WINDOW,
     Located,
     crop_views,
     load_look,
@@ -28,6 +26,7 @@ from digitrec.inference.locate import (
 from digitrec.inference.model import DigitModel
 from digitrec.inference.normalise import normalise_and_measure, normalise_digit
 from digitrec.inference.page import Page, load_page, locate_digits
+from digitrec.inference.parameters import DECISION, LOOK, PAGE
 from digitrec.inference.prediction import Box, DigitPrediction, Match, Reading
 from digitrec.inference.reading import assemble
 from digitrec.inference.rejection import (
@@ -51,35 +50,6 @@ SEVERAL = "the image shows several digits; read them with --read or Recognizer.r
 TEXT = "other signs stand beside it: the image shows text"
 CONTEXTS = ("crop",)
 """What a caller may know of an image of one digit."""
-FIRST_FLOOR = 0.01
-CROP_FLOOR = 1e-4
-"""Added to probabilities before they are multiplied: neither look rules a digit out alone. Of 100
-crops of registers 94 are right with a first floor of 0.01, 91 with 0.05 and with 0.15."""
-MIN_OTHER_CONFIDENCE = 0.9
-"""Confidence from which another whole piece of ink makes an image one of several digits."""
-MIN_OTHER_SIGNS = 2
-"""Whole pieces of ink as tall as the digit, but no digits, that make an image one of text."""
-MIN_FIRST_CONFIDENCE = 0.6
-"""Confidence from which the first look at an image is believed."""
-MAX_SECOND_CLUTTER = 0.5
-"""Most other ink, over the digit's, that a second look may leave in sight."""
-MAX_REJECTED_PIECES = 60
-"""Pieces of ink from which a page without digits is not looked at again."""
-MIN_SECOND_CONFIDENCE = 0.95
-"""Confidence that a second look, at other assumptions on the paper, must reach."""
-MIN_BOX_SIDE = 0.5
-"""Least length, over the image's side, of lines that a second look leaves out."""
-MIN_SMOOTHED_SIDE = 40
-"""Pixels of the shorter side from which an image in doubt is looked at smoothed."""
-MIN_TURNED_PIECES = 4
-"""Pieces from which a page may be turned: less tell too little."""
-MAX_DOUBTED_LIKENESS = 0.7
-"""Mean probability that a page's pieces are digits below which it is read turned, too."""
-MIN_LIKENESS_GAIN = 0.05
-"""Gain in the mean probability that pieces are digits from which a page is read turned, too. Of
-20 made-up pages each, upright ones lose at least 0.06, turned ones gain 0.09 and more."""
-MIN_TURN_GAIN = 0.1
-"""Gain in what the page reads like from which it is taken to be turned."""
 BATCH_SIZE = 8
 """Images of one digit that are held and classified at one time."""
 
@@ -218,7 +188,7 @@ class Recognizer:
         alone = found is not None and found.alone
         if context is None or alone:
             answer = self._look_again(image, found, first)
-            sure = only_unsure(answer) and answer.confidence >= MIN_FIRST_CONFIDENCE
+            sure = only_unsure(answer) and answer.confidence >= DECISION.min_first_confidence
             # The network of crops is for digits among other ink, and for ink that crumbles.
             whole = found is None or (found.alone and answer.reason != UNEVEN_STROKES)
             if context is None and (sure or whole):
@@ -255,10 +225,10 @@ class Recognizer:
             own = core if core[:10].max() > own[:10].max() else own
         if context == "crop":
             joint = crop.copy()
-            given = (crop[:10] + CROP_FLOOR) * (own[:10] + FIRST_FLOOR)
+            given = (crop[:10] + DECISION.crop_floor) * (own[:10] + DECISION.first_floor)
             joint[:10] = given / given.sum() * crop[:10].sum()
         else:
-            joint = (crop + CROP_FLOOR) * (own + FIRST_FLOOR)
+            joint = (crop + DECISION.crop_floor) * (own + DECISION.first_floor)
             joint /= joint.sum()
         image = np.zeros((28, 28), np.uint8) if first.normalised is None else first.normalised
         return self._decide(joint, image, found.box, "")
@@ -269,9 +239,9 @@ class Recognizer:
             return answer
         images = np.stack([normalise_digit(other) for other in found.others])
         joint = self.model.probabilities(images.reshape(len(images), -1))
-        if joint[:, :10].max() >= MIN_OTHER_CONFIDENCE:
+        if joint[:, :10].max() >= DECISION.min_other_confidence:
             return replace(answer, digit=None, accepted=False, reason=SEVERAL)
-        if np.count_nonzero(joint[:, 10] > 0.5) >= MIN_OTHER_SIGNS:
+        if np.count_nonzero(joint[:, 10] > 0.5) >= DECISION.min_other_signs:
             return replace(answer, digit=None, accepted=False, reason=TEXT)
         return answer
 
@@ -279,24 +249,25 @@ class Recognizer:
         self, image: LoadedImage, found: Located | None, first: DigitPrediction
     ) -> DigitPrediction:
         """Return the first answer, or a clear one at other assumptions if that is in doubt."""
-        if only_unsure(first) and first.confidence >= MIN_FIRST_CONFIDENCE:
+        if only_unsure(first) and first.confidence >= DECISION.min_first_confidence:
             return first
         # Look again, but believe only what is clear.
         dark = found.dark_on_light if found else True
         others = []
-        if found is not None and found.fill > MIN_BOX_SIDE:
+        if found is not None and found.fill > DECISION.min_box_side:
             # A box that the digit touches.
-            others.append(locate_digit(image, dark_on_light=dark, least_line=MIN_BOX_SIDE))
+            others.append(locate_digit(image, dark_on_light=dark, least_line=DECISION.min_box_side))
         if found is None or not found.alone or first.reason == FILLED_AREA:
             # A shadow for ink, or paper for ink.
-            others.append(locate_digit(image, kernel=PAPER_WINDOW / 2, dark_on_light=dark))
+            others.append(locate_digit(image, kernel=LOOK.paper_window / 2, dark_on_light=dark))
             others.append(locate_digit(image, dark_on_light=not dark))
-        if min(image.pixels.shape[:2]) >= MIN_SMOOTHED_SIDE:
+        if min(image.pixels.shape[:2]) >= DECISION.min_smoothed_side:
             # Dithered ink or coarse grain, which crumbles where it is not smoothed first.
             others.append(locate_digit(smoothed(image), dark_on_light=dark))
-        again = self.judge([o for o in others if o is not None and o.clutter < MAX_SECOND_CLUTTER])
+        most = DECISION.max_second_clutter
+        again = self.judge([o for o in others if o is not None and o.clutter < most])
         best = max(again, key=lambda p: p.confidence, default=first)
-        if only_unsure(best) and best.confidence >= MIN_SECOND_CONFIDENCE:
+        if only_unsure(best) and best.confidence >= DECISION.min_second_confidence:
             return best
         return first
 
@@ -375,18 +346,19 @@ class Recognizer:
         loaded = load_page(image, region)
         look = functools.partial(self._read_page, loaded, known=known)
         reading, dark_on_light = look(None, rotation=rotation)
-        crowded = reading.warnings or len(reading.rejected) >= MAX_REJECTED_PIECES
+        crowded = reading.warnings or len(reading.rejected) >= DECISION.max_rejected_pieces
         if not reading.digits and not crowded:
             # Paper taken for ink gives nothing: look again, but believe only what is clear.
             other, _ = look(not dark_on_light, rotation=rotation)
-            if other.digits and min(p.confidence for p in other.digits) >= MIN_FIRST_CONFIDENCE:
+            least = min((p.confidence for p in other.digits), default=0.0)
+            if least >= DECISION.min_first_confidence:
                 return other
         if rotation is None:
             # A page that lies on its side or upside down.
             turn = self._likeliest_turn(reading)
             if turn:
                 turned, _ = look(dark_on_light, rotation=turn)
-                if _fit(turned) > _fit(reading) + MIN_TURN_GAIN:
+                if _fit(turned) > _fit(reading) + DECISION.min_turn_gain:
                     return turned
         return reading
 
@@ -397,7 +369,7 @@ class Recognizer:
         three times as long.
         """
         pieces = [p.normalised for p in (*reading.digits, *reading.rejected)]
-        if not MIN_TURNED_PIECES <= len(pieces) < MAX_REJECTED_PIECES:
+        if not DECISION.min_turned_pieces <= len(pieces) < DECISION.max_rejected_pieces:
             return 0.0
         images = np.stack([image for image in pieces if image is not None])
         likeness = []
@@ -407,8 +379,8 @@ class Recognizer:
         best = 1 + int(np.argmax(likeness[1:]))
         gain = likeness[best] - likeness[0]
         # On its side a page falls into other pieces: where it is hard to read, any turn may do.
-        doubt = likeness[0] < MAX_DOUBTED_LIKENESS
-        return 90.0 * best if doubt or gain > MIN_LIKENESS_GAIN else 0.0
+        doubt = likeness[0] < DECISION.max_doubted_likeness
+        return 90.0 * best if doubt or gain > DECISION.min_likeness_gain else 0.0
 
     def _read_page(
         self,
@@ -492,8 +464,8 @@ def _warned(reading: Reading, page: Page) -> Reading:
         return reading
     if page.lines:
         warning = (
-            f"the {MAX_PAGE_PIECES} largest pieces of ink were read, {page.n_left_out:,} smaller "
-            "ones were not; read the page in parts (region)"
+            f"the {PAGE.max_page_pieces} largest pieces of ink were read, "
+            f"{page.n_left_out:,} smaller ones were not; read the page in parts (region)"
         )
     else:
         warning = (

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from digitrec.inference.locate import Located
+from digitrec.inference.parameters import DECISION
 from digitrec.inference.prediction import DigitPrediction
 
 __all__ = [
@@ -21,16 +22,9 @@ __all__ = [
 DEFAULT_THRESHOLD = 0.5
 """Least confidence to accept a digit. The risk–coverage curve of other choices is part of
 ``python -m benchmarks.real_images``."""
-MIN_MARGIN = 0.3
-"""Least lead of the best digit over the next, for models without a class "not a digit"."""
 UNEVEN_STROKES = "stroke width varies too much for handwriting"
 TOO_SMALL = "the ink is too small to be a digit"
 FILLED_AREA = "the ink is a filled area, not strokes"
-MIN_FILL = 0.03
-MAX_PIECES = 12
-MAX_CLUTTER = 6.0
-MAX_INK_SHARE = 0.72
-MAX_UNEVENNESS = 3.8
 UNSURE = "confidence"
 """How a reason begins that names the threshold, and nothing that speaks against a digit."""
 
@@ -57,16 +51,16 @@ def refuse_by_shape(found: Located, unevenness: float = 1.0) -> str:
         Greatest over typical stroke width.
     """
     inked = found.strength > 0.4 * found.contrast
-    if found.fill < MIN_FILL:
+    if found.fill < DECISION.min_fill:
         return TOO_SMALL
-    if found.pieces > MAX_PIECES:
+    if found.pieces > DECISION.max_pieces:
         return "the ink is in too many pieces"
-    if found.clutter > MAX_CLUTTER:
+    if found.clutter > DECISION.max_clutter:
         return "there is far more ink around than in any one place"
-    if unevenness > MAX_UNEVENNESS:
+    if unevenness > DECISION.max_unevenness:
         return UNEVEN_STROKES
     height, width = inked.shape
-    if min(height, width) > 0.35 * max(height, width) and inked.mean() > MAX_INK_SHARE:
+    if min(height, width) > 0.35 * max(height, width) and inked.mean() > DECISION.max_ink_share:
         return FILLED_AREA
     return ""
 
@@ -93,6 +87,6 @@ def refuse_by_probability(
         return f"{UNSURE} {confidence:.{decimals}f} is below the threshold {threshold:.{decimals}f}"
     if not trained:
         second, first = np.partition(probabilities, -2)[-2:]
-        if first - second < MIN_MARGIN:
+        if first - second < DECISION.min_margin:
             return "two digits are about as likely as each other"
     return ""

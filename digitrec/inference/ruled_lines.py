@@ -7,36 +7,11 @@ from numpy.typing import NDArray
 from scipy import ndimage as ndi
 
 from digitrec.inference.components import Pieces
+from digitrec.inference.parameters import RULED_LINE
 
 __all__ = ["find_pale_lines", "remove_broken_lines", "remove_lines"]
 
 BoolImage = NDArray[np.bool_]
-
-MAX_SLOPE = 0.14
-"""Greatest slope of a line, about 8 degrees off level or upright."""
-MAX_SLOPES = 4
-"""Slopes that are looked for in turn: in a photograph parallel lines are so no more."""
-MAX_THICKNESS = 0.025
-"""Greatest thickness of a slanted or shorter line over its length; strokes are thicker."""
-MIN_THIN_LENGTH = 0.85
-"""Length of a line that is thin over that of any line."""
-_MAX_SAMPLE = 4000
-MIN_PALE_PIECES = 6
-"""Straight pieces from which a page has ruled lines."""
-MIN_PALE_ASPECT = 3.5
-"""Length of a fragment of a ruled line over its width."""
-MAX_PALE_STRENGTH = 0.75
-"""Mean ink strength of such a fragment over that of what is not straight."""
-MIN_COVERED = 0.55
-"""Share of the page's side that the parts of a broken line cover together."""
-MAX_BROKEN_ASPECT = 0.2
-"""Thickness of a part over its length, unless it is thinner than `MAX_BROKEN_THICKNESS`."""
-MAX_BROKEN_THICKNESS = 0.004
-"""Thickness of short parts, over the page's side."""
-MAX_CANDIDATES = 2000
-"""Bands that are looked at, the fullest first."""
-BROKEN_BAND = 0.004
-"""Height of the band that the parts of a line lie in, over the page's side."""
 
 
 def remove_lines(mask: BoolImage, least_lengths: tuple[float, float]) -> BoolImage:
@@ -59,8 +34,8 @@ def remove_lines(mask: BoolImage, least_lengths: tuple[float, float]) -> BoolIma
         length = max(8, int(least)) | 1
         work, found = (mask, lines) if axis == 1 else (mask.T, lines.T)
         found |= _runs(work, length)
-        length = int(MIN_THIN_LENGTH * length) | 1
-        for _ in range(MAX_SLOPES):
+        length = int(RULED_LINE.min_thin_length * length) | 1
+        for _ in range(RULED_LINE.max_slopes):
             rest = work & ~found
             slope = _steepest_crowd(rest, length)
             if slope is None:
@@ -68,7 +43,7 @@ def remove_lines(mask: BoolImage, least_lengths: tuple[float, float]) -> BoolIma
             rise = np.rint(slope * np.arange(rest.shape[1])).astype(np.int64)
             down = rise.max() - rise
             level = _shear(rest, down, len(rest) + int(down.max()))
-            slanted = _runs(level, length, max(3.0, MAX_THICKNESS * length))
+            slanted = _runs(level, length, max(3.0, RULED_LINE.max_thickness * length))
             if not slanted.any():
                 break
             found |= _shear(slanted, -down, len(rest))
@@ -121,13 +96,13 @@ def find_pale_lines(pieces: Pieces, strength: NDArray[np.float32]) -> NDArray[np
     """
     long = np.maximum(pieces.heights, pieces.widths)
     thick = np.minimum(pieces.heights, pieces.widths)
-    straight = (long >= MIN_PALE_ASPECT * thick) & (long >= 8)
+    straight = (long >= RULED_LINE.min_pale_aspect * thick) & (long >= 8)
     others = ~straight & (thick >= 6)
-    if np.count_nonzero(straight) < MIN_PALE_PIECES or not others.any():
+    if np.count_nonzero(straight) < RULED_LINE.min_pale_pieces or not others.any():
         return np.zeros(0, np.int64)
     usual = pieces.weights(strength) / np.maximum(pieces.areas, 1)
     reference = float(np.average(usual[others], weights=pieces.areas[others]))
-    return np.flatnonzero(straight & (usual < MAX_PALE_STRENGTH * reference))
+    return np.flatnonzero(straight & (usual < RULED_LINE.max_pale_strength * reference))
 
 
 def _find_courses(
@@ -135,26 +110,28 @@ def _find_courses(
 ) -> list[tuple[float, float, float]]:
     """Return slope, place at the page's left end, and half the height of bands of thin pieces."""
     length, thickness = along[:, 1] - along[:, 0], across[:, 1] - across[:, 0]
-    limit = np.maximum(MAX_BROKEN_THICKNESS * side, MAX_BROKEN_ASPECT * length)
+    limit = np.maximum(
+        RULED_LINE.max_broken_thickness * side, RULED_LINE.max_broken_aspect * length
+    )
     thin = np.flatnonzero((thickness <= limit) & (length >= thickness))
-    thin = thin[np.argsort(-length[thin], kind="stable")][:_MAX_SAMPLE]
-    if len(thin) < 2 or length[thin].sum() < MIN_COVERED * side:
+    thin = thin[np.argsort(-length[thin], kind="stable")][: RULED_LINE.max_sample]
+    if len(thin) < 2 or length[thin].sum() < RULED_LINE.min_covered * side:
         return []
     size, middle, place = length[thin], along[thin].mean(axis=1), across[thin].mean(axis=1)
-    band = max(3.0, BROKEN_BAND * side)
+    band = max(3.0, RULED_LINE.broken_band * side)
     candidates = []
-    for slope in np.arange(-MAX_SLOPE, MAX_SLOPE + band / side, band / side):
+    for slope in np.arange(-RULED_LINE.max_slope, RULED_LINE.max_slope + band / side, band / side):
         offset = place - slope * middle
         row = np.rint((offset - offset.min()) / band).astype(np.int64)
         covered = np.bincount(row, weights=size)
-        for full in np.flatnonzero(covered >= MIN_COVERED * side):
+        for full in np.flatnonzero(covered >= RULED_LINE.min_covered * side):
             members = np.flatnonzero(row == full)
             candidates.append((float(covered[full]), float(slope), members))
     candidates.sort(key=lambda item: -item[0])
     free = np.ones(len(thin), bool)
     courses = []
-    for _, slope, members in candidates[:MAX_CANDIDATES]:
-        if size[members][free[members]].sum() < MIN_COVERED * side:
+    for _, slope, members in candidates[: RULED_LINE.max_candidates]:
+        if size[members][free[members]].sum() < RULED_LINE.min_covered * side:
             continue
         free[members] = False
         at = float(np.average(place[members] - slope * middle[members], weights=size[members]))
@@ -168,13 +145,15 @@ def _steepest_crowd(mask: BoolImage, length: int) -> float | None:
     inked = np.flatnonzero(mask)
     if len(inked) < length:
         return None
-    some = inked[:: -(-len(inked) // _MAX_SAMPLE)]
+    some = inked[:: -(-len(inked) // RULED_LINE.max_sample)]
     y, x = np.divmod(some, width)
     share = len(some) / len(inked)
 
     def crowds(slopes: NDArray[np.float64], rows: float) -> NDArray[np.int64]:
         """Count the ink of the fullest band, some rows high, at each slope."""
-        band = ((y - slopes[:, None] * x + MAX_SLOPE * 2 * width) / rows).astype(np.int64)
+        band = ((y - slopes[:, None] * x + RULED_LINE.max_slope * 2 * width) / rows).astype(
+            np.int64
+        )
         bands = int(band.max()) + 2
         band += np.arange(len(slopes))[:, None] * bands
         counts = np.bincount(band.reshape(-1), minlength=len(slopes) * bands)
@@ -182,7 +161,7 @@ def _steepest_crowd(mask: BoolImage, length: int) -> float | None:
         return (counts[:, :-1] + counts[:, 1:]).max(axis=1)
 
     step = 3 / width
-    slopes = np.arange(-MAX_SLOPE, MAX_SLOPE + step, step)
+    slopes = np.arange(-RULED_LINE.max_slope, RULED_LINE.max_slope + step, step)
     counts = crowds(slopes, 3)
     best = int(counts.argmax())
     if counts[best] < 0.8 * length * share:

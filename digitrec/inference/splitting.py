@@ -10,20 +10,13 @@ from numpy.typing import NDArray
 from scipy import ndimage as ndi
 
 from digitrec.inference.normalise import stroke_ratio
+from digitrec.inference.parameters import CUT
 
 __all__ = ["cut_piece", "find_seams"]
 
 FloatImage = NDArray[np.float32]
 Scorer = Callable[[list[FloatImage]], NDArray[np.float64]]
 """From crops of ink to the confidence that each is one digit, 0–1."""
-
-MAX_SEAMS = 9
-MIN_WIDTH = 0.12
-MAX_WIDTH = 1.25
-MIN_GOOD_SHARE = 0.7
-"""Share of the parts that must be good digits, else the piece is left whole: it is a word."""
-CUT_COST = 0.08
-"""Taken off the mean log-confidence for each cut, so that none is made without need."""
 
 
 def cut_piece(
@@ -58,14 +51,14 @@ def cut_piece(
     centres = [0.0, *(float(seam.mean()) for seam in seams), float(strength.shape[1])]
     # A part narrower than the pen is a slice of a stroke.
     pen = 1.1 * stroke_ratio(strength) * max(strength.shape) / height
-    least = max(MIN_WIDTH, pen)
+    least = max(CUT.min_width, pen)
     spans, crops = [], []
     for i in range(len(bounds)):
         for j in range(i + 1, len(bounds)):
             width = (centres[j] - centres[i]) / height
             crop = np.where(bounds[j] & ~bounds[i], strength, 0)
             full = i == 0 and j == len(bounds) - 1
-            if not full and not (least <= width <= MAX_WIDTH):
+            if not full and not (least <= width <= CUT.max_width):
                 continue
             if not full and _ink_height(crop) < 0.45 * _ink_height(strength):
                 continue
@@ -76,7 +69,7 @@ def cut_piece(
     if path is None or len(path) < 3:
         return None
     chosen = np.exp([logs[spans.index(span)] for span in pairwise(path)])
-    if parts is None and (chosen > 0.5).mean() < MIN_GOOD_SHARE:
+    if parts is None and (chosen > 0.5).mean() < CUT.min_good_share:
         return None
     return [
         np.where(bounds[j] & ~bounds[i], strength, 0).astype(np.float32) for i, j in pairwise(path)
@@ -96,7 +89,7 @@ def find_seams(strength: FloatImage, height: float) -> list[NDArray[np.float64]]
     """
     rows, width = strength.shape
     profile = ndi.gaussian_filter1d((strength > 0).sum(axis=0).astype(float), 0.03 * height + 0.5)
-    margin = max(2, int(MIN_WIDTH * height))
+    margin = max(2, int(CUT.min_width * height))
     inner = np.arange(margin, width - margin)
     if not len(inner):
         return []
@@ -111,7 +104,7 @@ def find_seams(strength: FloatImage, height: float) -> list[NDArray[np.float64]]
     for column in order:
         if all(abs(column - other) >= 0.12 * height for other in chosen):
             chosen.append(column)
-        if len(chosen) == MAX_SEAMS:
+        if len(chosen) == CUT.max_seams:
             break
     peak = max(float(strength.max()), 1e-6)
     reach = max(2, round(0.2 * height))
@@ -159,7 +152,7 @@ def _best_path(
             if (i, count) not in best:
                 continue
             value, path = best[i, count]
-            value += float(log) - (CUT_COST if count else 0.0)
+            value += float(log) - (CUT.cut_cost if count else 0.0)
             if (j, count + 1) not in best or value > best[j, count + 1][0]:
                 best[j, count + 1] = (value, [*path, j])
     ends = {c: v for (end, c), v in best.items() if end == n_bounds - 1 and c}

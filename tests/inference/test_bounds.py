@@ -12,8 +12,9 @@ from hypothesis.extra import numpy as hnp
 
 from digitrec.inference import Recognizer, components
 from digitrec.inference.components import find_pieces
-from digitrec.inference.locate import MAX_CANDIDATES, locate_digit
+from digitrec.inference.locate import locate_digit
 from digitrec.inference.page import locate_digits
+from digitrec.inference.parameters import LOOK
 
 
 @settings(max_examples=100)
@@ -42,7 +43,7 @@ def noise(kind: str, cell: int) -> np.ndarray:
 @pytest.mark.parametrize("cell", [1, 3, 12])
 def test_a_digit_in_noise_has_a_bounded_number_of_pieces(kind, cell):
     found = locate_digit(noise(kind, cell))
-    assert found is None or found.pieces <= MAX_CANDIDATES + 1
+    assert found is None or found.pieces <= LOOK.max_candidates + 1
 
 
 @pytest.mark.parametrize("kind", ["even", "binary", "specks", "normal"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from digitrec.inference.constraints import make_constraints
 from digitrec.inference.lattice import Edge, Lattice, Step, solve
+from digitrec.inference.parameters import NUMBER
 
 KNOWN = [
     {"expected": 2},
@@ -69,7 +71,8 @@ def test_the_likeliest_reading_is_that_of_the_enumeration(lattice, options):
     fitting = {t: p for t, p in everything.items() if any(c.fits(t) for c in constraints)}
     with pytest.MonkeyPatch.context() as patch:
         # With all strings kept, the sums are exact.
-        patch.setattr("digitrec.inference.lattice.KEPT_STRINGS", 10**6)
+        every = replace(NUMBER, kept_strings=10**6)
+        patch.setattr("digitrec.inference.lattice.NUMBER", every)
         solution = solve(lattice, known)
     if not fitting:
         assert solution is None

@@ -26,6 +26,7 @@ from benchmarks._assessment import (
     read_labels,
     risk_coverage,
 )
+from benchmarks._bounds import measure_bounds, render_bounds
 from benchmarks._common import OutputDir, Seed, run_app, write_report
 from benchmarks._labelled_images import DataFolder, MadeUpImages, ModelFile
 from digitrec._environment import describe_hardware, digitrec_version
@@ -53,6 +54,10 @@ def main(
     crop: Annotated[
         bool, typer.Option("--crop", help="Single digits are crops with neighbours.")
     ] = False,
+    bounds: Annotated[
+        bool,
+        typer.Option("--bounds", help="Measure time and memory by size, the wheel, the start."),
+    ] = False,
     random_state: Seed = 0,
 ) -> None:
     """Recognise labelled images and report accuracy, rejection and time."""
@@ -65,6 +70,7 @@ def main(
     facts = measure(trials, recognizer)
     facts["context"] = "crop" if crop else None
     facts["images"] = "labelled images" if data else "made-up images"
+    facts["bounds"] = measure_bounds() if bounds else None
     pictures = write_gallery(trials, output_dir / "gallery") if gallery else []
     write_report(output_dir, render_report(facts, pictures), facts)
 
@@ -231,6 +237,8 @@ def render_report(facts: dict[str, Any], pictures: list[tuple[str, str]]) -> str
             "lrrrr",
         ),
     ]
+    if facts.get("bounds"):
+        parts.append(render_bounds(facts["bounds"]))
     if pictures:
         parts.append("## Failures")
         parts += [

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
+from scipy import ndimage as ndi
 
 from digitrec.inference.border import content_box
 from digitrec.inference.components import Pieces, find_frames, find_pieces, union_box
@@ -58,6 +59,8 @@ class Located:
         Strengths of other pieces that are as tall and lie whole in the image.
     core : ndarray, optional
         Strength of its main piece alone, where others were joined to it.
+    filled : bool
+        Whether what it encloses has its own colour: it is the outline of an area.
     """
 
     strength: NDArray[np.float32]
@@ -71,6 +74,7 @@ class Located:
     ink: Ink | None = None
     others: tuple[NDArray[np.float32], ...] = ()
     core: NDArray[np.float32] | None = None
+    filled: bool = False
 
 
 def locate_digit(
@@ -128,6 +132,7 @@ def locate_digit(
         ink=ink,
         others=others,
         core=core,
+        filled=found.is_outline_of_area(window.pixels),
     )
 
 
@@ -193,6 +198,24 @@ class _Found:
     def cut_out(self) -> NDArray[np.float32]:
         window = window_around(self.box, self.ink.mask.shape)
         return cut_out(self.ink, self.pieces.mask(self.members, window), window)
+
+    def is_outline_of_area(self, pixels: NDArray[np.uint8]) -> bool:
+        """Return whether what it encloses has its colour rather than that of the paper around.
+
+        Of an area that is larger than the window that the paper is estimated in, only the outline
+        is taken for ink, and looks like a zero.
+        """
+        window = window_around(self.box, self.ink.mask.shape)
+        own = self.pieces.mask(self.members, window)
+        hull = ndi.binary_fill_holes(own)
+        enclosed, around = hull & ~own, ~hull & ~self.ink.mask[window]
+        if min(enclosed.sum(), around.sum()) < LOOK.min_enclosed * own.size:
+            return False
+        inside, outside, ink = (
+            np.median(pixels[window][part], axis=0) for part in (enclosed, around, own)
+        )
+        away = ink - outside
+        return bool((inside - outside) @ away > LOOK.max_enclosed_ink * (away @ away))
 
     def core(self) -> _Found:
         """Return its main piece alone."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -29,10 +30,7 @@ def assemble(
     if expected is not None:
         rows = _take_likeliest(rows, expected)
     else:
-        clear = any(
-            len(row) >= ROW.min_clear_pieces and _mean(row) >= ROW.clear_row for row in rows
-        )
-        rows = [_trust_neighbours(_drop_words(row, clear=clear)) for row in rows]
+        rows = [_trust_neighbours(_drop_words(row)) for row in rows]
     accepted = [[p for p in row if p.accepted] for row in rows]
     accepted = [row for row in accepted if row]
     digits = [p for row in accepted for p in row]
@@ -47,15 +45,17 @@ def assemble(
     )
 
 
-def _mean(row: list[DigitPrediction]) -> float:
-    return sum(p.confidence for p in row) / max(1, len(row))
-
-
-def _drop_words(row: list[DigitPrediction], *, clear: bool) -> list[DigitPrediction]:
-    """Reject the digits of a row that is mostly none, or doubtful beside a clear row of digits."""
-    share = sum(p.accepted for p in row) / max(1, len(row))
-    words = clear and len(row) >= ROW.min_doubtful_pieces
-    if share >= ROW.min_digits and not (words and _mean(row) < ROW.doubtful_row):
+def _drop_words(row: list[DigitPrediction]) -> list[DigitPrediction]:
+    """Reject the digits of a row that is mostly none."""
+    if len(row) < ROW.min_pieces:
+        share = sum(p.accepted for p in row) / max(1, len(row))
+        words = share < ROW.min_digits
+    else:
+        # A blot, a mark or one careless digit makes no words of a row of digits.
+        best = sorted((p.confidence for p in row), reverse=True)
+        best = best[: math.ceil(ROW.best_share * len(row))]
+        words = sum(best) / len(best) < ROW.min_best
+    if not words:
         return row
     return [
         replace(p, digit=None, accepted=False, reason="its row is mostly not digits")

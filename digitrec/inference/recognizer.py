@@ -427,7 +427,9 @@ class Recognizer:
         images = np.stack([image for image, _ in measured])
         joint = self.model.probabilities(images.reshape(len(images), -1))
         return [
-            self._decide(row, image, item.box, refuse_by_shape(item, unevenness))
+            self._decide(
+                row, image, item.box, refuse_by_shape(item, unevenness, int(row[:10].argmax()))
+            )
             for row, (image, unevenness), item in zip(joint, measured, found, strict=True)
         ]
 

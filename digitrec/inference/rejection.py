@@ -25,6 +25,7 @@ DEFAULT_THRESHOLD = 0.5
 UNEVEN_STROKES = "stroke width varies too much for handwriting"
 TOO_SMALL = "the ink is too small to be a digit"
 FILLED_AREA = "the ink is a filled area, not strokes"
+DOTTED = "an upright stroke with a dot is a letter or a mark"
 UNSURE = "confidence"
 """How a reason begins that names the threshold, and nothing that speaks against a digit."""
 
@@ -38,7 +39,7 @@ def only_unsure(prediction: DigitPrediction) -> bool:
     return prediction.accepted or prediction.reason.startswith(f"{UNSURE} ")
 
 
-def refuse_by_shape(found: Located, unevenness: float = 1.0) -> str:
+def refuse_by_shape(found: Located, unevenness: float, digit: int) -> str:
     """Return why ink cannot be a digit, or an empty string.
 
     These are checks that no digit in a picture of a digit fails: not a speck, not in crumbs,
@@ -49,6 +50,8 @@ def refuse_by_shape(found: Located, unevenness: float = 1.0) -> str:
     found : Located
     unevenness : float
         Greatest over typical stroke width.
+    digit : int
+        What the classifier reads.
     """
     inked = found.strength > 0.4 * found.contrast
     if found.fill < DECISION.min_fill:
@@ -60,9 +63,19 @@ def refuse_by_shape(found: Located, unevenness: float = 1.0) -> str:
     if unevenness > DECISION.max_unevenness:
         return UNEVEN_STROKES
     height, width = inked.shape
+    if found.filled:
+        return FILLED_AREA
+    if digit == 1 and found.pieces > 1 and _largest_gap(found.strength) > DECISION.max_gap:
+        return DOTTED
     if min(height, width) > 0.35 * max(height, width) and inked.mean() > DECISION.max_ink_share:
         return FILLED_AREA
     return ""
+
+
+def _largest_gap(strength: NDArray[np.float32]) -> float:
+    """Return the height of the largest gap between the rows of ink, over that of the ink."""
+    inked = np.flatnonzero((strength > 0).any(axis=1))
+    return float((np.diff(inked).max(initial=1) - 1) / (np.ptp(inked) + 1)) if inked.size else 0.0
 
 
 def refuse_by_probability(

@@ -58,6 +58,17 @@ def test_empty_boxes_and_squared_paper_are_no_form():
     assert find_cell_digits(np.zeros((50, 50), bool)) == []
 
 
+def test_digits_on_squared_paper_are_read_where_few_stand_in_a_square(recognizer, digits, page):
+    images, labels = digits
+    # The lower rows cross the lines, so that their squares are not found as boxes.
+    placed = [(images[i], 46 + 40 * (i % 4), (46, 106, 186)[i // 4]) for i in range(12)]
+    pixels = page(placed, 260, 240)
+    lines = np.full_like(pixels, 255)
+    lines[::40] = lines[:, ::40] = 150
+    reading = recognizer.read(np.minimum(pixels, lines))
+    assert reading.lines == ["".join(map(str, labels[i : i + 4])) for i in (0, 4, 8)]
+
+
 def test_a_sheet_on_a_table_is_read_as_if_it_filled_the_picture(recognizer, digits, page):
     images, labels = digits
     row = [(images[i], 40 + 45 * i, 60) for i in range(4)]

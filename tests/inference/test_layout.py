@@ -106,6 +106,17 @@ def test_a_circle_as_large_as_the_image_is_a_frame():
     assert len(find_frames(find_pieces(np.asarray(image) > 127))) == 1
 
 
+@pytest.mark.parametrize("width", [100, 160])
+def test_a_circle_or_an_ellipse_around_a_digit_is_a_frame(width):
+    image = Image.new("L", (400, 400))
+    draw = ImageDraw.Draw(image)
+    draw.ellipse((200 - width // 2, 150, 200 + width // 2, 250), outline=255, width=5)
+    draw.rectangle((195, 170, 205, 230), fill=255)
+    pieces = find_pieces(np.asarray(image) > 127)
+    (frame,) = find_frames(pieces)
+    assert pieces.widths[frame] == width + 1
+
+
 def boxes_on_lines(slope: float, n_rows: int = 3, n: int = 6) -> np.ndarray:
     return np.array(
         [

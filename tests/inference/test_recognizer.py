@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
 from sklearn.neighbors import KNeighborsClassifier
 
 from benchmarks._scenes import make_scene
@@ -173,7 +173,11 @@ def test_what_is_no_digit_is_rejected(recognizer):
     noise = rng.integers(0, 256, (90, 90, 3), dtype=np.uint8)
     disc = np.full((100, 100), 255, np.uint8)
     disc[20:80, 20:80] = 0
-    for pixels in (noise, disc):
+    egg, letter = Image.new("L", (300, 170), 230), Image.new("L", (100, 160), 255)
+    ImageDraw.Draw(egg).ellipse((110, 45, 190, 125), fill=60)
+    ImageDraw.Draw(letter).ellipse((43, 20, 57, 34), fill=0)
+    ImageDraw.Draw(letter).line((50, 50, 50, 140), fill=0, width=10)
+    for pixels in (noise, disc, np.asarray(egg), np.asarray(letter)):
         prediction = recognizer.predict_digit(pixels)
         assert prediction.digit is None
         assert prediction.reason

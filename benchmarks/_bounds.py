@@ -133,7 +133,7 @@ def _first_answers(folder: Path, wheel: Path) -> list[float]:
     seconds = []
     for _ in range(FIRST_ANSWERS):
         started = time.perf_counter()
-        command = [python, "-m", "digitrec.cli", "predict", picture]
+        command = [str(python), "-m", "digitrec.cli", "predict", str(picture)]
         subprocess.run(command, check=True, capture_output=True, env=environment, cwd=folder)
         seconds.append(time.perf_counter() - started)
     return seconds

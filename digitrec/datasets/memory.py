@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import operator
 import re
-from collections.abc import Hashable, Mapping, Sequence
+import unicodedata
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -97,7 +99,7 @@ def dataset_from_memory(
     if shape is not None:
         rows, notes = _pixels(rows, shape, codes, names, [_columns(X) for X in X_parts])
     else:
-        notes += _check_table(rows)
+        notes += [*_check_table(rows), *_table_note(arrays[0], columns)]
     fixed = len(rows) == 2
     if fixed:
         (X_train, X_test), (y_train, y_test) = rows, codes
@@ -213,7 +215,10 @@ def _numbers(X: Any, what: str) -> NDArray[Any]:
     """Return rows as an array of numbers."""
     if isinstance(X, pd.DataFrame):
         for column, kind in X.dtypes.items():
-            if not (pd.api.types.is_numeric_dtype(kind) or pd.api.types.is_bool_dtype(kind)):
+            is_real = pd.api.types.is_numeric_dtype(kind) and not pd.api.types.is_complex_dtype(
+                kind
+            )
+            if not (is_real or pd.api.types.is_bool_dtype(kind)):
                 raise DatasetError(
                     f"column {column!r} holds {kind}, not numbers; encode it, with "
                     "pandas.get_dummies or sklearn's OrdinalEncoder, or drop it"
@@ -254,6 +259,10 @@ def _label_list(y: Any) -> list[Any]:
         y = y.to_numpy()
     if isinstance(y, pd.Series):
         y = y.tolist()
+    if hasattr(y, "to_pylist"):  # Arrow's arrays
+        y = y.to_pylist()
+    if not isinstance(y, Iterable):
+        raise DatasetError(f"labels are {y!r}; one label a row is needed")
     if hasattr(y, "shape") and not isinstance(y, list):
         array = np.asarray(y)
         if array.ndim == 2 and array.shape[1] == 1:
@@ -290,7 +299,8 @@ def _encode(labels: Sequence[list[Any]]) -> tuple[list[Any], list[NDArray[np.int
         raise DatasetError("labels mix booleans and numbers; use one kind")
     texts: dict[str, Any] = {}
     for value in distinct:
-        other = texts.setdefault(_text(value).strip(), value)
+        seen = unicodedata.normalize("NFKC", _text(value)).replace("\u200b", "").strip()
+        other = texts.setdefault(seen, value)
         if other is not value:
             raise DatasetError(
                 f"the labels {other!r} and {value!r} differ in their type or in blanks only; "
@@ -337,7 +347,12 @@ def _image_shape(
 ) -> tuple[int, int] | None:
     shape: tuple[int, ...] = tuple(arrays[0].shape[1:])
     if given is not None:
-        height, width = (int(side) for side in given)
+        try:
+            height, width = (operator.index(side) for side in given)
+        except (TypeError, ValueError):
+            height, width = 0, 0
+        if min(height, width) < 1:
+            raise ConfigurationError(f"image_shape must be (height, width), not {given!r}")
         if height * width != math.prod(shape) or (len(shape) == 2 and shape != (height, width)):
             raise ConfigurationError(
                 f"image_shape={tuple(given)} does not fit rows of the shape {shape}"
@@ -351,6 +366,26 @@ def _image_shape(
     if columns is not None and not all(_PIXEL_COLUMN.fullmatch(column) for column in columns):
         return None
     return (side, side) if all(_looks_like_pixels(array) for array in arrays) else None
+
+
+def _table_note(array: NDArray[Any], columns: list[str] | None) -> list[str]:
+    """Say why rows that may be images were taken for rows of a table."""
+    if columns is not None:
+        others = [name for name in columns if not _PIXEL_COLUMN.fullmatch(name)]
+        n_pixels = len(columns) - len(others)
+        if not others or n_pixels < _MIN_PIXELS or math.isqrt(n_pixels) ** 2 != n_pixels:
+            return []
+        return [
+            f"rows were taken for rows of a table, not for images: beside {n_pixels} pixels there "
+            f"are columns such as {others[0]!r}; drop those for images"
+        ]
+    side = math.isqrt(array.shape[1])
+    if side * side != array.shape[1] or side * side < _MIN_PIXELS:
+        return []
+    return [
+        f"rows were taken for rows of a table, not for images: the values are no pixels of 0–1 or "
+        f"0–255; pass image_shape=({side}, {side}) for images"
+    ]
 
 
 def _looks_like_pixels(array: NDArray[Any]) -> bool:

@@ -133,6 +133,10 @@ def test_images_are_found_and_scaled():
         ((X, np.array(["NaT", "2026-01-01"] * 10, "datetime64[D]")), "labels are missing"),
         ((X, [1, "1"] * 10), "the labels 1 and '1' differ in their type"),
         ((X, ["1", " 1"] * 10), "differ in their type or in blanks only"),
+        ((X, ["\u00e9", "e\u0301"] * 10), "differ in their type or in blanks only"),
+        ((X, 3), "labels are 3; one label a row"),
+        ((X, None), "labels are None; one label a row"),
+        (pd.DataFrame({"a": np.arange(20) * 1j, "label": Y}), "column 'a' holds complex128"),
         ((np.ma.masked_equal(X, 4), Y), "masked"),
         ((sparse.coo_array((10**7, 10**7)), Y), "too large"),
         ((X, np.eye(20)), r"labels have the shape \(20, 20\)"),
@@ -159,6 +163,10 @@ def test_what_cannot_be_compared_on_is_refused(data, message):
         (5, {}, "cannot read data of type int"),
         ((X, Y, Y), {}, "tuple of 3"),
         ((X, Y), {"image_shape": (2, 2)}, "does not fit rows"),
+        *(
+            ((X, Y), {"image_shape": shape}, r"image_shape must be \(height, width\)")
+            for shape in ("1x3", (1, 3, 1), (-1, -3), 3, (1.5, 2))
+        ),
     ],
 )
 def test_what_is_not_understood_says_what_is(data, options, message):
@@ -170,6 +178,20 @@ def test_a_class_that_training_lacks_is_told():
     dataset = dataset_from_memory((X[:10], X[10:], Y[:10], ["other"] * 10))
     assert dataset.label_names == ("no", "other", "yes")
     assert "no training row is of class 'other'" in dataset.warnings[0]
+
+
+def test_rows_that_may_be_images_but_are_a_table_are_told():
+    images = np.random.default_rng(0).integers(0, 256, (20, 64))
+    frame = pd.DataFrame(images, columns=[f"pixel{i}" for i in range(64)]).assign(label=Y)
+    for data, told in (
+        ((images / 127.5 - 1, Y), "pass image_shape=(8, 8)"),
+        ((images.astype(np.int8), Y), "pass image_shape=(8, 8)"),
+        (frame.assign(id=range(20)), "columns such as 'id'"),
+    ):
+        dataset = dataset_from_memory(data)
+        assert dataset.image_shape is None
+        assert told in dataset.warnings[0]
+    assert dataset_from_memory(frame).warnings == ()
 
 
 def test_missing_values_are_told():

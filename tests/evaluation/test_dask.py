@@ -100,7 +100,7 @@ def test_a_worker_killed_in_mid_run_costs_nothing(cluster, make_experiment, smal
     assert results["hist_gradient_boosting"].status == "timeout"
     wait_for(lambda: not killed[0].is_running(), seconds=300)
     again = run_experiment(
-        dataclasses.replace(experiment, executor="local"), small_digits, "digits"
+        dataclasses.replace(experiment, executor="local", scheduler=None), small_digits, "digits"
     )
     assert again.n_reused == 4
 

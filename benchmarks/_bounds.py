@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
 import shutil
 import subprocess
 import sys
@@ -20,6 +19,7 @@ from PIL import Image
 
 from benchmarks._common import in_fresh_process
 from benchmarks._labelled_images import MadeUpImages
+from digitrec._platform import peak_memory_bytes
 from digitrec.errors import ConfigurationError
 from digitrec.inference.recognizer import Recognizer
 from digitrec.rendering.markdown import table
@@ -64,7 +64,7 @@ def _measure(kind: str, megapixels: float) -> dict[str, float]:
         "recognizer_seconds": made - started,
         "predict_seconds": predicted - made,
         "read_seconds": read - predicted,
-        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6,
+        "peak_mb": peak_memory_bytes() / 1e6,
     }
 
 

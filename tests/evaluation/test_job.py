@@ -12,7 +12,7 @@ def test_the_key_depends_on_what_determines_the_result(make_small_job):
     base = make_small_job("svm")
     others = [
         make_small_job("lda"),
-        make_small_job("svm", overrides={"svm": {"C": 5.0}}),
+        make_small_job("svm", parameters={"svm": {"C": 5.0}}),
         make_small_job("svm", random_state=1),
         make_small_job("svm", features=("raw",)),
         make_small_job("svm", augment=2),
@@ -22,22 +22,22 @@ def test_the_key_depends_on_what_determines_the_result(make_small_job):
 
 def test_the_key_does_not_depend_on_limits_and_places(make_small_job, tmp_path):
     base = make_small_job("svm")
-    other = make_small_job("svm", timeout=5.0, jobs=1, folder=tmp_path / "elsewhere")
+    other = make_small_job("svm", timeout=5.0, n_jobs=1, folder=tmp_path / "elsewhere")
     assert base.key == other.key
-    assert base.key == make_small_job("svm", overrides={"svm": {"C": 10.0}}).key
+    assert base.key == make_small_job("svm", parameters={"svm": {"C": 10.0}}).key
 
 
 def test_a_job_is_small_and_survives_pickling(make_small_job):
-    job = make_small_job("svm", overrides={"svm": {"C": 5.0}})
+    job = make_small_job("svm", parameters={"svm": {"C": 5.0}})
     pickled = pickle.dumps(job)
     assert len(pickled) < 5000
     assert pickle.loads(pickled) == job
 
 
 def test_limits_by_model(make_small_job):
-    job = make_small_job("svm", timeout=5.0, timeouts={"svm": 60.0, "lda": 1.0}, max_memory=10**9)
+    job = make_small_job("svm", timeout={None: 5.0, "svm": 60.0}, max_memory=10**9)
     assert job.limits == Limits(timeout=60.0, max_memory=10**9, n_threads=job.limits.n_threads)
-    assert make_small_job("knn", timeout=5.0, timeouts={"svm": 60.0}).limits.timeout == 5.0
+    assert make_small_job("knn", timeout={None: 5.0}).limits.timeout == 5.0
 
 
 def test_rows_add_up(make_small_job, small_digits):

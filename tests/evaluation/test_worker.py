@@ -48,9 +48,11 @@ def test_the_saved_pipeline_takes_raw_pixels(make_small_job, small_digits):
     assert pipeline.steps[-1][0] == "model"
 
 
-@pytest.mark.parametrize("model", ["random_forest", "mlp"])
-def test_one_seed_gives_one_result(make_small_job, tmp_path, model):
-    quick = {"overrides": {"random_forest": {"n_estimators": 5}, "mlp": {"max_iter": 5}}}
+@pytest.mark.parametrize(
+    ("model", "parameters"), [("random_forest", {"n_estimators": 5}), ("mlp", {"max_iter": 5})]
+)
+def test_one_seed_gives_one_result(make_small_job, tmp_path, model, parameters):
+    quick = {"parameters": {model: parameters}}
     first, again = (make_small_job(model, folder=tmp_path / name, **quick) for name in ("a", "b"))
     results = [run(first), run(again)]
     scores = [
@@ -65,7 +67,7 @@ def test_one_seed_gives_one_result(make_small_job, tmp_path, model):
 
 
 def test_overrides_reach_the_model(make_small_job):
-    job = make_small_job("svm", overrides={"svm": {"C": 0.5}})
+    job = make_small_job("svm", parameters={"svm": {"C": 0.5}})
     assert run(job).parameters["C"] == 0.5
     assert joblib.load(job.path(".joblib"))[-1].C == 0.5
 
@@ -105,7 +107,7 @@ def test_threads_are_limited_while_a_job_runs_and_not_after(make_small_job, monk
         return fit(job, X, y)
 
     monkeypatch.setattr(worker, "_fit", spy)
-    job = make_small_job("random_forest", overrides={"random_forest": {"n_estimators": 5}})
+    job = make_small_job("random_forest", parameters={"random_forest": {"n_estimators": 5}})
     job = dataclasses.replace(job, limits=dataclasses.replace(job.limits, n_threads=1))
     with threadpool_limits(2):
         run(job)

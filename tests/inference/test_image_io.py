@@ -120,7 +120,7 @@ def test_an_mnist_row_is_an_image():
     ("array", "message"),
     [
         (np.full((4, 4), np.nan), "finite"),
-        (np.full((4, 4), -1.0), "span"),
+        (np.full((4, 4), -2.0), "span"),
         (np.full((4, 4), 70_000), "span"),
         (np.zeros((4, 4), complex), "dtype"),
         (np.array([["a", "b"]]), "dtype"),

@@ -221,6 +221,8 @@ class RunDataset:
         if fields["image_shape"] is not None:
             height, width = fields["image_shape"]
             fields["image_shape"] = (height, width)
+            # Earlier versions did not record it.
+            fields.setdefault("n_columns", height * width)
         return cls(**fields)
 
 

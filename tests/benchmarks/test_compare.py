@@ -15,7 +15,7 @@ from records_for_tests import make_result, make_run
 from benchmarks import compare
 from benchmarks._common import run_app
 from digitrec.evaluation.compare_runs import compare_runs
-from digitrec.evaluation.result import write_run
+from digitrec.evaluation.result import read_run, write_run
 
 ROOT = Path(__file__).parents[2]
 N = 1000
@@ -128,6 +128,17 @@ def test_the_command_runs_in_a_process_of_its_own(tmp_path):
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    "path",
+    [path.parent for path in sorted((ROOT / "reports").glob("**/mnist/results.json"))],
+    ids=lambda path: str(path.relative_to(ROOT)),
+)
+def test_published_runs_of_all_versions_can_be_read(path):
+    run = read_run(path / "results.json")
+    assert run.winning_result is not None
+    assert run.dataset.n_columns == 784
+
+
 def test_bad_input_is_named_with_exit_code_2(call, tmp_path):
     first = save(tmp_path / "a", FIRST, FIRST_RIGHT)
     other_rows = save(tmp_path / "b", FIRST, FIRST_RIGHT, seed=1)
@@ -135,7 +146,7 @@ def test_bad_input_is_named_with_exit_code_2(call, tmp_path):
     without = save(tmp_path / "d", FIRST, {"raw-svm-0": right(1)})
     (tmp_path / "broken.json").write_text("{")
     early = json.loads(first.read_text())
-    del early["dataset"]["n_columns"]
+    del early["dataset"]["source"]
     (tmp_path / "early.json").write_text(json.dumps(early))
     cases = {
         tmp_path / "early.json": "run it again",

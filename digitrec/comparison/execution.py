@@ -385,9 +385,15 @@ def _analyse(
     if not specs or winner is None:
         return outputs, failures, False
     context = analysis_context(
-        experiment, dataset, {job.key: job for job in jobs}, results, winner, store, tuning
+        experiment,
+        dataset,
+        {job.key: job for job in jobs},
+        results,
+        winner,
+        store,
+        tuning,
+        deadline=deadline,
     )
-    context = dataclasses.replace(context, deadline=deadline)
     try:
         for spec in specs:
             folder = experiment.folder / "analyses"
@@ -408,6 +414,7 @@ def analysis_context(
     store: JobStore,
     tuning: list[dict[str, Any]],
     unknown_jobs: Mapping[str, str] | None = None,
+    deadline: float | None = None,
 ) -> AnalysisContext:
     """Return what the analyses of a run get."""
     return AnalysisContext(
@@ -424,4 +431,5 @@ def analysis_context(
         tuning=tuple(tuning),
         jobs=jobs,
         unknown_jobs=unknown_jobs or {},
+        deadline=deadline,
     )

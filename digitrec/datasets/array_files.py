@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from digitrec.datasets._dataset import Dataset
 from digitrec.datasets.assemble import RawPart, assemble_dataset, check_memory
 from digitrec.datasets.columns import shorten, square_shape
+from digitrec.datasets.emnist import name_classes
 from digitrec.errors import DatasetError
 
 ARRAY_SUFFIXES = (".npz", ".npy", ".mat")
@@ -50,7 +51,7 @@ def load_array_file(path: Path) -> Dataset:
         raise DatasetError(
             f"{path} holds one array, without labels; save both: numpy.savez(path, X=X, y=y)"
         )
-    arrays = _read_npz(path) if suffix == ".npz" else _read_mat(path)
+    arrays, mapping = (_read_npz(path), None) if suffix == ".npz" else _read_mat(path)
     notes: list[str] = []
     parts = {
         part: _make_part(path, arrays, part)
@@ -74,12 +75,13 @@ def load_array_file(path: Path) -> Dataset:
     elif validation is not None:
         train = _joined(path, train, validation)
         notes.append("The validation images were added to the training images.")
+    named, class_notes = name_classes([train] if test is None else [train, test], path, mapping)
     return assemble_dataset(
-        [train] if test is None else [train, test],
+        named,
         name=path.stem,
         source=f"file: {path.name}",
         where=str(path),
-        notes=list(dict.fromkeys(notes)),
+        notes=list(dict.fromkeys([*notes, *class_notes])),
     )
 
 
@@ -97,7 +99,8 @@ def _read_npz(path: Path) -> Arrays:
         raise DatasetError(f"cannot read {path}: {shorten(error, 80)[1:-1]}") from error
 
 
-def _read_mat(path: Path) -> Arrays:
+def _read_mat(path: Path) -> tuple[Arrays, dict[int, str] | None]:
+    """Return the arrays by role, and the characters of EMNIST's labels where they are given."""
     from scipy import io
 
     with path.open("rb") as file:
@@ -116,7 +119,10 @@ def _read_mat(path: Path) -> Arrays:
     for name, value in found.items():
         if not name.startswith("__"):
             _unpack(name, value, flat)
-    return _by_role(path, flat)
+    table = flat.pop("mapping", np.zeros(0))
+    is_mapping = table.ndim == 2 and table.shape[1] in (2, 3) and table.dtype.kind in "iuf"
+    mapping = {int(row[0]): chr(int(row[1])) for row in table} if is_mapping else None
+    return _by_role(path, flat), mapping
 
 
 def _unpack(name: str, value: Any, flat: dict[str, NDArray[Any]], depth: int = 0) -> None:
@@ -127,7 +133,7 @@ def _unpack(name: str, value: Any, flat: dict[str, NDArray[Any]], depth: int = 0
         for key in value.dtype.names:
             prefix = "" if name == "dataset" else f"{name}_"
             _unpack(f"{prefix}{key}", value.item()[value.dtype.names.index(key)], flat, depth + 1)
-    elif find_role(name):
+    elif find_role(name) or name == "mapping":
         flat[name] = value
 
 

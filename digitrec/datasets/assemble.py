@@ -179,7 +179,10 @@ def prepare_images(
     found = [to_ink_on_black(stack) for stack in stacks]
     stacks = [stack for stack, _ in found]
     notes = [*scale_notes, *_polarity_notes([note for _, note in found])]
-    if tuple(label_names) == DIGIT_NAMES and is_transposed(stacks[0], codes[0]):
+    digits = codes[0] < len(DIGIT_NAMES)
+    if tuple(label_names[: len(DIGIT_NAMES)]) == DIGIT_NAMES and is_transposed(
+        *((stacks[0], codes[0]) if digits.all() else (stacks[0][digits], codes[0][digits]))
+    ):
         stacks = [np.ascontiguousarray(stack.transpose(0, 2, 1)) for stack in stacks]
         notes.append("The images are stored column by column; they were transposed.")
     for stack, title in zip(stacks, ("", " test"), strict=False):

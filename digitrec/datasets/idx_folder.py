@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from digitrec.datasets._dataset import Dataset
 from digitrec.datasets.assemble import RawPart, assemble_dataset
 from digitrec.datasets.columns import shorten
+from digitrec.datasets.emnist import name_classes
 from digitrec.datasets.idx import IDX_FILES, read_idx
 from digitrec.errors import DatasetError
 
@@ -29,7 +30,7 @@ def load_idx_folder(folder: Path) -> Dataset:
     The names are those of MNIST: ``train-images-idx3-ubyte``, ``train-labels-idx1-ubyte``, the
     same with ``t10k`` or ``test``, with a dot for the hyphen before ``idx``, with the name of a
     set in front (``emnist-digits-train-…``), or within a folder of that name. Without test files
-    a stratified fifth is held out.
+    a stratified fifth is held out. Labels get the characters of EMNIST's mapping file beside them.
 
     Raises
     ------
@@ -46,16 +47,13 @@ def load_idx_folder(folder: Path) -> Dataset:
         notes.append("There are no test files; a fifth of the images was held out for testing.")
     else:
         parts.append(_read_part(found[IDX_FILES[2]], found[IDX_FILES[3]]))
-    letters = max(int(np.max(np.asarray(part.labels))) for part in parts) > 9
-    if letters and found[IDX_FILES[0]].name.lower().startswith("emnist"):
-        parts = [RawPart(part.arrays[0].transpose(0, 2, 1), part.labels) for part in parts]
-        notes.append("EMNIST stores its images column by column; they were turned upright.")
+    parts, class_notes = name_classes(parts, found[IDX_FILES[1]])
     return assemble_dataset(
         parts,
         name=folder.resolve().name,
         source=f"folder: {folder.resolve().name}",
         where=str(folder),
-        notes=notes,
+        notes=[*notes, *class_notes],
     )
 
 

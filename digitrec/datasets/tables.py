@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from digitrec.datasets._dataset import Dataset
 from digitrec.datasets.assemble import RawPart, assemble_dataset, check_memory
 from digitrec.datasets.columns import LABEL_NAMES, Columns, arrange_columns, shorten, square_shape
+from digitrec.datasets.emnist import name_classes
 from digitrec.datasets.text_files import LINE_LIMIT, READ_ERRORS, is_compressed, open_text
 from digitrec.errors import DatasetError, DigitrecError
 from digitrec.pixels import scale_dataset, to_ink_on_black, to_uint8
@@ -137,12 +138,13 @@ def load_tables(train: Path, test: Path | None = None, name: str = "") -> Datase
         As `read_table` does, or if the rows are no dataset.
     """
     parts = [read_table(path, True) for path in (train, test) if path is not None]
+    named, notes = name_classes([RawPart(part.images, _labels(part)) for part in parts], train)
     return assemble_dataset(
-        [RawPart(part.images, _labels(part)) for part in parts],
+        named,
         name=name or re.split(r"\.(?:csv|tsv|txt|tab|data)\b", train.name.lower())[0] or "table",
         source=f"file: {train.name}" + (f" and {test.name}" if test is not None else ""),
         where=str(train),
-        notes=list(dict.fromkeys(note for part in parts for note in part.notes)),
+        notes=[*dict.fromkeys(note for part in parts for note in part.notes), *notes],
     )
 
 

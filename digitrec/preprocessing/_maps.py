@@ -82,9 +82,7 @@ def filter_maps(
     """
     area = filters.shape[1]
     patches = patches_around_pixels(images, int(np.sqrt(area)))
-    # An orthonormal basis of what deviates from the mean: its answers have the contrast as norm.
-    contrasts = threshold * scipy.linalg.helmert(area).astype(np.float32)
-    answers = np.concatenate([filters, contrasts]) @ patches.reshape(area, -1)
+    answers = np.concatenate([filters, contrasts(area, threshold)]) @ patches.reshape(area, -1)
     answers, basis = answers[: len(filters)], answers[len(filters) :]
     limits = np.sqrt(np.einsum("ij,ij->j", basis, basis))
     maps = np.empty((len(filters) * (2 if opposites else 1), len(limits)), dtype=np.float32)
@@ -96,6 +94,15 @@ def filter_maps(
         away = np.minimum(answers, limits, out=maps[len(filters) :])
         np.subtract(limits, away, out=away)
     return maps.reshape(-1, *images.shape)
+
+
+@functools.lru_cache(maxsize=16)
+def contrasts(area: int, threshold: float) -> NDArray[np.float32]:
+    """Return an orthonormal basis of patches of mean 0, times `threshold`, (area - 1, area).
+
+    Its products with a patch have the patch's contrast, times `threshold`, as norm.
+    """
+    return threshold * scipy.linalg.helmert(area).astype(np.float32)
 
 
 def patches_around_pixels(images: Maps, side: int) -> Maps:

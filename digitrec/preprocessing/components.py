@@ -51,6 +51,8 @@ class PrincipalComponents(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         Orthonormal directions, by falling variance; the largest entry of each is positive.
     projection_ : ndarray of float32, shape (n_components_, n_features)
         The directions by the variances to the power of `whitening`.
+    offset_ : ndarray of float32, shape (n_components_,)
+        Projection of the mean.
     explained_variance_ : ndarray of float64, shape (n_components_,)
         Variance of the training rows along each direction.
     n_components_ : int
@@ -114,6 +116,7 @@ class PrincipalComponents(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
             sizes = np.maximum(self.explained_variance_, 1e-12) ** self.whitening
             self.projection_ = (self.components_ / sizes[:, None]).astype(np.float32)
         self.mean_ = mean.astype(np.float32)
+        self.offset_ = self.projection_ @ self.mean_
         self.n_components_ = kept
         return self
 
@@ -131,7 +134,7 @@ class PrincipalComponents(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         """
         rows = check_rows(self, X, dtype=np.float32, fitted="components_")
         # Centring after the product spares a copy of all rows.
-        return rows @ self.projection_.T - self.projection_ @ self.mean_
+        return rows @ self.projection_.T - self.offset_
 
     @property
     def _n_features_out(self) -> int:

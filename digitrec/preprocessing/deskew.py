@@ -113,6 +113,8 @@ def _shift(
     line[:n_rows, gap * stride :] = X
     # The last piece may reach into the gap after the last row: one more row gives it.
     starts = (np.arange(n_rows) * (length + gap) + gap + whole.astype(np.intp)) * stride
-    pieces = np.lib.stride_tricks.sliding_window_view(line.reshape(-1), gap * stride)[starts]
+    # A view of every piece; NumPy's sliding_window_view takes a tenth of the time of one image.
+    n_pieces = line.size - gap * stride + 1
+    pieces = np.ndarray((n_pieces, gap * stride), np.float32, line, strides=(4, 4))[starts]
     left, right = pieces[:, :-stride], pieces[:, stride:]
     return left + fraction * (right - left)

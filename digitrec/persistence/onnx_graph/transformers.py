@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from scipy.linalg import helmert
 from sklearn.kernel_approximation import Nystroem
 from sklearn.pipeline import Pipeline
 
@@ -27,7 +26,7 @@ from digitrec.preprocessing import (
     PrincipalComponents,
 )
 from digitrec.preprocessing._images import resolve_image_shape
-from digitrec.preprocessing._maps import neighbourhood, pooling_windows
+from digitrec.preprocessing._maps import contrasts, neighbourhood, pooling_windows
 from digitrec.preprocessing.deskew import moment_weights
 from digitrec.preprocessing.edges import (
     N_DIRECTIONS,
@@ -83,8 +82,7 @@ def _scale_all(g: Graph, scaler: GlobalScaler, x: str) -> str:
 
 
 def _project(g: Graph, components: PrincipalComponents, x: str) -> str:
-    offset = -components.projection_ @ components.mean_
-    return g("Gemm", x, components.projection_, offset, transB=1)
+    return g("Gemm", x, components.projection_, -components.offset_, transB=1)
 
 
 def _deskew(g: Graph, deskew: Deskew, x: str) -> str:
@@ -224,12 +222,12 @@ def _filter_maps(
     the second start on, then those before.
     """
     # As in `digitrec.preprocessing._maps.filter_maps`.
-    contrasts = threshold * helmert(side * side)
-    kernels = np.concatenate([filters, contrasts]).reshape(-1, 1, side, side)
+    basis_filters = contrasts(side * side, threshold)
+    kernels = np.concatenate([filters, basis_filters]).reshape(-1, 1, side, side)
     before, after = side // 2, side - 1 - side // 2
     images = g("Reshape", x, np.array([-1, 1, *shape]))
     answers = g("Conv", images, kernels, pads=[before, before, after, after])
-    lengths = np.concatenate([np.diff([*order, len(filters)]), [len(contrasts)]])
+    lengths = np.concatenate([np.diff([*order, len(filters)]), [len(basis_filters)]])
     *parts, basis = g.split("Split", answers, lengths, outputs=(None,) * len(lengths), axis=1)
     limit = g("Sqrt", g("ReduceSumSquare", basis, np.array([1]), keepdims=1))
     maps = [g("Relu", g("Sub", part, limit)) for part in parts]

@@ -24,8 +24,6 @@ from digitrec.errors import ConfigurationError
 from digitrec.inference.recognizer import Recognizer
 from digitrec.rendering.markdown import table
 
-__all__ = ["measure_bounds", "render_bounds"]
-
 MEGAPIXELS = (0.1, 1.0, 4.0, 9.0, 25.0)
 KINDS = ("one digit", "rows of digits", "noise", "specks")
 FIRST_ANSWERS = 3

@@ -15,7 +15,7 @@ import typer
 from benchmarks._common import run_app
 from digitrec._files import write_text
 from digitrec.inference.network import BUNDLED_WEIGHTS
-from digitrec.inference.training import find_fonts, train_recognizer
+from digitrec.inference.network_training import find_fonts, train_recognizer
 
 
 def main(

@@ -401,7 +401,7 @@ def train_own_recognizer(
 ) -> None:
     """Train the networks that `predict --model FILE.npz` and `serve` read images with."""
     from digitrec.datasets import load_dataset
-    from digitrec.inference.training import find_fonts, train_recognizer
+    from digitrec.inference.network_training import find_fonts, train_recognizer
 
     _show_messages(context, quiet)
     facts = train_recognizer(

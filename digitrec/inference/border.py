@@ -8,8 +8,6 @@ from numpy.typing import NDArray
 from digitrec.inference.parameters import BORDER
 from digitrec.inference.prediction import Box
 
-__all__ = ["content_box"]
-
 
 def content_box(pixels: NDArray[np.uint8]) -> Box:
     """Return the box of what lies inside an image's border: of all of it where there is none.

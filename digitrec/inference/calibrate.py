@@ -33,8 +33,6 @@ from digitrec.inference.threshold_file import write_threshold
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["Calibration", "LabelledFile", "calibrate", "calibrate_command", "read_labelled_folder"]
-
 SHOWN = 10
 """Images that are named in each list."""
 

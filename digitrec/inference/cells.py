@@ -11,8 +11,6 @@ from scipy import ndimage as ndi
 from digitrec.inference.parameters import CELL
 from digitrec.inference.sheet import fill_rows_and_columns
 
-__all__ = ["find_cell_digits"]
-
 BoolImage = NDArray[np.bool_]
 Window = tuple[slice, slice]
 

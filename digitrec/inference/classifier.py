@@ -10,8 +10,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from digitrec.inference.network import Network, read_networks
 
-__all__ = ["NOT_A_DIGIT", "RecognizerNetworks"]
-
 NOT_A_DIGIT = 10
 """Label of the eleventh class."""
 

@@ -22,17 +22,6 @@ from digitrec.inference.overlay import draw_overlay
 from digitrec.inference.prediction import Box, DigitPrediction, Reading
 from digitrec.inference.recognizer import Recognizer
 
-__all__ = [
-    "OUTPUT_FORMATS",
-    "Outcome",
-    "expand_paths",
-    "parse_allowed",
-    "parse_region",
-    "predict_paths",
-    "recognise",
-    "render",
-]
-
 OUTPUT_FORMATS = ("text", "json", "csv")
 NUMBER_OPTIONS = ("expected", "pattern", "check", "allowed")
 """Options of `Recognizer.read` that say what is known of a number."""

@@ -12,8 +12,6 @@ from dataclasses import dataclass
 
 from digitrec.errors import ConfigurationError, check_choice
 
-__all__ = ["CHECKS", "Constraint", "Constraints", "State", "make_constraints", "parse_pattern"]
-
 State = tuple[int, int, int]
 """Digits read so far, sum of the check so far, node of the tree of allowed values."""
 MAX_DIGITS = 100

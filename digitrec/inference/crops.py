@@ -10,8 +10,6 @@ from scipy import ndimage as ndi
 
 from digitrec.inference.normalise import CROP_SIDE
 
-__all__ = ["Sources", "make_crops"]
-
 FloatImages = NDArray[np.float32]
 FloatArray = NDArray[np.float32]
 

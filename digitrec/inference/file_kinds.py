@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import codecs
 
-__all__ = ["describe_foreign"]
-
 _BEGINNINGS = (
     (b"%PDF", "a PDF; send a picture of the page"),
     (b"PK\3\4", "a ZIP archive; send the images one by one, or as several files of one form"),

@@ -5,11 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from digitrec.inference.components import Pieces, union_box
 from digitrec.inference.parameters import PAGE
+from digitrec.inference.pieces import Pieces, union_box
 from digitrec.inference.prediction import Box
-
-__all__ = ["digit_height", "join_pieces"]
 
 
 def digit_height(pieces: Pieces) -> float | None:

@@ -20,8 +20,6 @@ from digitrec.inference.file_kinds import describe_foreign
 from digitrec.inference.prediction import Box
 from digitrec.pixels import bring_to_8_bits, find_orientation, flatten, to_uint8
 
-__all__ = ["ImageSource", "LoadedImage", "load_image", "read_image"]
-
 MIN_IMAGE_SIDE = 8
 """Fewer rows of 784 pixels are not taken for a picture."""
 MIN_STRIPS = 6

@@ -18,8 +18,6 @@ from scipy import ndimage as ndi
 from digitrec.inference.parameters import INK
 from digitrec.inference.thresholds import median, otsu_threshold, quantile
 
-__all__ = ["Ink", "extract_ink", "is_dark_on_light"]
-
 FloatImage = NDArray[np.float32]
 BoolImage = NDArray[np.bool_]
 

@@ -17,8 +17,6 @@ from digitrec.inference.prediction import DigitPrediction, Match, Reading
 from digitrec.inference.rejection import only_unsure
 from digitrec.inference.splitting import Scorer, cut_piece
 
-__all__ = ["read_known_number"]
-
 Judge = Callable[[list[Located]], list[DigitPrediction]]
 
 

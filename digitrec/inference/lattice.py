@@ -17,8 +17,6 @@ from numpy.typing import NDArray
 from digitrec.inference.constraints import START, Constraint, Constraints, State
 from digitrec.inference.parameters import NUMBER
 
-__all__ = ["Edge", "Lattice", "Solution", "Step", "solve"]
-
 _Path = tuple[tuple[int, int], ...]
 """Item and digit of each step."""
 _Ranked = tuple[str, float, float, _Path]

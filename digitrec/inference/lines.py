@@ -7,8 +7,6 @@ from numpy.typing import NDArray
 
 from digitrec.inference.parameters import PAGE
 
-__all__ = ["group_lines", "page_slope"]
-
 FloatArray = NDArray[np.float64]
 
 

@@ -10,25 +10,15 @@ from PIL import Image, ImageFilter
 from scipy import ndimage as ndi
 
 from digitrec.inference.border import content_box
-from digitrec.inference.components import Pieces, find_frames, find_pieces, union_box
 from digitrec.inference.image_io import ImageSource, LoadedImage, load_image
 from digitrec.inference.ink import Ink, extract_ink
 from digitrec.inference.normalise import frame_crop
 from digitrec.inference.parameters import LOOK
+from digitrec.inference.pieces import Pieces, find_frames, find_pieces, union_box
 from digitrec.inference.prediction import Box
 from digitrec.inference.ruled_lines import remove_lines
 from digitrec.inference.small_images import is_small, with_single_pixels
 from digitrec.inference.thresholds import quantile
-
-__all__ = [
-    "Located",
-    "crop_views",
-    "cut_out",
-    "load_look",
-    "locate_digit",
-    "smoothed",
-    "window_around",
-]
 
 
 @dataclass(frozen=True, eq=False)

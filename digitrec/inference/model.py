@@ -16,8 +16,6 @@ from digitrec.errors import ConfigurationError
 from digitrec.inference.classifier import RecognizerNetworks
 from digitrec.inference.network import BUNDLED_WEIGHTS
 
-__all__ = ["DigitModel"]
-
 _DIGITS = [str(digit) for digit in range(10)]
 _NOT_A_DIGIT = 10
 # fmt: off

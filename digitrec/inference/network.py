@@ -18,8 +18,6 @@ from numpy.typing import NDArray
 from digitrec._files import atomic_path, write_json
 from digitrec.errors import ModelFileError
 
-__all__ = ["BUNDLED_WEIGHTS", "Layer", "Network", "read_networks", "write_networks"]
-
 BUNDLED_WEIGHTS = Path(__file__).parent / "weights" / "recognizer.npz"
 """The weights that come with the package; ``recognizer.json`` beside them says what they are."""
 BATCH_SIZE = 64

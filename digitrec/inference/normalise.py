@@ -11,15 +11,6 @@ from scipy import ndimage as ndi
 
 from digitrec.inference.thresholds import median, otsu_threshold, quantile
 
-__all__ = [
-    "CROP_SIDE",
-    "frame_crop",
-    "grey_digit",
-    "normalise_and_measure",
-    "normalise_digit",
-    "stroke_ratio",
-]
-
 STROKE_RATIO = (0.09, 0.20)
 """Stroke width over the digit's longer side that MNIST's digits lie in."""
 DIGIT_SIDE = 20

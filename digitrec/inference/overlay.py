@@ -10,8 +10,6 @@ from PIL import Image, ImageDraw, ImageFont
 
 from digitrec.inference.prediction import DigitPrediction
 
-__all__ = ["draw_overlay"]
-
 ACCEPTED = (0, 128, 60)
 REJECTED = (190, 30, 30)
 MIN_SIDE = 320

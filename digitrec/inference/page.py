@@ -12,19 +12,17 @@ from PIL import Image
 from digitrec.errors import ConfigurationError
 from digitrec.inference.border import content_box
 from digitrec.inference.cells import find_cell_digits
-from digitrec.inference.components import Pieces, find_frames, find_pieces, union_box
 from digitrec.inference.grouping import digit_height, join_pieces
 from digitrec.inference.image_io import ImageSource, LoadedImage, load_image
 from digitrec.inference.ink import Ink, extract_ink
 from digitrec.inference.lines import group_lines, page_slope
 from digitrec.inference.locate import Located, cut_out, window_around
 from digitrec.inference.parameters import PAGE
+from digitrec.inference.pieces import Pieces, find_frames, find_pieces, union_box
 from digitrec.inference.prediction import Box
 from digitrec.inference.ruled_lines import find_pale_lines, remove_broken_lines, remove_lines
 from digitrec.inference.sheet import without_surroundings
 from digitrec.inference.splitting import Scorer, cut_piece
-
-__all__ = ["Page", "load_page", "locate_digits"]
 
 
 @dataclass(frozen=True, eq=False)

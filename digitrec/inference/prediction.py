@@ -12,8 +12,6 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Box", "DigitPrediction", "Match", "Reading"]
-
 Box = tuple[int, int, int, int]
 """Left, top, right, bottom in pixels of the upright image; right and bottom are exclusive."""
 _DECIMALS = 6

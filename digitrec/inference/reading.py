@@ -10,8 +10,6 @@ import numpy as np
 from digitrec.inference.parameters import ROW
 from digitrec.inference.prediction import DigitPrediction, Reading
 
-__all__ = ["assemble"]
-
 
 def assemble(
     rows: list[list[DigitPrediction]], angle: float, expected: int | None = None

@@ -43,8 +43,6 @@ from digitrec.inference.small_images import find_small_digit, is_small
 from digitrec.inference.threshold_file import read_threshold
 from digitrec.pixels import to_rows, to_uint8
 
-__all__ = ["Recognizer"]
-
 NO_INK = "no ink was found"
 SEVERAL = "the image shows several digits; read them with --read or Recognizer.read"
 TEXT = "other signs stand beside it: the image shows text"

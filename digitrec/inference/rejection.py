@@ -9,16 +9,6 @@ from digitrec.inference.locate import Located
 from digitrec.inference.parameters import DECISION
 from digitrec.inference.prediction import DigitPrediction
 
-__all__ = [
-    "DEFAULT_THRESHOLD",
-    "FILLED_AREA",
-    "TOO_SMALL",
-    "UNEVEN_STROKES",
-    "only_unsure",
-    "refuse_by_probability",
-    "refuse_by_shape",
-]
-
 DEFAULT_THRESHOLD = 0.5
 """Least confidence to accept a digit. The risk–coverage curve of other choices is part of
 ``python -m benchmarks.real_images``."""

@@ -7,8 +7,6 @@ from numpy.typing import NDArray
 
 from digitrec.errors import PixelError
 
-__all__ = ["check_row_layout"]
-
 _SIDE = 28
 _LOOK_ROWS = 64
 """How many rows are looked at."""

@@ -6,10 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage as ndi
 
-from digitrec.inference.components import Pieces
 from digitrec.inference.parameters import RULED_LINE
-
-__all__ = ["find_pale_lines", "remove_broken_lines", "remove_lines"]
+from digitrec.inference.pieces import Pieces
 
 BoolImage = NDArray[np.bool_]
 

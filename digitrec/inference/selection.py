@@ -8,15 +8,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import betaincinv
 
-__all__ = [
-    "Choice",
-    "accuracy_by_threshold",
-    "choose_threshold",
-    "least_error",
-    "least_images",
-    "upper_bound",
-]
-
 GRID = 1 / (1 + np.exp(-np.arange(-1.0, 12.01, 0.1)))
 """Thresholds that are tried, fixed before any image is seen: 0.27 to 0.999994."""
 STARTS = (0.9, 0.99, 0.999)

@@ -13,8 +13,6 @@ from digitrec.inference.image_io import LoadedImage
 from digitrec.inference.parameters import SHEET
 from digitrec.inference.thresholds import otsu_threshold
 
-__all__ = ["fill_rows_and_columns", "without_surroundings"]
-
 
 def without_surroundings(image: LoadedImage) -> LoadedImage:
     """Return the part of an image that shows a sheet of paper, its colour continued around it.

@@ -14,8 +14,6 @@ from digitrec.inference.normalise import MIN_GREY, grey_digit, normalise_digit
 from digitrec.inference.prediction import Box
 from digitrec.pixels import to_ink_on_black
 
-__all__ = ["SmallDigit", "find_small_digit", "is_small", "with_single_pixels"]
-
 MAX_SMALL_SIDE = 16
 """Pixels of the longer side up to which an image shows one digit and nothing else."""
 MIN_CONTRAST = 24

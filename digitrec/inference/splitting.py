@@ -12,8 +12,6 @@ from scipy import ndimage as ndi
 from digitrec.inference.normalise import stroke_ratio
 from digitrec.inference.parameters import CUT
 
-__all__ = ["cut_piece", "find_seams"]
-
 FloatImage = NDArray[np.float32]
 Scorer = Callable[[list[FloatImage]], NDArray[np.float64]]
 """From crops of ink to the confidence that each is one digit, 0–1."""

@@ -10,8 +10,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["DIGIT_STROKES", "SIGN_STROKES", "draw_strokes", "random_scribbles"]
-
 Stroke = list[tuple[float, float]]
 Template = list[Stroke]
 

@@ -18,8 +18,6 @@ from digitrec.inference.strokes import (
     random_scribbles,
 )
 
-__all__ = ["distort", "make_digits", "make_non_digits", "printed_digits", "text_fonts"]
-
 FloatImages = NDArray[np.float32]
 
 _SIDE = 28

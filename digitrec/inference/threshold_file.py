@@ -15,8 +15,6 @@ from digitrec._files import write_json
 from digitrec.errors import ConfigurationError
 from digitrec.inference.model import DigitModel
 
-__all__ = ["read_threshold", "write_threshold"]
-
 KIND = "digitrec threshold"
 TOLERANCE = 2e-3
 """Largest difference of the probes' probabilities between machines and library versions."""

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis.extra import numpy as hnp
 
-from digitrec.inference import Recognizer, components
-from digitrec.inference.components import find_pieces
+from digitrec.inference import Recognizer, pieces
 from digitrec.inference.locate import locate_digit
 from digitrec.inference.page import locate_digits
 from digitrec.inference.parameters import LOOK
+from digitrec.inference.pieces import find_pieces
 
 
 @settings(max_examples=100)
@@ -22,7 +22,7 @@ from digitrec.inference.parameters import LOOK
 def test_boxes_of_many_pieces_are_those_of_few(mask):
     few = find_pieces(mask)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(components, "_MANY_PIECES", -1)
+        patch.setattr(pieces, "_MANY_PIECES", -1)
         many = find_pieces(mask)
     np.testing.assert_array_equal(many.boxes, few.boxes)
 

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
-from digitrec.inference.components import find_frames, find_pieces, union_box
 from digitrec.inference.lines import group_lines, page_slope
+from digitrec.inference.pieces import find_frames, find_pieces, union_box
 from digitrec.inference.ruled_lines import (
     find_pale_lines,
     remove_broken_lines,

@@ -11,7 +11,7 @@ import pytest
 from digitrec.cli import main
 from digitrec.datasets import load_dataset
 from digitrec.errors import ConfigurationError, ModelFileError
-from digitrec.inference import Recognizer, training
+from digitrec.inference import Recognizer, network_training
 from digitrec.inference.classifier import NOT_A_DIGIT, RecognizerNetworks
 from digitrec.inference.network import (
     BUNDLED_WEIGHTS,
@@ -135,9 +135,12 @@ def test_a_small_recogniser_is_trained_the_same_way_each_time(tmp_path):
     pytest.importorskip("tensorflow")
     sets = [load_dataset("mnist_5k"), load_dataset("digits")]
     paths = [tmp_path / "a.npz", tmp_path / "b.npz"]
-    plan = training.TrainingPlan()
+    plan = network_training.TrainingPlan()
     plan = replace(plan, crop=replace(plan.crop, epochs=1))
-    facts = [training.train_recognizer(path, sets=sets, plan=plan, max_rows=700) for path in paths]
+    facts = [
+        network_training.train_recognizer(path, sets=sets, plan=plan, max_rows=700)
+        for path in paths
+    ]
     assert facts[0]["datasets"] == {data.name: data.fingerprint for data in sets}
     assert facts[0]["label_names"][NOT_A_DIGIT] == "not a digit"
     rows = sets[0].X_test[:300]
@@ -145,9 +148,9 @@ def test_a_small_recogniser_is_trained_the_same_way_each_time(tmp_path):
     np.testing.assert_allclose(answers[0], answers[1], atol=1e-3)
     assert (answers[0].argmax(axis=1) == sets[0].y_test[:300]).mean() > 0.7
     with pytest.raises(ConfigurationError, match="28x28"):
-        training.train_recognizer(paths[0], sets=sets[1:])
+        network_training.train_recognizer(paths[0], sets=sets[1:])
     with pytest.raises(ConfigurationError, match=r"\.npz"):
-        training.train_recognizer(tmp_path / "own.joblib", sets=sets)
+        network_training.train_recognizer(tmp_path / "own.joblib", sets=sets)
 
 
 def test_what_cannot_be_trained_from_is_said_before_the_work(tmp_path, capsys):

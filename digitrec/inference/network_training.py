@@ -33,8 +33,6 @@ from digitrec.inference.synthesis import (
     text_fonts,
 )
 
-__all__ = ["NetworkDesign", "TrainingPlan", "find_fonts", "train_recognizer"]
-
 _log = logging.getLogger(__name__)
 
 

@@ -18,6 +18,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from digitrec.errors import ConfigurationError
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import DTypeLike
@@ -185,6 +187,33 @@ def describe_os_error(error: OSError) -> str:
         f"{DISK_FULL}{name}; free some space and run the same command again: what is finished "
         "is kept"
     )
+
+
+def check_output(path: str | os.PathLike[str], what: str, starts: tuple[bytes, ...]) -> None:
+    """Refuse to write a file where there is a folder, or a file of another kind.
+
+    Parameters
+    ----------
+    path : path-like
+        The file to write.
+    what : str
+        What the file is, for the message.
+    starts : tuple of bytes
+        First bytes of the files that may be replaced.
+
+    Raises
+    ------
+    ConfigurationError
+        If a folder or another file is there: data or a model would be lost.
+    """
+    path = Path(path)
+    if not path.name or path.is_dir():
+        raise ConfigurationError(f"{str(path)!r} is a folder; give the path of a file")
+    if path.is_file() and path.stat().st_size:
+        with path.open("rb") as file:
+            is_kind = file.read(max(map(len, starts), default=0)).startswith(starts)
+        if not is_kind:
+            raise ConfigurationError(f"{str(path)!r} exists and is no {what}; name a new file")
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:

@@ -51,7 +51,7 @@ def digitrec(
 app.command(name="compare")(compare_models)
 
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print results only.")]
-Seed = Annotated[int, typer.Option("--random-state", help="Seed.")]
+Seed = Annotated[int, typer.Option("--random-state", min=0, max=2**32 - 1, help="Seed.")]
 MaxTrain = Annotated[
     int | None, typer.Option(min=20, help="Use at most this many training rows (stratified).")
 ]
@@ -235,13 +235,22 @@ def train(
     _warn(data)
     if all_rows:
         data = with_all_rows(data)
-    training = train_model(
-        data,
-        model,
-        features or DEFAULT_FEATURES,
-        parameters=overrides.get(model),
-        random_state=random_state,
-    )
+    try:
+        training = train_model(
+            data,
+            model,
+            features or DEFAULT_FEATURES,
+            parameters=overrides.get(model),
+            random_state=random_state,
+        )
+    except (TypeError, ValueError) as error:
+        if isinstance(error, DigitrecError) or not overrides:
+            raise
+        # A value that the model does not take shows when it is fitted.
+        reason = str(error).partition("\n")[0]
+        raise DigitrecError(
+            f"cannot fit {model!r} with {', '.join(set_ or [])}: {reason}"
+        ) from error
     save_model(training.pipeline, output, training.metadata)
     facts = training.metadata["metrics"]
     typer.echo(

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 
 from digitrec._environment import available_cores
-from digitrec._files import write_text
+from digitrec._files import check_output, write_text
 from digitrec.datasets import Dataset, digits_of_names, read_kaggle_csv
 from digitrec.errors import ConfigurationError, MissingExtraError, check_choice
 from digitrec.evaluation.fitting import Fit, fit_model, score_model
@@ -296,8 +296,10 @@ def write_submission(
     DatasetError
         If the CSV is damaged; the message names the row and column.
     ConfigurationError
-        If the model takes images of another size.
+        If the model takes images of another size, or `submission` is a file of another kind.
     """
+    header = ("ImageId", "Label")
+    check_output(submission, "submission", (",".join(header).encode(),))
     table = read_kaggle_csv(test_csv, labelled=False)
     expected = model.n_features_in_
     if table.X.shape[1] != expected:
@@ -316,7 +318,7 @@ def write_submission(
         labels = np.array(names)[labels]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("ImageId", "Label"))
+    writer.writerow(header)
     writer.writerows(enumerate(labels.tolist(), start=1))
     write_text(submission, text.getvalue())
     return len(labels)

@@ -88,6 +88,18 @@ def test_scores_of_training_rows_are_called_so(model):
         (("train", "--dataset", "digits", "--set", "knn.p=1"), "--set names knn"),
         (("train", "--dataset", "digits", "--output", "m.json"), "name the model file m.joblib"),
         (("train", "--dataset", "digits", "--output", "."), "is a folder"),
+        (("train", "--dataset", ""), "the name of the dataset is empty"),
+        (
+            ("train", "--dataset", "digits", "--model", "knn", "--set", "knn.p=x"),
+            "with knn.p=x: The",
+        ),
+        (("predict", ""), "the path of an image is empty"),
+        (("predict", "a.png", "--rotation", "nan"), "rotation must be in degrees"),
+        (("predict", "a.png", "--rotation", "1e9"), "not 1000000000.0"),
+        (("compare", "--models", ""), "no name in ''"),
+        (("compare", "--dataset", ""), "no name in ''"),
+        (("calibrate", ".", "--output", "t.png"), "must end in .json"),
+        (("serve", "--forwarded-allow-ips", "proxy.local"), "'proxy.local' does not appear"),
         (("evaluate", "--model", "none.joblib"), "no model file at none.joblib"),
         (("submit", "a.csv", "b.csv", "--model", "none.joblib"), "no model file at none.joblib"),
     ],
@@ -100,6 +112,44 @@ def test_mistakes_end_with_one_line_and_exit_code_2(arguments, message, tmp_path
     assert last.startswith("error: ")
     assert message in last
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("seed", ["-1", str(2**32), "x"])
+@pytest.mark.parametrize("command", ["train", "compare"])
+def test_seeds_that_no_generator_takes_are_refused(command, seed):
+    result = digitrec(command, "--dataset", "digits", "--random-state", seed)
+    assert result.returncode == 2
+    assert "--random-state" in result.stderr
+
+
+@pytest.mark.parametrize("there", ["test.csv", "model", "notes.txt", "photo.png", "folder"])
+def test_outputs_do_not_replace_files_of_another_kind(model, there, tmp_path):
+    test_csv, notes, photo = (tmp_path / name for name in ("test.csv", "notes.txt", "photo.png"))
+    rows = [",".join(f"pixel{i}" for i in range(64)), *(",".join(["0", "16"] * 32) for _ in "abc")]
+    test_csv.write_text("\n".join(rows) + "\n")
+    notes.write_text("the ImageId,Label of each row\n")
+    photo.write_bytes(b"\x89PNG\r\n")
+    (tmp_path / "folder").mkdir()
+    target = model if there == "model" else tmp_path / there
+    files = [path for path in (test_csv, notes, photo, model) if path.is_file()]
+    before = [path.read_bytes() for path in files]
+    commands = [("submit", test_csv, target, "--model", model)]
+    if there != "model":
+        commands.append(("train", "--dataset", "digits", "--output", target))
+    for command in commands:
+        result = digitrec(*command)
+        assert result.returncode == 2, command
+        assert re.search("exists and is no|is a folder", result.stderr.splitlines()[-1])
+    assert [path.read_bytes() for path in files] == before
+
+
+def test_a_submission_is_replaced_by_the_next(model, tmp_path):
+    test_csv, submission = tmp_path / "test.csv", tmp_path / "submission.csv"
+    for n_rows in (3, 2):
+        header = ",".join(f"pixel{i}" for i in range(64))
+        test_csv.write_text("\n".join([header, *([",".join(["0", "16"] * 32)] * n_rows)]) + "\n")
+        assert digitrec("submit", test_csv, submission, "--model", model).returncode == 0
+        assert len(submission.read_text().splitlines()) == n_rows + 1
 
 
 def test_model_for_other_images_is_refused(model):

@@ -156,10 +156,10 @@ def test_submission_refuses_images_of_another_size(training, tmp_path):
 
 
 def test_a_damaged_csv_leaves_an_earlier_submission(digits, training, tmp_path):
-    (tmp_path / "out.csv").write_text("earlier")
+    (tmp_path / "out.csv").write_text("ImageId,Label\n1,7\n")
     X = digits.X_test.astype(int).copy()
     X[5, 7] = 300
     _write_csv(tmp_path / "test.csv", X)
     with pytest.raises(DatasetError, match="pixel7"):
         write_submission(training.pipeline, tmp_path / "test.csv", tmp_path / "out.csv")
-    assert (tmp_path / "out.csv").read_text() == "earlier"
+    assert (tmp_path / "out.csv").read_text() == "ImageId,Label\n1,7\n"

@@ -90,7 +90,7 @@ def compare_models(
     max_train: Annotated[
         int | None, typer.Option(min=1, help="Keep at most this many training images.")
     ] = None,
-    random_state: Annotated[int, typer.Option(min=0, help="Seed.")] = 0,
+    random_state: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed.")] = 0,
     seeds: Annotated[int, typer.Option(min=1, help="Seeds to run each model with.")] = 1,
     metric: Annotated[
         str,

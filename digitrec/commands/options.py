@@ -23,7 +23,7 @@ def split_names(text: str) -> list[str]:
     ConfigurationError
         If the list is empty.
     """
-    if Path(text).expanduser().exists():
+    if text and Path(text).expanduser().exists():
         return [text]
     names = [part.strip() for part in text.split(",") if part.strip()]
     if not names:

@@ -52,6 +52,8 @@ def load_dataset(
         another dataset.
     """
     name = os.fspath(name_or_path)
+    if not name:
+        raise ConfigurationError("the name of the dataset is empty; write . for this folder")
     if name in DATASETS:
         dataset = DATASETS[name].load()
     elif Path(name).expanduser().exists():

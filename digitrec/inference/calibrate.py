@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from digitrec._files import atomic_path
+from digitrec._files import atomic_path, check_output
 from digitrec.datasets.labels import digits_of_names
 from digitrec.errors import ConfigurationError, DatasetError, DigitrecError
 from digitrec.inference.command import expand_paths
@@ -28,7 +28,7 @@ from digitrec.inference.selection import (
     least_images,
     upper_bound,
 )
-from digitrec.inference.threshold_file import write_threshold
+from digitrec.inference.threshold_file import STARTS, write_threshold
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -255,6 +255,11 @@ def calibrate_command(
     int
         Exit code: 0, or 1 where nothing can be promised; then no threshold is written.
     """
+    if output.suffix.lower() != ".json":
+        raise ConfigurationError(f"the threshold file must end in .json, not {str(output)!r}")
+    check_output(output, "threshold file", STARTS)
+    picture = figure or output.with_suffix(".png")
+    check_output(picture, "PNG image", (b"\x89PNG",))
     files, notes = read_labelled_folder(folder)
     others = [] if unlabelled is None else expand_paths([str(unlabelled)])[0]
     recognizer = Recognizer(model)
@@ -262,7 +267,6 @@ def calibrate_command(
     for note in [*notes, *found.notes]:
         print(note, file=sys.stderr)
     lines = _describe(found)
-    picture = figure or output.with_suffix(".png")
     _save(risk_coverage_figure(found), picture)
     lines.append(f"curve: {picture}")
     if found.choice is not None:

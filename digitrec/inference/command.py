@@ -19,6 +19,7 @@ from digitrec.errors import ConfigurationError, DigitrecError, check_choice
 from digitrec.inference.constraints import make_constraints
 from digitrec.inference.image_io import read_image
 from digitrec.inference.overlay import draw_overlay
+from digitrec.inference.page import check_rotation
 from digitrec.inference.prediction import Box, DigitPrediction, Reading
 from digitrec.inference.recognizer import Recognizer
 
@@ -115,6 +116,7 @@ def predict_paths(
         known = {"context": "crop"}
     # What makes no sense is refused before anything is loaded.
     make_constraints(**{name: known.get(name) for name in NUMBER_OPTIONS})
+    check_rotation(known.get("rotation"))
     files, notes = expand_paths(paths)
     for note in notes:
         print(note, file=sys.stderr)
@@ -152,6 +154,8 @@ def expand_paths(paths: Sequence[str]) -> tuple[list[Path], list[str]]:
     found: list[Path] = []
     notes: list[str] = []
     for text in paths:
+        if not text:
+            raise ConfigurationError("the path of an image is empty; write . for this folder")
         path = Path(text).expanduser()
         if path.is_dir():
             inside, others = _search_folder(path)

@@ -17,6 +17,7 @@ from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
 from digitrec._environment import available_cores, library_versions
+from digitrec._files import check_output
 from digitrec._optional import import_optional
 from digitrec.analyses.calibration import fit_temperature
 from digitrec.datasets import Dataset, load_dataset, load_default_dataset
@@ -174,6 +175,7 @@ def train_recognizer(
     path = Path(path)
     if path.suffix != ".npz":
         raise ConfigurationError(f"weights are written as .npz, not to {str(path)!r}")
+    check_output(path, "recogniser", (b"PK",) if path.with_suffix(".json").exists() else ())
     started = time.perf_counter()
     plan = plan or TrainingPlan()
     if max_rows is not None:

@@ -98,6 +98,17 @@ def locate_digits(
     return Page(lines, angle, ink.dark_on_light, layout.n_left_out)
 
 
+def check_rotation(degrees: float | None) -> None:
+    """Refuse a rotation that is no number of degrees from -360 to 360.
+
+    Raises
+    ------
+    ConfigurationError
+    """
+    if degrees is not None and not -360 <= degrees <= 360:
+        raise ConfigurationError(f"rotation must be in degrees, -360 to 360, not {degrees!r}")
+
+
 def load_page(source: ImageSource, region: Box | None = None) -> LoadedImage:
     """Read an image, or a region of it, without its border and at the size pages are read at.
 

@@ -25,7 +25,7 @@ from digitrec.inference.locate import (
 )
 from digitrec.inference.model import DigitModel
 from digitrec.inference.normalise import normalise_and_measure, normalise_digit
-from digitrec.inference.page import Page, load_page, locate_digits
+from digitrec.inference.page import Page, check_rotation, load_page, locate_digits
 from digitrec.inference.parameters import DECISION, LOOK, PAGE
 from digitrec.inference.prediction import Box, DigitPrediction, Match, Reading
 from digitrec.inference.reading import assemble
@@ -339,8 +339,7 @@ class Recognizer:
             If the region does not lie in the image, or an option has no sense.
         """
         known = make_constraints(expected=expected, pattern=pattern, check=check, allowed=allowed)
-        if rotation is not None and not -360 <= rotation <= 360:
-            raise ConfigurationError(f"rotation must be in degrees, -360 to 360, not {rotation!r}")
+        check_rotation(rotation)
         loaded = load_page(image, region)
         look = functools.partial(self._read_page, loaded, known=known)
         reading, dark_on_light = look(None, rotation=rotation)

@@ -16,6 +16,8 @@ from digitrec.errors import ConfigurationError
 from digitrec.inference.model import DigitModel
 
 KIND = "digitrec threshold"
+STARTS = (f'{{\n  "kind": "{KIND}"'.encode(),)
+"""First bytes of such files."""
 TOLERANCE = 2e-3
 """Largest difference of the probes' probabilities between machines and library versions."""
 

@@ -14,12 +14,14 @@ import sklearn
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import InconsistentVersionWarning
 
-from digitrec._files import atomic_path
+from digitrec._files import atomic_path, check_output
 from digitrec.errors import ConfigurationError, DigitrecError, ModelFileError, ModelFileWarning
 from digitrec.persistence.metadata import metadata_path, read_metadata, write_metadata
 from digitrec.persistence.onnx_model import load_onnx
 from digitrec.persistence.skops_file import load_skops
 
+_STARTS = (b"x\x01", b"\x80")
+"""First bytes of files of joblib: zlib, and a pickle that is not compressed."""
 _LOADERS: dict[str, Callable[[BinaryIO], Any]] = {".onnx": load_onnx, ".skops": load_skops}
 
 
@@ -59,8 +61,7 @@ def check_model_path(path: str | os.PathLike[str]) -> Path:
             f"{path.name!r} would be a joblib file; name it .joblib, then run: "
             f"digitrec export --format {suffix[1:]}"
         )
-    if not path.name or path.is_dir():
-        raise ConfigurationError(f"{str(path)!r} is a folder; give the path of a file")
+    check_output(path, "saved model", _STARTS)
     if metadata_path(path).is_dir():
         raise ConfigurationError(f"{str(metadata_path(path))!r}, for the metadata, is a folder")
     parent = next(folder for folder in path.absolute().parents if folder.exists())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import re
 from dataclasses import dataclass, field
@@ -121,6 +122,8 @@ class Settings:
                 raise ConfigurationError(f"{name} takes several values, not one text")
             object.__setattr__(self, name, tuple(getattr(self, name)))
         object.__setattr__(self, "root_path", _clean_root(self.root_path))
+        for address in self.forwarded_allow_ips:
+            _check_address(address)
         for origin in self.cors_origins:
             _check_origin(origin)
         if self.engines is not None and self.engines < 1:
@@ -152,6 +155,17 @@ def _clean_root(path: str) -> str:
             f"got {path!r}"
         )
     return f"/{parts}" if parts else ""
+
+
+def _check_address(address: str) -> None:
+    if address == "*":
+        return
+    try:
+        ipaddress.ip_network(address)
+    except ValueError as error:
+        raise ConfigurationError(
+            f"forwarded_allow_ips takes addresses or networks such as 10.0.0.0/8, or *; {error}"
+        ) from error
 
 
 def _check_origin(origin: str) -> None:

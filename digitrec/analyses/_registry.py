@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from digitrec._code import cache_key, describe_value
 from digitrec._files import write_json
 from digitrec.errors import DigitrecError, check_choice
-from digitrec.evaluation.result import Result
+from digitrec.evaluation.result import Result, Tuning
 from digitrec.rendering.markdown import one_line
 
 _log = logging.getLogger(__name__)
@@ -65,8 +65,8 @@ class AnalysisContext:
         Why the job of a result of a saved comparison is not known, by `Result.key`.
     failed : tuple of Result
         Results of the jobs that failed.
-    tuning : tuple of dict
-        Records of the searches over parameters; see `digitrec.evaluation.tuning.Tuning`.
+    tuning : tuple of Tuning
+        Records of the searches over parameters.
     deadline : float or None
         `time.monotonic` after which no model may be fitted: the end of the run's budget.
     """
@@ -83,7 +83,7 @@ class AnalysisContext:
     jobs: Mapping[str, Job] = field(default_factory=dict)
     unknown_jobs: Mapping[str, str] = field(default_factory=dict)
     failed: tuple[Result, ...] = ()
-    tuning: tuple[dict[str, Any], ...] = ()
+    tuning: tuple[Tuning, ...] = ()
     deadline: float | None = None
 
     @property

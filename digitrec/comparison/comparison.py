@@ -245,8 +245,8 @@ class Comparison:
         import pandas as pd
 
         if model is not None:
-            check_choice("tuned model", model, [record["model"] for record in self.run.tuning])
-        rows = [row for record in self.run.tuning for row in candidate_rows(record)]
+            check_choice("tuned model", model, [found.model for found in self.run.tuning])
+        rows = [row for found in self.run.tuning for row in candidate_rows(found)]
         return pd.DataFrame([row for row in rows if model in (None, row["model"])])
 
     def analysis(self, name: str, **options: Any) -> Any:

@@ -23,7 +23,7 @@ from digitrec.evaluation.job import Job, Limits, make_job
 from digitrec.evaluation.job_store import JobStore, write_predictions
 from digitrec.evaluation.progress import Event, Snapshot, publish
 from digitrec.evaluation.ranking import metric_name, rank_results, save_winner, select_winner
-from digitrec.evaluation.result import Result, Run, RunDataset, keep_times, write_run
+from digitrec.evaluation.result import Result, Run, RunDataset, Tuning, keep_times, write_run
 from digitrec.evaluation.runner import run_jobs, split_stored
 from digitrec.evaluation.splits import validation_split
 
@@ -102,7 +102,7 @@ def _tune(
     source: str,
     jobs: list[Job],
     deadline: float | None,
-) -> tuple[list[Job], list[dict[str, Any]]]:
+) -> tuple[list[Job], list[Tuning]]:
     """Search the parameters of the models; return the jobs of the chosen, and the records."""
     from digitrec.evaluation.tuning import MAX_CANDIDATES, tune_model
 
@@ -117,7 +117,7 @@ def _tune(
     ]
     started = time.monotonic()
     chosen: list[Job] = []
-    records: list[dict[str, Any]] = []
+    records: list[Tuning] = []
     for place, (job, space) in enumerate(searched):
         features, model = job.feature_spec, job.model_spec
         ends = [deadline] if deadline is not None else []
@@ -125,7 +125,7 @@ def _tune(
             ends.append(started + parse_seconds(experiment.tune))
         # What is left is shared equally among the models that are still to come.
         left = (min(ends) - time.monotonic()) / (len(searched) - place) if ends else None
-        found = tune_model(
+        tuned, record = tune_model(
             job,
             functools.partial(
                 _make_one, experiment, dataset, source, features, model, seed, len(jobs)
@@ -137,10 +137,10 @@ def _tune(
             metric=experiment.metric,
             seconds=left,
         )
-        records.append(found.record)
-        if found.chosen is not None:
+        records.append(record)
+        if tuned is not None:
             chosen += [
-                _make_one(experiment, dataset, source, features, found.chosen, s, len(jobs))
+                _make_one(experiment, dataset, source, features, tuned, s, len(jobs))
                 for s in range(seed, seed + experiment.seeds)
             ]
     return chosen, records
@@ -230,7 +230,7 @@ def run_experiment(
     OSError
         If the disk is full; what was written before stays, and jobs that are finished are kept.
     """
-    from digitrec.evaluation.tuning import gain_on_test_rows
+    from digitrec.evaluation.tuning import add_test_gain
 
     started_at = time.monotonic() if started_at is None else started_at
     deadline = None
@@ -267,8 +267,7 @@ def run_experiment(
         )
         winner = select_winner(results)
         tuning = [
-            record | gain_on_test_rows(record, results, store, experiment.metric, dataset)
-            for record in tuning
+            add_test_gain(found, results, store, experiment.metric, dataset) for found in tuning
         ]
         analyses: dict[str, Any] = {}
         failures: dict[str, str] = {}
@@ -376,7 +375,7 @@ def _analyse(
     winner: str | None,
     store: JobStore,
     deadline: float | None,
-    tuning: list[dict[str, Any]],
+    tuning: list[Tuning],
 ) -> tuple[dict[str, Any], dict[str, str], bool]:
     """Return the output of the analyses, why some have none, and whether Ctrl-C ended them."""
     specs = experiment.selected_analyses()
@@ -412,7 +411,7 @@ def analysis_context(
     results: list[Result],
     winner: str | None,
     store: JobStore,
-    tuning: list[dict[str, Any]],
+    tuning: list[Tuning],
     unknown_jobs: Mapping[str, str] | None = None,
     deadline: float | None = None,
 ) -> AnalysisContext:

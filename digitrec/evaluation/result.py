@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from digitrec._files import file_safe, write_json
 from digitrec.errors import DigitrecError
+from digitrec.statistics.chance_gain import ChanceGain
 
 if TYPE_CHECKING:
     from digitrec.datasets import Dataset
@@ -227,6 +228,79 @@ class RunDataset:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """Parameters that a search tried; the default has none.
+
+    `rows` is the number that it was last fitted on; a value that was not measured is None.
+    """
+
+    parameters: dict[str, Any]
+    score: float | None = None
+    accuracy: float | None = None
+    rows: int | None = None
+    fit_seconds: float | None = None
+    status: str = "not_run"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tuning:
+    """What the search over the parameters of one model on one feature set gave.
+
+    Attributes
+    ----------
+    stem : str
+        `Result.stem` of the default.
+    tuned : str or None
+        Name of the model with the best parameters; None where no candidate beat the default.
+    default, best : float or None
+        Scores by `metric` on the validation rows, more is better.
+    seconds : float
+        Time of all fits.
+    rounds : list of dict
+        ``rows`` fitted on and ``candidates`` of each round.
+    chance : ChanceGain or None
+        What the choice alone gains; None where the default or the best has no score.
+    reason : str
+        Why candidates have no score, else empty.
+    log : list of str
+        Parameters drawn on a logarithmic scale.
+    defaults : dict
+        Values of the searched parameters in the default.
+    candidates : list of Candidate
+        The best first.
+    test_gain, test_low, test_high : float or None
+        Difference between the chosen and the default on the test rows, with its 95 % interval.
+    """
+
+    model: str
+    features: str
+    random_state: int
+    stem: str
+    metric: str
+    tuned: str | None
+    default: float | None
+    best: float | None
+    n_validation: int
+    seconds: float
+    rounds: list[dict[str, int]]
+    chance: ChanceGain | None
+    reason: str
+    log: list[str]
+    defaults: dict[str, Any]
+    candidates: list[Candidate]
+    test_gain: float | None = None
+    test_low: float | None = None
+    test_high: float | None = None
+
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, Any]) -> Tuning:
+        """Return the record that `dataclasses.asdict` made, as JSON gives it back."""
+        chance = stored["chance"] and ChanceGain(**stored["chance"])
+        candidates = [Candidate(**row) for row in stored["candidates"]]
+        return cls(**{**stored, "chance": chance, "candidates": candidates})
+
+
+@dataclass(frozen=True, kw_only=True)
 class Run:
     """All that a report is made from: results of one dataset and analyses of them.
 
@@ -242,8 +316,8 @@ class Run:
         What ranks the models on the validation rows.
     analyses : dict
         JSON-safe output of each further analysis, by the name of its report section.
-    tuning : list of dict
-        What the search over each model gave; see `digitrec.evaluation.tuning.Tuning`.
+    tuning : list of Tuning
+        What the search over each model gave.
     failures : dict of str to str
         Why an analysis that was asked for has no output, by its name.
     command : str
@@ -261,7 +335,7 @@ class Run:
     winner: str | None
     metric: str = "accuracy"
     analyses: dict[str, Any] = field(default_factory=dict)
-    tuning: list[dict[str, Any]] = field(default_factory=list)
+    tuning: list[Tuning] = field(default_factory=list)
     failures: dict[str, str] = field(default_factory=dict)
     config: dict[str, Any] = field(default_factory=dict)
     command: str
@@ -317,7 +391,8 @@ def read_run(path: Path) -> Run:
             raise DigitrecError(f"{path} was written by another version of digitrec; run it again")
         results = [Result(**row) for row in content.pop("results")]
         data = RunDataset.from_dict(content.pop("dataset"))
-        return Run(dataset=data, results=results, **content)
+        tuning = [Tuning.from_dict(row) for row in content.pop("tuning", ())]
+        return Run(dataset=data, results=results, tuning=tuning, **content)
     except FileNotFoundError as error:
         raise DigitrecError(
             f"no saved results at {path}; make them with: python -m benchmarks.run_all"

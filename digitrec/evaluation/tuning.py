@@ -29,7 +29,7 @@ from digitrec.evaluation.ranking import (
     score_predictions,
     validation_predictions,
 )
-from digitrec.evaluation.result import Result, Run
+from digitrec.evaluation.result import Candidate, Result, Run, Tuning
 from digitrec.evaluation.runner import run_part_jobs
 from digitrec.evaluation.splits import validation_split
 from digitrec.models import ModelSpec
@@ -47,29 +47,6 @@ MIN_CLASS_ROWS = 100
 MIN_HALVING_SECONDS = 0.3
 # Groups of rows left out in turn, to estimate the variance of a score that is no mean of rows.
 N_GROUPS = 50
-
-
-@dataclass(frozen=True, kw_only=True)
-class Tuning:
-    """What a search over one model on one feature set gave.
-
-    Attributes
-    ----------
-    chosen : ModelSpec or None
-        The model with the best parameters; None where no candidate beat the default.
-    record : dict
-        JSON-safe: ``model``, ``features``, ``random_state``, ``stem`` (of the default's result),
-        ``metric``, ``tuned`` (name of the chosen, or None), ``default`` and ``best`` (score on the
-        validation rows, more is better), ``n_validation``, ``seconds`` (of all fits), ``rounds``
-        (``rows`` fitted on and ``candidates`` of each), ``chance`` (`ChanceGain` as a mapping, or
-        None where the default has no score), ``reason`` (why candidates have no score; else
-        empty), ``log`` (parameters drawn on a log scale), ``defaults`` (values of the searched
-        parameters), and ``candidates``: ``parameters``, ``score``, ``accuracy``, ``rows`` fitted
-        on, ``fit_seconds`` and ``status`` of each, the best first; the default has no parameters.
-    """
-
-    chosen: ModelSpec | None
-    record: dict[str, Any]
 
 
 def check_space(model: str, space: Mapping[str, Any]) -> None:
@@ -128,7 +105,7 @@ def tune_model(
     metric: str | Callable[..., float] = "accuracy",
     seconds: float | None = None,
     halving: bool | None = None,
-) -> Tuning:
+) -> tuple[ModelSpec | None, Tuning]:
     """Search the parameters of one model on one feature set.
 
     Parameters
@@ -151,6 +128,13 @@ def tune_model(
         Wall time after which no candidate is fitted any more; each round has an equal part of it.
     halving : bool, optional
         Whether to halve; None means where a fit takes long enough for it to save time.
+
+    Returns
+    -------
+    chosen : ModelSpec or None
+        The model with the best parameters; None where no candidate beat the default.
+    tuning : Tuning
+        The record of the search.
     """
     started = time.monotonic()
     drawn = draw_candidates(space, n_candidates, parent.random_state)
@@ -190,65 +174,51 @@ def tune_model(
     chance = None
     if search.differences and default is not None and score is not None:
         columns = np.column_stack(list(search.differences.values()))
-        chance = dataclasses.asdict(chance_gain(columns, score - default, parent.random_state))
+        chance = chance_gain(columns, score - default, parent.random_state)
     own = describe_parameters(parent.model_spec.build(parent.random_state, parent.overrides))
-    record = {
-        "model": parent.model,
-        "features": parent.features,
-        "random_state": parent.random_state,
-        "stem": job_stem(parent.features, parent.model, parent.random_state),
-        "metric": metric_name(metric),
-        "tuned": None if chosen is None else chosen.name,
-        "default": default,
-        "best": score,
-        "n_validation": parent.n_validation,
-        "seconds": search.seconds,
-        "rounds": search.rounds,
-        "chance": chance,
-        "reason": search.reason,
-        "log": [name for name, values in space.items() if _is_log(values)],
-        "defaults": {name: own.get(name) for name in space},
-        "candidates": [
-            {"parameters": drawn[i - 1] if i else {}, **tried[i].record} for i in ranked
-        ],
-    }
-    return Tuning(chosen=chosen, record=record)
+    return chosen, Tuning(
+        model=parent.model,
+        features=parent.features,
+        random_state=parent.random_state,
+        stem=job_stem(parent.features, parent.model, parent.random_state),
+        metric=metric_name(metric),
+        tuned=None if chosen is None else chosen.name,
+        default=default,
+        best=score,
+        n_validation=parent.n_validation,
+        seconds=search.seconds,
+        rounds=search.rounds,
+        chance=chance,
+        reason=search.reason,
+        log=[name for name, values in space.items() if _is_log(values)],
+        defaults={name: own.get(name) for name in space},
+        candidates=[tried[i].candidate(drawn[i - 1] if i else {}) for i in ranked],
+    )
 
 
-def gain_on_test_rows(
-    record: Mapping[str, Any],
+def add_test_gain(
+    tuning: Tuning,
     results: Sequence[Result],
     store: JobStore,
     metric: str | Callable[..., float],
     dataset: Dataset,
-) -> dict[str, float | None]:
-    """Return what a search gained on the test rows, which chose nothing.
+) -> Tuning:
+    """Add what a search gained on the test rows, which chose nothing.
 
-    Parameters
-    ----------
-    record : mapping
-        Of a `Tuning`.
-    results : sequence of Result
-        Of the run, the default and the chosen among them.
-    store : JobStore
-        Where their predictions lie.
-    metric, dataset
-        See `tune_model`.
-
-    Returns
-    -------
-    dict
-        ``test_gain`` with its 95 % interval ``test_low`` to ``test_high``, paired by rows: Tango's
-        for the accuracy, else the jackknife's over groups of rows. None without both results.
+    The interval is paired by rows: Tango's for the accuracy, else the jackknife's over groups of
+    rows. `results` are those of the run; without both the default's and that of the chosen model
+    the record stays as it is.
     """
     from digitrec.statistics.paired import paired_difference_interval
 
-    gains: dict[str, float | None] = dict.fromkeys(("test_gain", "test_low", "test_high"))
-    where = (record["features"], record["random_state"])
-    found = {(r.model, r.features, r.random_state): r for r in results if r.ok}
-    pair = [found[key] for name in ("model", "tuned") if (key := (record[name], *where)) in found]
+    found = {
+        r.model: r
+        for r in results
+        if r.ok and (r.features, r.random_state) == (tuning.features, tuning.random_state)
+    }
+    pair = [found[name] for name in (tuning.model, tuning.tuned) if name in found]
     if len(pair) < 2:
-        return gains
+        return tuning
     y_true = np.asarray(dataset.y_test)
     scored = []
     for result in pair:
@@ -267,44 +237,41 @@ def gain_on_test_rows(
         n = len(difference)
         half = float(t.ppf(0.975, n - 1) * difference.std(ddof=1) / math.sqrt(n))
         low, high = gain - half, gain + half
-    return {"test_gain": gain, "test_low": low, "test_high": high}
+    return dataclasses.replace(tuning, test_gain=gain, test_low=low, test_high=high)
 
 
 def tuning_rows(run: Run) -> list[dict[str, Any]]:
     """Return one row a search; see `digitrec.comparison.comparison.Comparison.tuning`."""
-    rows = []
-    for record in run.tuning:
-        chance = record["chance"] or {}
-        rows.append(
-            {
-                **{name: record[name] for name in ("model", "features", "tuned", "metric")},
-                "n_candidates": len(record["candidates"]),
-                **{name: record[name] for name in ("seconds", "default", "best")},
-                "parameters": record["candidates"][0]["parameters"],
-                "chance_gain": chance.get("mean"),
-                "chance_high": chance.get("high"),
-                "p_value": chance.get("p_value"),
-                **{f"test_{name}": record.get(f"test_{name}") for name in ("gain", "low", "high")},
-            }
-        )
-    return rows
+    return [
+        {
+            **{name: getattr(found, name) for name in ("model", "features", "tuned", "metric")},
+            "n_candidates": len(found.candidates),
+            **{name: getattr(found, name) for name in ("seconds", "default", "best")},
+            "parameters": found.candidates[0].parameters,
+            "chance_gain": found.chance and found.chance.mean,
+            "chance_high": found.chance and found.chance.high,
+            "p_value": found.chance and found.chance.p_value,
+            **{name: getattr(found, name) for name in ("test_gain", "test_low", "test_high")},
+        }
+        for found in run.tuning
+    ]
 
 
-def candidate_rows(record: Mapping[str, Any]) -> list[dict[str, Any]]:
+def candidate_rows(tuning: Tuning) -> list[dict[str, Any]]:
     """Return one row a candidate and searched parameter: what a validation curve shows."""
     shared = ("score", "accuracy", "rows", "fit_seconds", "status")
     return [
         {
-            "model": record["model"],
-            "features": record["features"],
+            "model": tuning.model,
+            "features": tuning.features,
             "candidate": place,
             "parameter": name,
-            "value": (candidate["parameters"] or record["defaults"]).get(name),
-            **{field: candidate[field] for field in shared},
-            "is_default": not candidate["parameters"],
+            "value": (candidate.parameters or tuning.defaults).get(name),
+            **{field: getattr(candidate, field) for field in shared},
+            "is_default": not candidate.parameters,
         }
-        for place, candidate in enumerate(record["candidates"])
-        for name in record["defaults"]
+        for place, candidate in enumerate(tuning.candidates)
+        for name in tuning.defaults
     ]
 
 
@@ -322,15 +289,16 @@ class _Tried:
         """Ascending: the best first."""
         return -self.place, -(self.score if self.score is not None else -math.inf)
 
-    @property
-    def record(self) -> dict[str, Any]:
-        return {
-            "score": self.score,
-            "accuracy": self.result and self.result.validation_accuracy,
-            "rows": self.result and self.result.n_train,
-            "fit_seconds": self.result and self.result.fit_seconds,
-            "status": self.status,
-        }
+    def candidate(self, parameters: dict[str, Any]) -> Candidate:
+        found = Candidate(parameters=parameters, score=self.score, status=self.status)
+        if self.result is None:
+            return found
+        return dataclasses.replace(
+            found,
+            accuracy=self.result.validation_accuracy,
+            rows=self.result.n_train,
+            fit_seconds=self.result.fit_seconds,
+        )
 
 
 class _Search:

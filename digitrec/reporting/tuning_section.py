@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from digitrec.analyses import ReportContext
 from digitrec.evaluation.frames import model_title
+from digitrec.evaluation.result import Tuning
 from digitrec.evaluation.tuning import candidate_rows, tuning_rows
 from digitrec.rendering.markdown import (
     MISSING,
@@ -38,7 +39,7 @@ def tuning_section(context: ReportContext) -> Content | None:
     """Show the gain of each search, the gain expected by chance, and the best candidates."""
     if not context.run.tuning:
         return None
-    metric = context.run.tuning[0]["metric"]
+    metric = context.run.tuning[0].metric
     share = metric in _SHARES
     lines = []
     for row in tuning_rows(context.run):
@@ -71,65 +72,65 @@ def tuning_section(context: ReportContext) -> Content | None:
         "The best of many gains on the validation rows even where none is better than the default. "
         "**Gain by chance** is what that choice would gain then: the largest of all candidates' "
         "differences, each centred at zero, over validation rows drawn with replacement (White's "
-        "reality check), with the value below which 95 % of the draws lie; **p** is the share of "
+        "reality check), with the 95th percentile of the draws; **p** is the share of "
         "draws that reach the gain. The last column is the difference between the chosen and the "
-        "default on the test rows, which chose nothing: where its interval holds 0, the gain is "
+        "default on the test rows, which chose nothing: where its interval includes 0, the gain is "
         "within chance.",
     ]
     figures = []
-    for record in context.run.tuning:
+    for tuning in context.run.tuning:
         figure = FigureSpec(
-            f"validation_curve_{record['stem']}",
-            f"Validation score of each candidate of {model_title(record['model'])} on "
-            f"{record['features']} against its parameters",
-            functools.partial(validation_curve_figure, record),
+            f"validation_curve_{tuning.stem}",
+            f"Validation score of each candidate of {model_title(tuning.model)} on "
+            f"{tuning.features} against its parameters",
+            functools.partial(validation_curve_figure, tuning),
         )
         figures.append(figure)
-        parts += [_candidates(record, share), figure.markdown]
+        parts += [_candidates(tuning, share), figure.markdown]
     return Content("\n\n".join(parts), tuple(figures))
 
 
-def _candidates(record: Mapping[str, Any], share: bool) -> str:
+def _candidates(tuning: Tuning, share: bool) -> str:
     """Return the best candidates of one search, and how many were fitted on how many rows."""
     rows = [
         [
-            code(", ".join(f"{name}={_value(value)}" for name, value in c["parameters"].items()))
-            if c["parameters"]
+            code(", ".join(f"{name}={_value(value)}" for name, value in c.parameters.items()))
+            if c.parameters
             else "the default",
-            _score(c["score"], share),
-            MISSING if c["rows"] is None else f"{c['rows']:,}",
-            seconds(c["fit_seconds"]),
-            escape(c["status"].replace("_", " ")),
+            _score(c.score, share),
+            MISSING if c.rows is None else f"{c.rows:,}",
+            seconds(c.fit_seconds),
+            escape(c.status.replace("_", " ")),
         ]
-        for c in record["candidates"][:_N_SHOWN]
+        for c in tuning.candidates[:_N_SHOWN]
     ]
     headers = ["parameters", f"validation score{', %' if share else ''}", "rows", "fit, s"]
     headers.append("status")
-    rounds = ", then ".join(f"{r['candidates']} on {r['rows']:,} rows" for r in record["rounds"])
-    halved = "; the better third of a round goes on" if len(record["rounds"]) > 1 else ""
-    title = f"### Candidates of {escape(model_title(record['model']))} on "
-    title += escape(record["features"])
-    text = f"{title}\n\nBeside the default: {rounds}{halved}."
-    if record["reason"]:
-        text += f" Some have no score: {escape(record['reason'])}."
+    rounds = ", then ".join(f"{r['candidates']} on {r['rows']:,} rows" for r in tuning.rounds)
+    halved = "; the better third of a round goes on" if len(tuning.rounds) > 1 else ""
+    title = f"### Candidates of {escape(model_title(tuning.model))} on "
+    title += escape(tuning.features)
+    text = f"{title}\n\nThe default and {rounds}{halved}."
+    if tuning.reason:
+        text += f" Some have no score: {escape(tuning.reason)}."
     return f"{text}\n\n{table([*headers], rows, 'lrrrl')}"
 
 
 @styled
-def validation_curve_figure(record: Mapping[str, Any]) -> Figure:
+def validation_curve_figure(tuning: Tuning) -> Figure:
     """Draw the validation score of each candidate of a search against each of its parameters.
 
     Parameters
     ----------
-    record : mapping
-        Of a `digitrec.evaluation.tuning.Tuning`.
+    tuning : Tuning
+        The search.
     """
-    names = list(record["defaults"])
+    names = list(tuning.defaults)
     columns = min(3, len(names))
     lines = -(-len(names) // columns)
     figure = new_figure(0.6 + 2.3 * lines)
-    share = record["metric"] in _SHARES
-    rows = [row for row in candidate_rows(record) if row["score"] is not None]
+    share = tuning.metric in _SHARES
+    rows = [row for row in candidate_rows(tuning) if row["score"] is not None]
     for place, name in enumerate(names):
         axes = figure.add_subplot(lines, columns, place + 1)
         shown = [row for row in rows if row["parameter"] == name]
@@ -148,13 +149,13 @@ def validation_curve_figure(record: Mapping[str, Any]) -> Figure:
             axes.set_xticks(range(len(texts)), texts)
             axes.set_xlim(-0.5, len(texts) - 0.5)
         _points(axes, shown, at, [scale * row["score"] for row in shown])
-        if name in record["log"] and min(at, default=0) > 0:
+        if name in tuning.log and min(at, default=0) > 0:
             axes.set_xscale("log")
             plain_log_ticks(axes.xaxis)
         axes.grid(True)
         axes.set_xlabel(name)
         if place % columns == 0:
-            metric = record["metric"].replace("_", " ")
+            metric = tuning.metric.replace("_", " ")
             axes.set_ylabel(f"{metric}{', %' if share else ''}")
     named = {
         label: handle

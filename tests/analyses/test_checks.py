@@ -20,6 +20,7 @@ from digitrec.comparison.experiment import Experiment
 from digitrec.datasets import load_dataset
 from digitrec.errors import ConfigurationError
 from digitrec.evaluation.job_store import JobStore
+from digitrec.evaluation.result import Candidate, Tuning
 
 
 @pytest.fixture(scope="module")
@@ -200,12 +201,14 @@ def test_best_parameters_at_the_edge_of_their_search(digits, tmp_path):
 
 def test_searches_of_the_run_count(clean):
     _, context = clean
-    drawn = [{"parameters": {"C": 2.0**k}, "accuracy": 0.98 - 0.001 * k} for k in range(30)]
-    record = {"model": "svm", "features": "gradients", "tuned": "tuned svm", "candidates": drawn}
-    searched = dataclasses.replace(context, tuning=(record,))
+    drawn = [Candidate(parameters={"C": 2.0**k}, accuracy=0.98 - 0.001 * k) for k in range(30)]
+    fields = dict.fromkeys(field.name for field in dataclasses.fields(Tuning))
+    fields |= {"model": "svm", "features": "gradients", "tuned": "tuned svm"}
+    search = Tuning(**fields | {"candidates": drawn})
+    searched = dataclasses.replace(context, tuning=(search,))
     assert found(searched, "search_edge").numbers["svm (gradients)"]["C"]["best"] == 1.0
     assert found(searched, "many_candidates").numbers["candidates"] == 32
-    within = {**record, "candidates": [drawn[0], *drawn[:0:-1]]}
+    within = dataclasses.replace(search, candidates=[drawn[0], *drawn[:0:-1]])
     assert found(dataclasses.replace(context, tuning=(within,)), "search_edge") is None
 
 

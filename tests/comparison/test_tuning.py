@@ -73,7 +73,7 @@ def test_the_chosen_is_a_row_beside_the_default(rings):
     again = digitrec.compare(rings, {"knn_own": bad, "dummy": "dummy"}, tune=10,
                              search={"knn_own": space})  # fmt: skip
     assert again.run.tuning == c.run.tuning
-    assert digitrec.read_comparison(c.folder).tuning().equals(c.tuning())
+    assert digitrec.read_comparison(c.folder).run.tuning == c.run.tuning
 
 
 @pytest.mark.parametrize(
@@ -100,8 +100,8 @@ def test_a_metric_that_a_model_cannot_be_scored_by_is_told(rings):
     search = {"ridge_classifier": {"alpha": [0.1, 1.0]}}
     c = digitrec.compare(rings, models, tune=2, search=search, metric="log_loss")
     record = c.run.tuning[0]
-    assert (record["tuned"], record["best"], record["chance"]) == (None, None, None)
-    assert "predict_proba" in record["reason"]
+    assert (record.tuned, record.best, record.chance) == (None, None, None)
+    assert "predict_proba" in record.reason
 
 
 def test_halving_ends_with_all_rows_and_the_same_test(rings, monkeypatch):
@@ -111,13 +111,13 @@ def test_halving_ends_with_all_rows_and_the_same_test(rings, monkeypatch):
     c = digitrec.compare(rings, KNeighborsClassifier(150), tune=9, search=search)
     record = c.run.tuning[0]
     n_rows = c.result("k_neighbors_classifier").n_train
-    assert [r["candidates"] for r in record["rounds"]] == [9, 3, 1]
-    assert [r["rows"] for r in record["rounds"]] == [n_rows // 9, n_rows // 3, n_rows]
-    best, second = record["candidates"][:2]
-    assert best["rows"] == second["rows"] == n_rows  # the chosen beside the default
-    assert second["parameters"] == {}
-    assert record["tuned"] == "k_neighbors_classifier_tuned"
-    assert len(record["candidates"]) == 10
+    assert [r["candidates"] for r in record.rounds] == [9, 3, 1]
+    assert [r["rows"] for r in record.rounds] == [n_rows // 9, n_rows // 3, n_rows]
+    best, second = record.candidates[:2]
+    assert best.rows == second.rows == n_rows  # the chosen beside the default
+    assert second.parameters == {}
+    assert record.tuned == "k_neighbors_classifier_tuned"
+    assert len(record.candidates) == 10
     text = report_text(c)
     assert "the better third of a round goes on" in text
 
@@ -134,7 +134,7 @@ def test_a_search_that_finds_nothing_better_adds_no_row(rings):
 def test_a_search_ends_with_its_time(rings):
     c = digitrec.compare(rings, KNeighborsClassifier(5), tune="1s",
                          search={"k_neighbors_classifier": {"p": loguniform(1, 8)}})  # fmt: skip
-    states = [row["status"] for row in c.run.tuning[0]["candidates"]]
+    states = [row.status for row in c.run.tuning[0].candidates]
     assert "not_run" in states
     assert c.leaderboard()["status"].iloc[0] == "ok"
 

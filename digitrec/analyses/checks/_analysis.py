@@ -140,7 +140,7 @@ def _pictures(context: ReportContext, entry: dict[str, Any]) -> FigureSpec | Non
 
 def _facts(context: AnalysisContext) -> Any:
     """Return what the output depends on in addition to the results of the run."""
-    return [data.earlier_looks(context), list(context.tuning)]
+    return [data.earlier_looks(context), [asdict(found) for found in context.tuning]]
 
 
 ANALYSIS = Analysis(

@@ -147,13 +147,13 @@ def many_candidates(context: AnalysisContext) -> Finding | None:
     best = max(results, key=lambda result: result.validation_accuracy or 0.0)
     accuracy, n = best.validation_accuracy or 0.0, best.n_validation
     error = math.sqrt(max(accuracy * (1 - accuracy), 1 / n) / n)
-    tuned = {record["tuned"] for record in context.tuning}
+    tuned = {search.tuned for search in context.tuning}
     accuracies = [r.validation_accuracy or 0.0 for r in results if r.model not in tuned]
     accuracies += [
-        candidate["accuracy"]
-        for record in context.tuning
-        for candidate in record["candidates"]
-        if candidate["parameters"] and candidate["accuracy"] is not None
+        candidate.accuracy
+        for search in context.tuning
+        for candidate in search.candidates
+        if candidate.parameters and candidate.accuracy is not None
     ]
     alike = [found for found in accuracies if accuracy - found <= 2 * error]
     if len(alike) < MIN_ALIKE:
@@ -279,10 +279,10 @@ def search_edge(context: AnalysisContext) -> Finding | None:
         for search in _searches(context.pipeline(result)):
             if edges := edge_values(search):
                 numbers[result.stem] = edges
-    for record in context.tuning:
-        drawn = [c["parameters"] for c in record["candidates"] if c["accuracy"] is not None]
-        if edges := _edges([parameters for parameters in drawn if parameters]):
-            numbers[f"{record['model']} ({record['features']})"] = edges
+    for tuning in context.tuning:
+        fitted = [c.parameters for c in tuning.candidates if c.accuracy is not None]
+        if edges := _edges([parameters for parameters in fitted if parameters]):
+            numbers[f"{tuning.model} ({tuning.features})"] = edges
     if not numbers:
         return None
     named = [

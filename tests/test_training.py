@@ -29,6 +29,13 @@ def training(digits):
     return train_model(digits, "logistic_regression", "raw", parameters={"max_iter": 500})
 
 
+@pytest.mark.filterwarnings("ignore::digitrec.errors.PixelWarning")
+def test_rows_that_are_dark_on_light_get_the_same_labels(digits, training):
+    labels = training.pipeline.predict(digits.X_test)
+    for X in (255 - digits.X_test, 1 - digits.X_test / 255):
+        assert (training.pipeline.predict(X) == labels).mean() > 0.99
+
+
 def test_training_keeps_off_the_test_rows(digits, training):
     shuffled = dataclasses.replace(digits, y_test=digits.y_test[::-1], fingerprint="")
     again = train_model(shuffled, "logistic_regression", "raw", parameters={"max_iter": 500})

@@ -85,7 +85,7 @@ def _run(job: Job, store: JobStore, stage: Callable[[str], None]) -> Result:
     tested = score_model(final.model, whole.X_score, whole.y_score, n_classes, warm=True)
 
     stage("latency")
-    fixed = job.feature_spec.build_fixed(dataset.image_shape)
+    fixed = job.feature_spec.build_fixed(dataset.image_shape, X=dataset.X_train)
     pipeline = join_pipelines(fixed, whole.transformer, model=final.model)
     milliseconds = latencies(pipeline, dataset.X_test)
 

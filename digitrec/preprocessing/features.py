@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 
 from digitrec.errors import ConfigurationError, check_choice
@@ -50,8 +51,10 @@ class FeatureSpec:
     fitted_steps: Callable[[int], Steps]
     n_components: int = 0
 
-    def build_fixed(self, image_shape: ImageShape, *, n_jobs: int | None = None) -> Pipeline:
-        """Return the part that learns nothing, ready to transform.
+    def build_fixed(
+        self, image_shape: ImageShape, *, n_jobs: int | None = None, X: NDArray | None = None
+    ) -> Pipeline:
+        """Return the part that learns nothing of what the classes are, ready to transform.
 
         Parameters
         ----------
@@ -59,6 +62,9 @@ class FeatureSpec:
             ``(height, width)``; None for rows that are no images.
         n_jobs : int, optional
             Threads; None means one.
+        X : ndarray, shape (n, height * width), optional
+            Training rows of a pipeline that is to be kept: by them it tells which of the rows
+            that it is given later are dark on light.
 
         Returns
         -------
@@ -68,7 +74,10 @@ class FeatureSpec:
         """
         steps = self.fixed_steps(image_shape, n_jobs) or [("identity", "passthrough")]
         n_columns = 1 if image_shape is None else image_shape[0] * image_shape[1]
-        return Pipeline(steps).fit(np.zeros((1, n_columns), dtype=np.float32))
+        pipeline = Pipeline(steps).fit(np.zeros((1, n_columns), dtype=np.float32))
+        if X is not None and isinstance(steps[0][1], PixelScaler):
+            steps[0][1].fit(X)
+        return pipeline
 
     def build_fitted(self, image_shape: ImageShape, n_components: int | None = None) -> Pipeline:
         """Return the part that is fitted on training rows, unfitted.

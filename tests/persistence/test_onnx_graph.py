@@ -82,6 +82,15 @@ def test_trees_on_raw_pixels_split_every_row_the_same(fitted, small_digits):
     assert compare_models(model, candidate, small_digits.X_test, tolerance=1e-6).holds
 
 
+@pytest.mark.filterwarnings("ignore::digitrec.errors.PixelWarning")
+def test_rows_that_are_dark_on_light_are_the_same(small_digits):
+    pipeline = make_pipeline(PixelScaler()).fit(small_digits.X_train)
+    rows = small_digits.X_test[:60]
+    for changed in (rows, 255 - rows, (255 - rows) / 255, np.full((1, 64), 255), 200 - rows // 5):
+        np.testing.assert_allclose(_run(pipeline, changed), pipeline.transform(changed), atol=1e-6)
+    np.testing.assert_allclose(_run(pipeline, 255 - rows), pipeline.transform(rows), atol=1e-6)
+
+
 @settings(max_examples=40)
 @given(
     images=arrays(np.uint8, (3, 63), elements=st.integers(0, 255)),

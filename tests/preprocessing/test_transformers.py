@@ -448,3 +448,78 @@ def test_rows_that_were_no_pixels_in_training_keep_their_scale():
     X = np.random.default_rng(0).normal(size=(5, 64))
     np.testing.assert_allclose(PixelScaler().fit_transform(X), X / 255, rtol=1e-5)
     np.testing.assert_allclose(PixelScaler(4).fit_transform(abs(X)), abs(X) / 4, rtol=1e-5)
+
+
+def _light_on_dark(n=300):
+    rows = load_digits().data[:n]
+    return np.rint(rows * (255 / 16)).astype(np.uint8)
+
+
+SCALES = {
+    "0-255": lambda X: X,
+    "floats": lambda X: X.astype(np.float64),
+    "0-1": lambda X: X / 255,
+    "-1-1": lambda X: X / 127.5 - 1,
+    "16 bits": lambda X: X.astype(np.uint16) * 257,
+}
+
+
+@pytest.mark.parametrize("scale", SCALES)
+@pytest.mark.parametrize("name", FEATURES)
+def test_rows_that_are_dark_on_light_are_inverted(name, scale):
+    X = _light_on_dark()
+    features, change = FEATURES[name].build_fixed((8, 8), X=X), SCALES[scale]
+    rows = X[X.max(axis=1) == 255][:40]  # -1–1 is clear where a row has both ends
+    with warnings.catch_warnings():
+        warnings.simplefilter("error" if scale in ("0-255", "floats") else "ignore")
+        plain, first = features.transform(change(rows)), features.transform(change(rows[:1]))
+    with pytest.warns(PixelWarning, match="40 of 40 rows are dark on light"):
+        inverted = features.transform(change(255 - rows))
+    np.testing.assert_array_equal(inverted, plain)
+    mixed = np.where(np.arange(40)[:, None] % 8 == 0, 255 - rows, rows)
+    with pytest.warns(PixelWarning, match="5 of 40 rows are dark on light"):
+        np.testing.assert_array_equal(features.transform(change(mixed)), plain)
+    with pytest.warns(PixelWarning, match="1 of 1 rows"):
+        np.testing.assert_array_equal(features.transform(change(255 - rows[:1])), first)
+
+
+def test_polarity_is_learned_from_rows_of_any_scale():
+    X = _light_on_dark()
+    learned = [PixelScaler().fit(change(X)).background_.tolist() for change in (
+        SCALES["0-255"], SCALES["floats"], SCALES["0-1"]
+    )]  # fmt: skip
+    assert learned[0] == learned[1] == learned[2] != []
+
+
+@pytest.mark.parametrize(
+    "training",
+    [
+        lambda X: X[:40],
+        lambda X: np.where(np.arange(len(X))[:, None] % 2, X, 255 - X),
+        lambda X: np.where(np.arange(len(X))[:, None] == 7, 255 - X, X),
+        lambda X: np.random.default_rng(0).integers(0, 256, X.shape, dtype=np.uint8),
+        lambda X: np.zeros_like(X),
+        lambda X: X // 8,
+        lambda X: X[:, 19:29],
+    ],
+    ids=["few", "half inverted", "one inverted", "noise", "blank", "faint", "few pixels"],
+)
+def test_polarity_is_left_where_training_rows_do_not_tell_it(training):
+    X = training(_light_on_dark())
+    rows = 255 - X[:20]
+    scaler = PixelScaler().fit(X)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        np.testing.assert_array_equal(scaler.transform(rows), rows * np.float32(1 / 255))
+
+
+def test_what_looks_light_is_not_inverted_without_contrast_or_beyond_doubt():
+    X = _light_on_dark()
+    scaler = PixelScaler().fit(X)
+    faint = 200 - X[:20] // 5
+    half = np.tile(np.repeat(np.uint8([255, 0]), 4), (1, 8))
+    white = np.full((1, 64), 255, np.uint8)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for rows in (faint, half, white):
+            np.testing.assert_array_equal(scaler.transform(rows), rows * np.float32(1 / 255))

@@ -15,7 +15,7 @@ from sklearn.pipeline import Pipeline
 
 from digitrec.errors import ConfigurationError
 from digitrec.persistence.onnx_graph.graph import Graph
-from digitrec.pixels import UNIT_TOLERANCE
+from digitrec.pixels import MIN_CONTRAST, UNIT_TOLERANCE
 from digitrec.preprocessing import (
     ConvolutionFilters,
     Deskew,
@@ -34,12 +34,13 @@ from digitrec.preprocessing.edges import (
     fold_directions,
     half_windows,
 )
+from digitrec.preprocessing.scaling import INVERTED_LIGHT
 
 _TINY = 1e-6
 # Added to sums of squares under a root that is divided by.
 _TINIEST = 1e-24
 
-_INT64 = 7
+_FLOAT, _INT64 = 1, 7
 
 
 def add_steps(g: Graph, steps: Pipeline, x: str) -> str:
@@ -74,7 +75,22 @@ def _scale_pixels(g: Graph, scaler: PixelScaler, x: str) -> str:
         return g("Mul", x, 1 / scaler.maximum)
     largest = g("ReduceMax", x, np.array([1]), keepdims=1)
     is_unit = g("LessOrEqual", largest, 1 + UNIT_TOLERANCE)
-    return g("Mul", x, g("Where", is_unit, 1.0, 1 / 255))
+    scaled = g("Mul", x, g("Where", is_unit, 1.0, 1 / 255))
+    background = getattr(scaler, "background_", ())
+    if not len(background):
+        return scaled
+    extremes = [g(f, scaled, np.array([1]), keepdims=1) for f in ("ReduceMin", "ReduceMax")]
+    contrast = g("Sub", extremes[1], extremes[0])
+    middle = g("Mul", g("Add", *extremes), 0.5)
+    light = g("Greater", g("Gather", scaled, np.asarray(background), axis=1), middle)
+    share = g("ReduceMean", g("Cast", light, to=_FLOAT), np.array([1]), keepdims=1)
+    is_inverted = g(
+        "And",
+        g("GreaterOrEqual", share, INVERTED_LIGHT - 1e-6),
+        g("Greater", contrast, (MIN_CONTRAST - 0.5) / 255),
+    )
+    inverted = g("Mul", g("Sub", 255.0, g("Round", g("Mul", scaled, 255.0))), 1 / 255)
+    return g("Where", is_inverted, inverted, scaled)
 
 
 def _scale_all(g: Graph, scaler: GlobalScaler, x: str) -> str:

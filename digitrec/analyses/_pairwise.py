@@ -1,14 +1,18 @@
-"""Shared by the analyses of pairs of models: names and a matrix figure."""
+"""Shared by the analyses of pairs of models: tests of all pairs, and a matrix figure."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from digitrec.rendering.style import WIDTH, annotate_cells, name_cells, new_figure, styled
+from digitrec.statistics.paired import holm
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -17,9 +21,52 @@ if TYPE_CHECKING:
 _MAX_ANNOTATED = 12
 
 
-def ends(pair: dict[str, Any]) -> tuple[str, str]:
-    """Return the two models of a pair."""
-    return pair["first"], pair["second"]
+ALPHA = 0.05  # familywise level over all pairs
+
+
+def compare_pairs(
+    values: Mapping[str, NDArray[Any]], test: Callable[[NDArray[Any], NDArray[Any]], Any]
+) -> list[dict[str, Any]]:
+    """Return the fields of `test` for each pair of models, JSON-safe.
+
+    The names are ``first`` and ``second``; ``p_adjusted`` is Holm's over all pairs, and
+    ``significant`` whether it is below `ALPHA`.
+    """
+    pairs: list[dict[str, Any]] = [
+        {"first": first, "second": second, **asdict(test(values[first], values[second]))}
+        for first, second in itertools.combinations(values, 2)
+    ]
+    for pair, p_adjusted in zip(pairs, holm([pair["p_value"] for pair in pairs]), strict=True):
+        pair["p_adjusted"] = float(p_adjusted)
+        pair["significant"] = bool(p_adjusted < ALPHA)
+    return pairs
+
+
+def pairs_of(pairs: Sequence[dict[str, Any]], name: str) -> list[dict[str, Any]]:
+    """Return the pairs with a model, turned so that it is the first of each."""
+    return [
+        pair if pair["first"] == name else _turned(pair)
+        for pair in pairs
+        if name in (pair["first"], pair["second"])
+    ]
+
+
+def _turned(pair: dict[str, Any]) -> dict[str, Any]:
+    """Return a pair with its two models exchanged."""
+    other = {"first": "second", "second": "first"}
+    turned = {re.sub("first|second", lambda m: other[m[0]], key): pair[key] for key in pair}
+    for key in ("difference", "effect_size"):
+        if turned.get(key) is not None:
+            turned[key] = -turned[key]
+    return {**turned, "low": -pair["high"], "high": -pair["low"]}
+
+
+def pair_cells(
+    pairs: Sequence[dict[str, Any]], names: Sequence[str], cell: Callable[[dict[str, Any]], Any]
+) -> list[list[Any]]:
+    """Return a table of what `cell` gives for the pair of its row and column; None elsewhere."""
+    found = {(one["first"], one["second"]): cell(one) for p in pairs for one in (p, _turned(p))}
+    return [[found.get((row, column)) for column in names] for row in names]
 
 
 @styled

@@ -22,8 +22,8 @@ from digitrec.rendering.style import (
     BLUE,
     GREY,
     ORANGE,
-    PALETTE,
     WIDTH,
+    line_style,
     new_figure,
     plain_log_ticks,
     styled,
@@ -393,8 +393,7 @@ def risk_figure(
         axes.plot(
             rejected[keep],
             np.where(error[keep] > 0, error[keep], np.nan),
-            color=PALETTE[index % len(PALETTE)],
-            linestyle=("-", "--", ":")[index // len(PALETTE) % 3],
+            **line_style(index),
             linewidth=2.6 if index == winner else 1.5,
             label=label,
         )

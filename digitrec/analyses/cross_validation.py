@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import itertools
+import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from digitrec.analyses._pairwise import ends, matrix_figure
+from digitrec.analyses._pairwise import ALPHA, compare_pairs, matrix_figure, pair_cells, pairs_of
 from digitrec.analyses._registry import Analysis, AnalysisContext
 from digitrec.errors import ConfigurationError
 from digitrec.rendering.markdown import (
@@ -24,7 +23,6 @@ from digitrec.rendering.markdown import (
 )
 from digitrec.rendering.section import Content, FigureSpec
 from digitrec.statistics.folds import correlated_test
-from digitrec.statistics.paired import holm
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,7 +33,6 @@ if TYPE_CHECKING:
     from digitrec.datasets import Dataset
 
 DEFAULT_FOLDS = 5
-ALPHA = 0.05  # familywise level of the corrected t-tests
 
 
 def run(context: AnalysisContext) -> dict[str, Any]:
@@ -148,17 +145,7 @@ def compare_folds(
         with ``first``, ``second``, ``p_adjusted`` (Holm over all pairs) and ``significant``.
     """
     arrays = {name: np.asarray(values, dtype=np.float64) for name, values in scores.items()}
-    pairs: list[dict[str, Any]] = [
-        {
-            "first": first,
-            "second": second,
-            **asdict(correlated_test(arrays[first], arrays[second], n_folds, rope=rope)),
-        }
-        for first, second in itertools.combinations(arrays, 2)
-    ]
-    for pair, p_adjusted in zip(pairs, holm([pair["p_value"] for pair in pairs]), strict=True):
-        pair["p_adjusted"] = float(p_adjusted)
-        pair["significant"] = bool(p_adjusted < ALPHA)
+    test = functools.partial(correlated_test, n_folds=n_folds, rope=rope)
     n_scores = next((len(values) for values in arrays.values()), 0)
     return {
         "n_folds": n_folds,
@@ -174,7 +161,7 @@ def compare_folds(
             }
             for name, values in arrays.items()
         ],
-        "pairs": pairs,
+        "pairs": compare_pairs(arrays, test),
     }
 
 
@@ -239,7 +226,7 @@ def section(context: ReportContext) -> Content | None:
     parts.append(
         table(
             headers,
-            [_fold_row(pair, best, labels) for pair in found["pairs"] if best in ends(pair)],
+            [_fold_row(pair, labels) for pair in pairs_of(found["pairs"], best)],
             "lrrrrrrrrl",
         )
     )
@@ -255,46 +242,29 @@ def section(context: ReportContext) -> Content | None:
         "Posterior probability that the model of the row is practically better than that of the "
         "column",
         lambda: probability_figure(
-            [labels.get(name, name) for name in names], _probabilities(found["pairs"], names)
+            [labels.get(name, name) for name in names],
+            pair_cells(found["pairs"], names, lambda pair: pair["probability_first"]),
         ),
     )
     return Content.of(*parts, figure)
 
 
-def _fold_row(pair: dict[str, Any], best: str, labels: dict[str, str]) -> list[str]:
-    flipped = pair["second"] == best
-    sign = -1 if flipped else 1
-    other = pair["first"] if flipped else pair["second"]
-    better, worse = pair["probability_first"], pair["probability_second"]
-    if flipped:
-        better, worse = worse, better
-    low, high = sorted((sign * pair["low"], sign * pair["high"]))
-    same = pair["probability_same"]
-    probability, words = max(
-        (better, "the best is better"),
-        (same, "practically equivalent"),
-        (worse, "this model is better"),
-    )
+def _fold_row(pair: dict[str, Any], labels: dict[str, str]) -> list[str]:
+    """Return the line of the table of a pair whose first model is the best."""
+    probabilities = [pair[f"probability_{name}"] for name in ("first", "same", "second")]
+    words = ("the best is better", "practically equivalent", "this model is better")
+    probability, word = max(zip(probabilities, words, strict=True))
     certainty = "" if probability >= 0.95 else "probably " if probability >= 0.75 else None
-    effect = pair["effect_size"]
     return [
-        escape(labels.get(other, other)),
-        points(sign * pair["difference"]),
-        interval(low, high, signed=True),
-        number(None if effect is None else sign * effect, 2),
+        escape(labels.get(pair["second"], pair["second"])),
+        points(pair["difference"]),
+        interval(pair["low"], pair["high"], signed=True),
+        number(pair["effect_size"], 2),
         p_value(pair["p_value"]),
         p_value(pair["p_adjusted"]),
-        *(number(value, 3) for value in (better, same, worse)),
-        "undecided" if certainty is None else certainty + words,
+        *(number(value, 3) for value in probabilities),
+        "undecided" if certainty is None else certainty + word,
     ]
-
-
-def _probabilities(pairs: list[dict[str, Any]], names: list[str]) -> list[list[float | None]]:
-    cells: list[list[float | None]] = [[None] * len(names) for _ in names]
-    for pair in pairs:
-        i, j = names.index(pair["first"]), names.index(pair["second"])
-        cells[i][j], cells[j][i] = pair["probability_first"], pair["probability_second"]
-    return cells
 
 
 def probability_figure(labels: Sequence[str], cells: Sequence[Sequence[float | None]]) -> Figure:

@@ -11,7 +11,7 @@ import numpy as np
 from digitrec.analyses._registry import Analysis, AnalysisContext
 from digitrec.rendering.markdown import MISSING, escape, percent, seconds, table
 from digitrec.rendering.section import Content, FigureSpec
-from digitrec.rendering.style import PALETTE, new_figure, plain_log_ticks, styled
+from digitrec.rendering.style import line_style, new_figure, plain_log_ticks, styled
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -228,8 +228,7 @@ def growth_figure(labels: Sequence[str], points: Sequence[Sequence[Mapping[str, 
                 marker="o",
                 markersize=3.5,
                 linewidth=1.5,
-                color=PALETTE[index % len(PALETTE)],
-                linestyle=("-", "--", ":")[index // len(PALETTE) % 3],
+                **line_style(index),
                 label=label,
             )
         if any(point[field] > 0 for curve in points for point in curve):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from digitrec.analyses._pairwise import ends, matrix_figure
+from digitrec.analyses._pairwise import ALPHA, compare_pairs, matrix_figure, pair_cells, pairs_of
 from digitrec.analyses._registry import Analysis, AnalysisContext
 from digitrec.errors import ConfigurationError
 from digitrec.rendering.markdown import (
@@ -24,16 +23,13 @@ from digitrec.rendering.markdown import (
 )
 from digitrec.rendering.section import Content, FigureSpec
 from digitrec.rendering.style import BLUE, ORANGE
-from digitrec.statistics.paired import cochran_test, holm, mcnemar_test
+from digitrec.statistics.paired import cochran_test, mcnemar_test
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
     from digitrec.analyses._report_context import ReportContext
-
-
-ALPHA = 0.05  # familywise level over all pairs
 
 
 def run(context: AnalysisContext) -> dict[str, Any]:
@@ -77,23 +73,10 @@ def compare_predictions(
         raise ConfigurationError(f"best model {best!r} has no predictions to compare")
     truth = np.asarray(y_true)
     right = {name: np.asarray(labels) == truth for name, labels in predictions.items()}
-    pairs: list[dict[str, Any]] = [
-        {"first": first, "second": second, **asdict(mcnemar_test(right[first], right[second]))}
-        for first, second in itertools.combinations(right, 2)
-    ]
-    for pair, p_adjusted in zip(pairs, holm([pair["p_value"] for pair in pairs]), strict=True):
-        pair["p_adjusted"] = float(p_adjusted)
-        pair["significant"] = bool(p_adjusted < ALPHA)
-    group, better = [best], []
-    for pair in pairs:
-        if best not in (pair["first"], pair["second"]):
-            continue
-        other = pair["second"] if pair["first"] == best else pair["first"]
-        sign = 1 if pair["first"] == best else -1
-        if not pair["significant"]:
-            group.append(other)
-        elif sign * pair["difference"] < 0:
-            better.append(other)
+    pairs = compare_pairs(right, mcnemar_test)
+    mine = pairs_of(pairs, best)
+    group = [best, *(pair["second"] for pair in mine if not pair["significant"])]
+    better = [p["second"] for p in mine if p["significant"] and p["difference"] < 0]
     cochran = cochran_test(np.column_stack(list(right.values()))) if len(right) > 1 else None
     return {
         "n": len(truth),
@@ -121,13 +104,13 @@ def section(context: ReportContext) -> Content | None:
     labels = context.labels
     if not found or not found["pairs"]:
         return None
-    compared = {stem for pair in found["pairs"] for stem in ends(pair)}
+    compared = {pair[end] for pair in found["pairs"] for end in ("first", "second")}
     best, names = found["best"], [stem for stem in labels if stem in compared]
     parts = [ANALYSIS.heading, _cochran_sentence(found, len(names))]
     parts.append(_group_sentence(found, labels))
     headers = ["model", "only the winner correct", "only this model correct", "difference, points"]
     headers += ["95 % interval", "p", "p, Holm", "result"]
-    rows = [_pair_row(pair, best, labels) for pair in found["pairs"] if best in ends(pair)]
+    rows = [_pair_row(pair, labels) for pair in pairs_of(found["pairs"], best)]
     parts.append(table(headers, rows, "lrrrrrrl"))
     parts.append(
         "Difference: accuracy of the winner minus that of the model, with Tango's score interval; "
@@ -142,7 +125,10 @@ def section(context: ReportContext) -> Content | None:
         "significance",
         f"Difference in test accuracy of each pair of {len(names)} models; coloured where "
         "significant",
-        lambda: difference_figure([labels[name] for name in names], _matrix(found["pairs"], names)),
+        lambda: difference_figure(
+            [labels[name] for name in names],
+            pair_cells(found["pairs"], names, lambda p: (p["difference"], p["significant"])),
+        ),
     )
     return Content.of(*parts, figure)
 
@@ -181,39 +167,21 @@ def _group_sentence(found: dict[str, Any], labels: dict[str, str]) -> str:
     return text
 
 
-def _pair_row(pair: dict[str, Any], best: str, labels: dict[str, str]) -> list[str]:
-    flipped = pair["second"] == best
-    other = pair["first"] if flipped else pair["second"]
-    sign = -1 if flipped else 1
-    difference = sign * pair["difference"]
-    low, high = sorted((sign * pair["low"], sign * pair["high"]))
-    counts = (pair["only_first"], pair["only_second"])
-    winner_only, other_only = reversed(counts) if flipped else counts
-    if not pair["significant"]:
-        words = "no significant difference"
-    else:
-        words = "the winner is better" if difference > 0 else "better than the winner"
+def _pair_row(pair: dict[str, Any], labels: dict[str, str]) -> list[str]:
+    """Return the line of the table of a pair whose first model is the winner."""
+    words = "no significant difference"
+    if pair["significant"]:
+        words = "the winner is better" if pair["difference"] > 0 else "better than the winner"
     return [
-        escape(labels.get(other, other)),
-        f"{winner_only:,}",
-        f"{other_only:,}",
-        points(difference),
-        interval(low, high, signed=True),
+        escape(labels.get(pair["second"], pair["second"])),
+        f"{pair['only_first']:,}",
+        f"{pair['only_second']:,}",
+        points(pair["difference"]),
+        interval(pair["low"], pair["high"], signed=True),
         p_value(pair["p_value"]),
         p_value(pair["p_adjusted"]),
         words,
     ]
-
-
-def _matrix(pairs: list[dict[str, Any]], names: list[str]) -> list[list[tuple[float, bool] | None]]:
-    """Return (difference, significant) of row minus column; None on the diagonal."""
-    cells: list[list[tuple[float, bool] | None]] = [[None] * len(names) for _ in names]
-    for pair in pairs:
-        if pair["first"] in names and pair["second"] in names:
-            i, j = names.index(pair["first"]), names.index(pair["second"])
-            cells[i][j] = (pair["difference"], pair["significant"])
-            cells[j][i] = (-pair["difference"], pair["significant"])
-    return cells
 
 
 def difference_figure(

@@ -111,8 +111,10 @@ def interval(low: float, high: float, *, signed: bool = False) -> str:
     return f"{percent(low)}–{percent(high)}"
 
 
-def join_words(words: list[str]) -> str:
-    """Return words as an enumeration: ``a, b and c``."""
+def join_words(words: list[str], limit: int | None = None) -> str:
+    """Return words as an enumeration: ``a, b and c``; beyond `limit`, ``a, b and 7 more``."""
+    if limit is not None and len(words) > limit:
+        return f"{', '.join(words[:limit])} and {len(words) - limit} more"
     if len(words) < 2:
         return "".join(words)
     return f"{', '.join(words[:-1])} and {words[-1]}"

@@ -131,6 +131,12 @@ def _font_with(character: str) -> str | None:
     return None
 
 
+def line_style(index: int) -> dict[str, Any]:
+    """Return colour and dashes of a line, different for the first 24."""
+    dashes = ("-", "--", ":")[index // len(PALETTE) % 3]
+    return {"color": PALETTE[index % len(PALETTE)], "linestyle": dashes}
+
+
 def short_names(names: Sequence[str], limit: int = MAX_NAME_LENGTH) -> list[str]:
     """Return names for figures: long ones lose their middle, and stay distinct.
 

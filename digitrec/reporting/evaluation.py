@@ -13,7 +13,7 @@ from digitrec._files import write_json, write_text
 from digitrec.rendering.markdown import escape, number, percent, table
 from digitrec.rendering.style import MAX_CLASSES_SHOWN, save_figure
 from digitrec.reporting.model_figures import confusion_figure
-from digitrec.reporting.model_sections import class_table
+from digitrec.reporting.model_sections import class_table, most_frequent_errors
 
 
 def render_evaluation(
@@ -66,10 +66,8 @@ def _confusion(names: list[str], counts: NDArray[np.integer]) -> list[str]:
         ]
         heading = "## Confusion matrix (rows: true, columns: predicted)"
         return [heading, table(["", *names], rows, "l" + "r" * len(names))]
-    errors = counts * ~np.eye(len(names), dtype=bool)
-    order = np.argsort(-errors, axis=None, kind="stable")[:MAX_CLASSES_SHOWN]
-    cells = [divmod(int(place), len(names)) for place in order]
-    rows = [[names[i], names[j], f"{errors[i, j]:,}"] for i, j in cells if errors[i, j]]
+    most = most_frequent_errors(counts, MAX_CLASSES_SHOWN)
+    rows = [[names[true], names[answer], f"{count:,}"] for true, answer, count in most]
     heading = f"## Confusion matrix (most frequent errors of {len(names)} classes)"
     return [heading, table(["true", "predicted", "rows"], rows, "llr")]
 

@@ -18,6 +18,7 @@ from digitrec.analyses import ReportContext
 from digitrec.evaluation.frames import Row
 from digitrec.evaluation.metrics import Predictions
 from digitrec.rendering.markdown import MISSING, anchor, percent
+from digitrec.reporting.model_sections import most_frequent_errors
 
 # Images that every model classifies correctly: enough to see what a class looks like. The others
 # are all in the file.
@@ -307,14 +308,8 @@ def _mistake_list(
     names: Sequence[str], counts: NDArray, index: int, caption: str, noun: str
 ) -> str:
     """Return the most frequent mistakes as a table, for more classes than a matrix can show."""
-    misses = counts.copy()
-    np.fill_diagonal(misses, 0)
-    order = np.argsort(-misses, axis=None, kind="stable")[:MAX_LISTED_MISTAKES]
     lines = []
-    for true, answer in (divmod(int(place), len(names)) for place in order):
-        count = int(misses[true, answer])
-        if not count:
-            break
+    for true, answer, count in most_frequent_errors(counts, MAX_LISTED_MISTAKES):
         tip = f"{names[true]} read as {names[answer]}: {count:,} {noun}s"
         share = 100 * count / counts[true].sum()
         lines.append(

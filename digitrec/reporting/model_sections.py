@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from digitrec.analyses import ReportContext
 from digitrec.evaluation.frames import Row
@@ -168,18 +169,25 @@ def _one_of_each(y: np.ndarray, n_classes: int) -> np.ndarray:
 
 
 def _worst_pairs(context: ReportContext, result: Result) -> str:
-    counts = np.array(result.confusion)
-    np.fill_diagonal(counts, 0)
     names = context.label_names
-    order = np.argsort(-counts, axis=None, kind="stable")[:3]
     pairs = [
-        f"{escape(names[row])} as {escape(names[column])} ({counts[row, column]:,})"
-        for row, column in (divmod(int(index), len(names)) for index in order)
-        if counts[row, column]
+        f"{escape(names[true])} as {escape(names[answer])} ({count:,})"
+        for true, answer, count in most_frequent_errors(result.confusion, 3)
     ]
     if not pairs:
         return "It makes no errors on the test rows."
     return f"Most frequent errors (true class as predicted class): {', '.join(pairs)}."
+
+
+def most_frequent_errors(confusion: ArrayLike, limit: int) -> list[tuple[int, int, int]]:
+    """Return true class, predicted class and count of the errors, the most frequent first."""
+    errors = np.array(confusion)
+    np.fill_diagonal(errors, 0)
+    order = np.argsort(-errors, axis=None, kind="stable")[:limit]
+    cells = (divmod(int(place), len(errors)) for place in order)
+    return [
+        (true, answer, int(errors[true, answer])) for true, answer in cells if errors[true, answer]
+    ]
 
 
 def class_table(per_class: Sequence[Mapping[str, Any]]) -> str:

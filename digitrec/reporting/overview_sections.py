@@ -234,9 +234,8 @@ def per_class_section(context: ReportContext) -> Content | None:
         )
     if len(tested) < len(classes):
         untested = [classes[i] for i in range(len(classes)) if i not in tested]
-        named = join_words([escape(name) for name in untested[:10]])
-        more = f" and {len(untested) - 10} more" if len(untested) > 10 else ""
-        notes.append(f"Without test rows, and so without a score: {named}{more}.")
+        named = join_words([escape(name) for name in untested], 10)
+        notes.append(f"Without test rows, and so without a score: {named}.")
     figure = FigureSpec(
         "f1_by_class",
         f"F1 score of each model on each class; the hardest class is {hardest}",

@@ -72,20 +72,6 @@ def check(severity: Severity, title: str) -> Callable[[_Run], _Run]:
     return register
 
 
-def listed(names: list[str], limit: int = 8) -> str:
-    """Return names as an enumeration; of many the first ones.
-
-    Examples
-    --------
-    >>> listed(["a", "b", "c"], limit=2)
-    'a, b and 1 more'
-    """
-    shown = names[:limit]
-    if len(names) > limit:
-        return f"{', '.join(shown)} and {len(names) - limit} more"
-    return f"{', '.join(shown[:-1])} and {shown[-1]}" if len(shown) > 1 else "".join(shown)
-
-
 def proportion_gap(first: float, n_first: int, second: float, n_second: int) -> float:
     """Return by how many standard errors two independent proportions differ.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import multiprocessing
 import shlex
-import sys
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from contextvars import ContextVar
@@ -18,9 +17,8 @@ from typer.core import TyperCommand
 from digitrec._environment import describe_hardware, library_versions
 from digitrec._files import atomic_path, write_json, write_text
 from digitrec._messages import messages_to
-from digitrec._platform import replace_unknown_characters
+from digitrec.commands.entry import run_command
 from digitrec.datasets import Dataset
-from digitrec.errors import DigitrecError
 from digitrec.rendering.style import save_figure
 
 if TYPE_CHECKING:
@@ -55,13 +53,8 @@ def make_app(main: Callable[..., None]) -> typer.Typer:
 
 def run_app(main: Callable[..., None]) -> None:
     """Run a command; bad input ends it with a line and exit code 2."""
-    replace_unknown_characters()
-    try:
-        with messages_to(typer.echo):
-            make_app(main)()
-    except (DigitrecError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        raise SystemExit(2) from None
+    with messages_to(typer.echo):
+        run_command(make_app(main))
 
 
 def run_facts(name: str, dataset: Dataset | None = None, **further: Any) -> dict[str, Any]:

@@ -10,11 +10,7 @@ import io
 import json
 import os
 import shutil
-import socket
-import subprocess
-import sys
 import time
-import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -23,6 +19,7 @@ import typer
 from PIL import Image
 
 from benchmarks._common import run_app
+from benchmarks.serving import running_server
 from digitrec._files import atomic_path
 from digitrec.errors import DigitrecError
 
@@ -33,7 +30,6 @@ FRAME_MS, PAUSE_MS = 90, 1100
 PALETTE_PICTURES = 8
 N_COLORS = 48  # enough for a page of few colours
 ANSWER_SECONDS = 20  # a busy machine may be slow
-START_SECONDS = 60
 
 Strokes = Sequence[Sequence[tuple[float, float]]]
 
@@ -134,36 +130,11 @@ def main(
     recorded = json.loads(strokes.read_text(encoding="utf-8"))
     if unknown := set(digits) - set(recorded):
         raise DigitrecError(f"{strokes} has no strokes of {', '.join(sorted(unknown))}")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    url = f"http://127.0.0.1:{port}"
-    service = subprocess.Popen(
-        [sys.executable, "-m", "digitrec", "serve", "--port", str(port)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        _wait_for(url, service)
+    with running_server([]) as server:
+        url = f"http://127.0.0.1:{server.port}"
         frames = record(url, [recorded[digit] for digit in digits], chromium)
-    finally:
-        service.terminate()
-        service.wait(30)
     size = write_animation(frames, output)
     typer.echo(f"{output}: {len(frames)} pictures, {size / 1000:,.0f} kB")
-
-
-def _wait_for(url: str, service: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while True:
-        try:
-            urllib.request.urlopen(url + "/health", timeout=5).close()
-        except OSError as error:
-            if service.poll() is not None or time.monotonic() > deadline:
-                raise DigitrecError("the service did not start; try: digitrec serve") from error
-            time.sleep(0.1)
-        else:
-            return
 
 
 if __name__ == "__main__":

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import typer
 
-from digitrec.commands.compare_command import compare_models, run_command
+from digitrec.commands.compare_command import compare_models
+from digitrec.commands.entry import run_command
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 app.command(name="run_all")(compare_models)

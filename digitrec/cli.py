@@ -6,15 +6,13 @@ Imports are inside the commands, so that ``digitrec --help`` answers at once.
 from __future__ import annotations
 
 import functools
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from digitrec._files import describe_os_error
-from digitrec._platform import replace_unknown_characters
 from digitrec.commands.compare_command import compare_models
+from digitrec.commands.entry import run_command
 from digitrec.errors import DigitrecError
 
 if TYPE_CHECKING:
@@ -471,22 +469,9 @@ def _warn(data: Dataset) -> None:
         typer.echo(f"warning: {warning}", err=True)
 
 
-def _fail(message: str, code: int) -> NoReturn:
-    typer.echo(message, err=True)
-    sys.exit(code)
-
-
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line; errors of the user end with one line and exit code 2."""
-    replace_unknown_characters()
-    try:
-        app(arguments, standalone_mode=True)
-    except DigitrecError as error:
-        _fail(f"error: {error}", 2)
-    except BrokenPipeError:
-        sys.exit(1)
-    except OSError as error:
-        _fail(f"error: {describe_os_error(error)}", 2)
+    """Run the command line."""
+    run_command(app, arguments)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import json
 import logging
 import pkgutil
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from digitrec.analyses._report_context import ReportContext
     from digitrec.datasets import Dataset
-    from digitrec.evaluation.job import Job
+    from digitrec.evaluation.job import Job, Part
     from digitrec.evaluation.job_store import JobPredictions, JobStore
     from digitrec.rendering.section import Content
 
@@ -137,11 +137,25 @@ class AnalysisContext:
             raise DigitrecError(f"{result.stem} cannot be fitted again: {reason}")
         return self.jobs[result.key]
 
-    def run_parts(self, jobs: list[Job]) -> list[Result]:
-        """Run jobs on parts of the training rows; see `digitrec.evaluation.runner`."""
+    def run_parts(
+        self, parts: Sequence[Part], timeout: Callable[[Result], float]
+    ) -> Iterator[tuple[Result, list[Result]]]:
+        """Fit every model on parts of the training rows; yield its result and those of the parts.
+
+        `timeout` returns the seconds that a part of a model may take.
+        """
+        from digitrec.evaluation.job import make_part_job
         from digitrec.evaluation.runner import run_part_jobs
 
-        return run_part_jobs(jobs, self.dataset, n_workers=self.n_jobs, deadline=self.deadline)
+        jobs = [
+            make_part_job(self.job_of(result), part, timeout=timeout(result))
+            for result in self.one_per_model
+            for part in parts
+        ]
+        found = iter(
+            run_part_jobs(jobs, self.dataset, n_workers=self.n_jobs, deadline=self.deadline)
+        )
+        return ((result, [next(found) for _ in parts]) for result in self.one_per_model)
 
 
 @dataclass(frozen=True, kw_only=True)

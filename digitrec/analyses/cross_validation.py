@@ -53,14 +53,13 @@ def run(context: AnalysisContext) -> dict[str, Any]:
     ConfigurationError
         If the writers are asked for and not known.
     """
-    from digitrec.evaluation.job import Part, make_part_job
+    from digitrec.evaluation.job import Part
 
     n_folds = int(context.options.get("cv") or DEFAULT_FOLDS)
     n_repeats = int(context.options.get("repeats") or 1)
     groups = context.options.get("cv_groups")
     if groups:
         known_writers(context.dataset)
-    results = context.one_per_model
     file = _write_groups(context) if groups else ""
     parts = [
         Part(
@@ -73,16 +72,9 @@ def run(context: AnalysisContext) -> dict[str, Any]:
         for repeat in range(n_repeats)
         for index in range(n_folds)
     ]
-    jobs = [
-        make_part_job(context.job_of(result), part, timeout=60 + 5 * (result.fit_seconds or 0.0))
-        for result in results
-        for part in parts
-    ]
-    found = iter(context.run_parts(jobs))
     scores: dict[str, list[float]] = {}
     failed: dict[str, str] = {}
-    for result in results:
-        rows = [next(found) for _ in parts]
+    for result, rows in context.run_parts(parts, lambda r: 60 + 5 * (r.fit_seconds or 0.0)):
         scores[result.stem] = [row.validation_accuracy or 0.0 for row in rows]
         for row in rows:
             if not row.ok:

@@ -81,24 +81,16 @@ def run(context: AnalysisContext) -> dict[str, Any]:
         ``fit_seconds``), ``cost`` and ``gain`` (`growth_exponent` of the fit time and of the
         error), ``stopped`` (why a curve is incomplete, else empty).
     """
-    from digitrec.evaluation.job import Part, make_part_job
+    from digitrec.evaluation.job import Part
 
     n_train = len(context.dataset.y_train)
     sizes = curve_sizes(n_train, len(context.dataset.label_names))
-    results = context.one_per_model
     parts = [
         Part(kind="sample", sizes=sizes, index=index, seed=context.random_state)
         for index in range(len(sizes))
     ]
-    jobs = [
-        make_part_job(context.job_of(result), part, timeout=_time_limit(result))
-        for result in results
-        for part in parts
-    ]
-    found = iter(context.run_parts(jobs))
     models = []
-    for result in results:
-        rows = [next(found) for _ in parts]
+    for result, rows in context.run_parts(parts, _time_limit):
         points: list[dict[str, float]] = [
             {
                 "n": row.n_train,

@@ -12,13 +12,13 @@ import json
 import signal
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from digitrec._files import describe_os_error, write_json
+from digitrec._files import write_json
 from digitrec._messages import messages_to
 from digitrec.errors import ConfigurationError, DigitrecError, check_choice
 
@@ -187,6 +187,10 @@ def compare_models(
 ) -> None:
     """Compare models on handwritten digits or other data, choose the best and write the report."""
     options = dict(locals())
+    # Looking for unused objects once more before the process ends takes a tenth of a short run.
+    atexit.register(gc.freeze)
+    # SIGTERM, as batch systems send it, interrupts like Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     started_at = time.monotonic()
     from digitrec.commands.options import split_names
 
@@ -506,26 +510,3 @@ def _command() -> str:
         name = spec.name.removesuffix(".__main__")
         return shlex.join(["python", "-m", name, *sys.argv[1:]])
     return shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
-
-
-def run_command(app: Callable[..., Any], arguments: list[str] | None = None) -> None:
-    """Run a command; errors of the user end with one line and exit code 2."""
-    from digitrec._platform import replace_unknown_characters
-
-    replace_unknown_characters()
-    # Looking for unused objects once more before the process ends takes a tenth of a short run.
-    atexit.register(gc.freeze)
-    # SIGTERM, as batch systems send it, interrupts like Ctrl-C.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        app(arguments, standalone_mode=True)
-    except (DigitrecError, OSError) as error:
-        from rich.console import Console
-
-        console = Console(stderr=True)
-        console.print("[bold red]Error:[/] ", end="")
-        text = describe_os_error(error) if isinstance(error, OSError) else str(error)
-        console.print(text, markup=False, highlight=False, soft_wrap=True)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)

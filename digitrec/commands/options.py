@@ -99,14 +99,13 @@ def load_object(reference: str) -> Any:
     return found
 
 
-def parse_settings(settings: Iterable[str] | Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+def parse_settings(settings: Iterable[str]) -> dict[str, dict[str, Any]]:
     """Read settings such as ``"svm.C=5"``.
 
     Parameters
     ----------
-    settings : iterable of str, or mapping
-        Each ``model.parameter=value``; the value is a Python literal, else a string. Or
-        parameters by model, as a table of TOML has them.
+    settings : iterable of str
+        Each ``model.parameter=value``; the value is a Python literal, else a string.
 
     Returns
     -------
@@ -124,29 +123,22 @@ def parse_settings(settings: Iterable[str] | Mapping[str, Any]) -> dict[str, dic
     {'svm': {'C': 5}, 'mlp': {'hidden_layer_sizes': (64, 32)}}
     """
     found: dict[str, dict[str, Any]] = {}
-    if isinstance(settings, Mapping):
-        found = {model: dict(values) for model, values in settings.items()}
-    else:
-        for setting in settings:
-            target, equals, text = setting.partition("=")
-            model, dot, parameter = target.strip().partition(".")
-            if not (equals and dot and parameter):
-                raise ConfigurationError(
-                    f"cannot read the setting {setting!r}; write model.parameter=value, such as "
-                    "svm.C=5"
-                )
-            try:
-                value = ast.literal_eval(text.strip())
-            except (ValueError, SyntaxError):
-                value = text.strip()
-            found.setdefault(model, {})[parameter] = value
-    for model, values in found.items():
-        for parameter in values:
-            if parameter.rpartition("__")[2] == "n_jobs":
-                raise ConfigurationError(
-                    f"--set {model}.{parameter} has no effect: --jobs and the cores decide on "
-                    "threads"
-                )
+    for setting in settings:
+        target, equals, text = setting.partition("=")
+        model, dot, parameter = target.strip().partition(".")
+        if not (equals and dot and parameter):
+            raise ConfigurationError(
+                f"cannot read the setting {setting!r}; write model.parameter=value, such as svm.C=5"
+            )
+        if parameter.rpartition("__")[2] == "n_jobs":
+            raise ConfigurationError(
+                f"--set {model}.{parameter} has no effect: --jobs and the cores decide on threads"
+            )
+        try:
+            value = ast.literal_eval(text.strip())
+        except (ValueError, SyntaxError):
+            value = text.strip()
+        found.setdefault(model, {})[parameter] = value
     return found
 
 

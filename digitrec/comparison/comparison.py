@@ -185,14 +185,12 @@ class Comparison:
     def confusion_matrix(self, name: str) -> pd.DataFrame:
         """Return counts of the test rows: rows are true labels, columns are predictions."""
         import pandas as pd  # slow to import, and needed for tables only
-        from sklearn.metrics import confusion_matrix
 
-        found = self._store.read_predictions(self._ok(name))
-        labels = np.arange(len(self._label_names))
-        counts = confusion_matrix(self._labels()[0], found.y_test_pred, labels=labels)
         index = self._shown_labels()
         return pd.DataFrame(
-            counts, index=pd.Index(index, name="true"), columns=pd.Index(index, name="predicted")
+            self._ok(name).confusion,
+            index=pd.Index(index, name="true"),
+            columns=pd.Index(index, name="predicted"),
         )
 
     def classification_report(self, name: str) -> pd.DataFrame:

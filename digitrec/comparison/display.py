@@ -9,8 +9,7 @@ from digitrec.analyses import dataset_title
 from digitrec.evaluation.frames import Row, leaderboard_rows
 from digitrec.evaluation.ranking import metric_name
 from digitrec.evaluation.result import Run
-
-_MISSING = "–"
+from digitrec.rendering.markdown import MISSING, percent
 
 
 def render_text(run: Run, alike: Collection[str] = ()) -> str:
@@ -80,9 +79,9 @@ def _table(
         low, high = row.mean("test_accuracy_low"), row.mean("test_accuracy_high")
         cells = [
             mark + row.title + (f" ({row.features})" if row.name != row.model else ""),
-            _percent(row.mean("validation_accuracy"), row.spread("validation_accuracy")),
-            _percent(row.mean("test_accuracy"), row.spread("test_accuracy")),
-            f"{_percent(low)}–{_percent(high)}" if low is not None else _MISSING,
+            percent(row.mean("validation_accuracy"), row.spread("validation_accuracy")),
+            percent(row.mean("test_accuracy"), row.spread("test_accuracy")),
+            f"{percent(low)}–{percent(high)}" if low is not None else MISSING,
             _number(row.mean("fit_seconds")),
             _number(row.mean("latency_p50_ms")),
             _state(row),
@@ -124,13 +123,7 @@ def _limit_remedy(row: Row) -> str:
     )
 
 
-def _percent(value: float | None, spread: float | None = None) -> str:
-    if value is None:
-        return _MISSING
-    return f"{100 * value:.2f}" + (f" ± {100 * spread:.2f}" if spread is not None else "")
-
-
 def _number(value: float | None, form: str = "{:.3g}") -> str:
     if value is None:
-        return _MISSING
+        return MISSING
     return form.format(value) if abs(value) < 1000 else f"{value:,.0f}"

@@ -12,6 +12,7 @@ import psutil
 from numpy.typing import NDArray
 
 from digitrec.datasets._dataset import Dataset
+from digitrec.datasets.columns import shorten
 from digitrec.datasets.labels import DIGIT_NAMES, digits_of_names
 from digitrec.datasets.orientation import is_transposed
 from digitrec.datasets.stratified import split_rows
@@ -262,13 +263,9 @@ def _digit_note(names: Sequence[str], digits: Sequence[int]) -> str:
         return "The classes are 1 to 10; class 10 was taken for the digit 0."
     example = next(i for i, name in enumerate(names) if name != str(digits[i]))
     return (
-        f"The class names were taken for digits: {_short(names[example])} is {digits[example]}, "
+        f"The class names were taken for digits: {shorten(names[example])} is {digits[example]}, "
         "and so on."
     )
-
-
-def _short(text: str, length: int = 40) -> str:
-    return repr(text if len(text) <= length else text[: length - 1] + "…")
 
 
 def _polarity_notes(notes: Sequence[str | None]) -> list[str]:
@@ -291,7 +288,7 @@ def _blank_note(stacks: Sequence[NDArray[np.uint8]]) -> list[str]:
 
 def _check_classes(y: NDArray[np.int64], names: Sequence[str]) -> None:
     if len(np.unique(y)) < 2:
-        only = f": {_short(names[int(y[0])])}" if len(y) else ""
+        only = f": {shorten(names[int(y[0])])}" if len(y) else ""
         raise DatasetError(f"only one class has training images{only}; at least two are needed")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -180,27 +181,16 @@ def _status(row: Row) -> str:
     return ", ".join(dict.fromkeys(result.status for result in (*row.results, *row.failures)))
 
 
-def _mean(column: str) -> Callable[[Row], Any]:
-    return lambda row: row.mean(column)
-
-
+_MEANS = (
+    *("validation_accuracy", "validation_score", "test_accuracy", "test_accuracy_low"),
+    *("test_accuracy_high", "test_error", "balanced_accuracy", "macro_f1", "log_loss"),
+    *("fit_seconds", "predict_seconds", "latency_p50_ms", "model_bytes"),
+)
 LEADERBOARD_COLUMNS: Mapping[str, Callable[[Row], Any]] = {
     "model": lambda row: row.shown.model,
     "features": lambda row: row.shown.features,
     "winner": lambda row: row.is_winner,
-    "validation_accuracy": _mean("validation_accuracy"),
-    "validation_score": _mean("validation_score"),
-    "test_accuracy": _mean("test_accuracy"),
-    "test_accuracy_low": _mean("test_accuracy_low"),
-    "test_accuracy_high": _mean("test_accuracy_high"),
-    "test_error": _mean("test_error"),
-    "balanced_accuracy": _mean("balanced_accuracy"),
-    "macro_f1": _mean("macro_f1"),
-    "log_loss": _mean("log_loss"),
-    "fit_seconds": _mean("fit_seconds"),
-    "predict_seconds": _mean("predict_seconds"),
-    "latency_p50_ms": _mean("latency_p50_ms"),
-    "model_bytes": _mean("model_bytes"),
+    **{name: functools.partial(Row.mean, column=name) for name in _MEANS},
     "reached_limit": lambda row: row.reached_limit,
     "n_seeds": lambda row: len(row.results),
     "status": _status,

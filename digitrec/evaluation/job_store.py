@@ -8,7 +8,7 @@ import json
 import os
 import time
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -163,22 +163,15 @@ class JobStore:
         DigitrecError
             If the file is missing or damaged.
         """
-        path = self._path(result, ".npz")
-        try:
-            with np.load(path, allow_pickle=False) as arrays:
-                found = {name: arrays[name] for name in arrays.files}
+        with _open_predictions(self._path(result, ".npz")) as arrays:
             return JobPredictions(
-                y_test_pred=found["y_test_pred"],
-                test_scores=found.get("test_scores"),
-                y_validation_pred=found["y_validation_pred"],
-                validation_scores=found.get("validation_scores"),
-                validation_index=found["validation_index"],
-                has_probabilities=bool(found["has_probabilities"]),
+                y_test_pred=arrays["y_test_pred"],
+                test_scores=arrays.get("test_scores"),
+                y_validation_pred=arrays["y_validation_pred"],
+                validation_scores=arrays.get("validation_scores"),
+                validation_index=arrays["validation_index"],
+                has_probabilities=bool(arrays["has_probabilities"]),
             )
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            raise DigitrecError(
-                f"stored predictions {path} are missing or damaged ({error}); run the job again"
-            ) from error
 
     def pipeline_path(self, result: Result) -> Path:
         """Return the path of a finished job's saved Pipeline."""
@@ -298,20 +291,26 @@ def read_predictions(run: Run, report_dir: Path) -> dict[str, Predictions]:
         path = report_dir / "predictions" / f"{result.stem}.npz"
         if not result.ok or not path.exists():
             continue
-        try:
-            with np.load(path, allow_pickle=False) as arrays:
-                scores = arrays.get("scores")
-                found[result.key] = Predictions(
-                    y_true=arrays["y_true"],
-                    y_pred=arrays["y_pred"],
-                    scores=scores if scores is not None and scores.size else None,
-                    has_probabilities=bool(arrays["has_probabilities"]),
-                )
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            raise DigitrecError(
-                f"stored predictions {path} are damaged ({error}); run the benchmark again"
-            ) from error
+        with _open_predictions(path) as arrays:
+            scores = arrays.get("scores")
+            found[result.key] = Predictions(
+                y_true=arrays["y_true"],
+                y_pred=arrays["y_pred"],
+                scores=scores if scores is not None and scores.size else None,
+                has_probabilities=bool(arrays["has_probabilities"]),
+            )
     return found
+
+
+@contextlib.contextmanager
+def _open_predictions(path: Path) -> Iterator[Mapping[str, NDArray[Any]]]:
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            yield arrays
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise DigitrecError(
+            f"stored predictions {path} are missing or damaged ({error}); run it again"
+        ) from error
 
 
 def _parse(content: dict[str, Any]) -> tuple[Result, Limits]:

@@ -59,13 +59,18 @@ def render_html(
     names = ("report", "explorer") if section else ("report",)
     styles = "\n".join(read_asset(f"{name}.css") for name in names)
     scripts = "\n".join(f"<script>\n{read_asset(f'{name}.js')}</script>" for name in names)
+    contents = f'<nav aria-label="Contents"><ul>{links}</ul></nav>\n'
+    return html_page(title, styles, f"{contents}<main>\n{body}</main>\n{scripts}\n")
+
+
+def html_page(title: str, styles: str, body: str, head: str = "") -> str:
+    """Return a page that follows the light or dark theme."""
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        '<meta name="color-scheme" content="light dark">\n'
-        f"<title>{escape(title)}</title>\n<style>\n{styles}</style>\n</head>\n<body>\n"
-        f'<nav aria-label="Contents"><ul>{links}</ul></nav>\n<main>\n{body}</main>\n'
-        f"{scripts}\n</body>\n</html>\n"
+        f'<meta name="color-scheme" content="light dark">\n{head}'
+        f"<title>{escape(title)}</title>\n<style>\n{styles}</style>\n</head>\n"
+        f"<body>\n{body}</body>\n</html>\n"
     )
 
 

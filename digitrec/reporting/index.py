@@ -14,7 +14,7 @@ from digitrec.errors import DigitrecError
 from digitrec.evaluation.frames import model_title
 from digitrec.evaluation.result import Run, read_run
 from digitrec.rendering.markdown import MISSING, code, escape, percent, seconds, table
-from digitrec.reporting.html import read_asset
+from digitrec.reporting.html import html_page, read_asset
 
 MARKDOWN_MARK = "<!-- list of reports, written by digitrec -->"
 HTML_MARK = '<meta name="generator" content="digitrec">'
@@ -105,14 +105,9 @@ def render_cards(
         )
     lines = "\n".join(cards)
     body = f'<ul class="cards">\n{lines}\n</ul>' if cards else "<p>No reports yet.</p>"
-    return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f'<meta name="color-scheme" content="light dark">\n{HTML_MARK}\n'
-        f"<title>Reports</title>\n<style>\n{read_asset('report.css')}"
-        f"{read_asset('index.css')}</style>\n</head>\n<body>\n<main>\n<h1>Reports</h1>\n{body}\n"
-        "</main>\n</body>\n</html>\n"
-    )
+    styles = read_asset("report.css") + read_asset("index.css")
+    main = f"<main>\n<h1>Reports</h1>\n{body}\n</main>\n"
+    return html_page("Reports", styles, main, f"{HTML_MARK}\n")
 
 
 def find_runs(folder: Path) -> dict[str, Run]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 
 import numpy as np
@@ -14,7 +15,6 @@ from digitrec.analyses.learning_curves import curve_sizes, growth_exponent
 from digitrec.analyses.pareto import pareto_front
 from digitrec.comparison.execution import run_experiment
 from digitrec.errors import ConfigurationError
-from digitrec.evaluation.job_store import JobStore
 from digitrec.evaluation.splits import fold_rows, nested_rows
 from digitrec.preprocessing.corruptions import CORRUPTIONS
 
@@ -137,19 +137,11 @@ def test_analyses_are_reused(run, experiment, small_digits):
     assert not [line for line in again if "…" in line]
 
 
-def test_parts_end_at_their_time_and_are_stored(run, experiment, small_digits):
+def test_parts_end_at_their_time_and_are_stored(experiment, small_digits):
     from digitrec.comparison.execution import make_jobs
     from digitrec.evaluation.job import Part, make_part_job
+    from digitrec.evaluation.runner import run_part_jobs
 
-    context = AnalysisContext(
-        dataset=small_digits,
-        results=tuple(run.results),
-        winner=run.winner,
-        store=JobStore(experiment.folder / "jobs"),
-        random_state=0,
-        n_jobs=2,
-        cache=experiment.cache_folder,
-    )
     endless = {"hist_gradient_boosting": {"max_iter": 100_000}}
     slow, quick = make_jobs(
         dataclasses.replace(
@@ -162,15 +154,16 @@ def test_parts_end_at_their_time_and_are_stored(run, experiment, small_digits):
         make_part_job(slow, Part(kind="validation"), timeout=0.5),
         *(make_part_job(quick, Part(kind="fold", n_folds=3, index=i)) for i in range(3)),
     ]
-    late, *folds = context.run_parts(jobs)
+    run_parts = functools.partial(run_part_jobs, dataset=small_digits, n_workers=2)
+    late, *folds = run_parts(jobs)
     assert late.status == "timeout"
     assert "time limit of 0.5 s" in late.reason
     assert [fold.n_train + fold.n_validation for fold in folds] == [300] * 3
     assert all(fold.ok and fold.test_accuracy is None for fold in folds)
-    again = context.run_parts(jobs)
+    again = run_parts(jobs)
     assert again == [late, *folds]
     more = make_part_job(quick, Part(kind="fold", n_folds=4, index=0))
-    over = dataclasses.replace(context, deadline=0.0).run_parts([*jobs[1:], more])
+    over = run_parts([*jobs[1:], more], deadline=0.0)
     assert [(part.status, part.reason) for part in over[3:]] == [("not_run", "budget")]
     assert over[:3] == folds
 

@@ -31,7 +31,7 @@ def render_block(report_dir: Path) -> str:
     """Return the README's part on results: a run, then the findings of other experiments."""
     results = render_results(read_run(report_dir / "results.json"), report_dir.as_posix())
     findings = render_findings(report_dir.parent)
-    return f"{results}\n\nBeyond that:\n\n{findings}" if findings else results
+    return f"{results}\n\nOther results:\n\n{findings}" if findings else results
 
 
 def render_results(run: Run, folder: str) -> str:
@@ -93,9 +93,9 @@ def _peers(stored: dict[str, Any]) -> str:
     ]
     slower = spent[1] / (spent[0] + stored["feature_seconds"])
     return (
-        "The same models the usual way, on raw pixels or their components, make "
-        f"{min(ratios):.1f} to {max(ratios):.1f} times the errors and take {slower:.1f} times as "
-        "long in all, side by side."
+        "The usual scikit-learn models on raw pixels or their components make "
+        f"{min(ratios):.1f} to {max(ratios):.1f} times as many errors and take {slower:.1f} times "
+        "as long in total, measured in the same run."
     )
 
 
@@ -105,8 +105,8 @@ def _frontier(stored: dict[str, Any]) -> str:
         percent(best[field]) for field in ("test_error", "test_error_low", "test_error_high")
     )
     return (
-        f"Without networks on pixels the test error goes down to **{error} %** ({low}–{high}), in "
-        f"{best['fit_seconds'] / 60:.0f} minutes of training."
+        f"Lowest test error without neural networks on pixels: **{error} %** ({low}–{high}), "
+        f"trained in {best['fit_seconds'] / 60:.0f} minutes."
     )
 
 
@@ -118,8 +118,9 @@ def _real_images(stored: dict[str, Any]) -> str:
         f"{100 * single[field]:.1f}" for field in ("share", "low", "high", "naive")
     )
     return (
-        f"Of {single['n']} photographs, scans and drawings of a digit, which development looked "
-        f"at, {share} % are read right ({low}–{high}); squeezed into 28x28 pixels, {naive} %."
+        f"Of {single['n']} photographs, scans and drawings of a digit, which were used in "
+        f"development, {share} % are recognised correctly ({low}–{high}); the same classifier on "
+        f"images resized to 28x28 pixels: {naive} %."
     )
 
 

@@ -25,16 +25,16 @@ JOB_COLUMNS: Mapping[str, str] = {
     "n_train": "training rows, without those held out",
     "n_validation": "rows held out for the ranking",
     "n_test": "test rows",
-    "validation_accuracy": "share of the validation rows read rightly, 0–1",
+    "validation_accuracy": "share of the validation rows predicted correctly, 0–1",
     "validation_score": "score by the metric of the run, where that is not the accuracy",
     "is_ranked": "whether the metric of the run can be computed of it",
-    "test_accuracy": "share of the test rows read rightly, 0–1",
+    "test_accuracy": "share of the test rows predicted correctly, 0–1",
     "test_accuracy_low": "lower end of its 95 % interval (Wilson)",
     "test_accuracy_high": "upper end",
-    "test_error": "share of the test rows read wrongly, 0–1",
-    "balanced_accuracy": "mean over classes of the share read rightly, 0–1",
+    "test_error": "share of the test rows predicted wrongly, 0–1",
+    "balanced_accuracy": "mean recall of the classes, 0–1",
     "macro_f1": "F1 score averaged over classes, 0–1",
-    "top2_accuracy": "share of the test rows whose class is among the two likeliest, 0–1",
+    "top2_accuracy": "share of the test rows whose class is among the two most probable, 0–1",
     "log_loss": "mean negative log of the true class's probability",
     "fit_seconds": "fit on training and validation rows",
     "validation_fit_seconds": "fit on the training rows alone",
@@ -53,11 +53,11 @@ JOB_COLUMNS: Mapping[str, str] = {
     "key": "hash of all that determines the result",
     "finished_at": "ISO 8601 time",
 }
-"""Columns of the table of jobs, with what they hold."""
+"""Columns of the table of jobs, with their meaning."""
 
 
 NESTED = ("per_class", "confusion", "curves")
-"""Fields of a `Result` that no cell holds; they stand in results.json."""
+"""Fields of a `Result` that are no columns; they are in results.json."""
 
 
 def job_rows(results: Iterable[Result]) -> list[dict[str, Any]]:

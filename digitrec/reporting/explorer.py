@@ -249,16 +249,15 @@ def _lead(data: dict[str, Any]) -> str:
     answers = np.array([model["answers"] for model in data["models"]])
     wrong = (answers != np.array(data["truth"])).any(axis=0)
     n_wrong, n_right = int(wrong.sum()), int((~wrong).sum())
-    who = "the model misreads" if n_models == 1 else f"any of the {n_models} models misreads"
+    who = "the model" if n_models == 1 else f"any of the {n_models} models"
     noun = data["noun"]
-    what = f"Every {noun} that {who} is here ({n_wrong:,})"
-    if n_wrong < data["n_wrong"]:
-        what = f"{n_wrong:,} of the {data['n_wrong']:,} {noun}s that {who} are here"
+    which = "All" if n_wrong == data["n_wrong"] else f"{n_wrong:,} of the"
     return (
-        f"{what}, with {n_right:,} of the {data['n_test'] - data['n_wrong']:,} that are read "
-        "rightly throughout: of each class those that the best model is least sure of, and others "
-        "drawn at random. A click on a number in a confusion matrix, on a class in the chart of "
-        f"scores or on a model's button in the table shows the {noun}s behind it."
+        f"{which} {data['n_wrong']:,} {noun}s that {who} misclassifies, and {n_right:,} of the "
+        f"{data['n_test'] - data['n_wrong']:,} others: of each class those with the lowest "
+        "confidence of the best model, and others drawn at random. Click on a number in a "
+        "confusion matrix, on a class in the chart of scores or on a model's button in the table "
+        f"to see its {noun}s."
     )
 
 
@@ -288,7 +287,7 @@ def _confusion_html(context: ReportContext, row: Row, predictions: Predictions, 
             # The square root keeps single errors visible next to frequent ones.
             strength = 100 * share if hit else 100 * np.sqrt(share / worst)
             tip = (
-                f"{names[true]} read as {names[answer]}: {count:,} of {totals[true]:,} {noun}s, "
+                f"{names[true]} as {names[answer]}: {count:,} of {totals[true]:,} {noun}s, "
                 f"{100 * share:.{1 if share >= 0.001 else 2}f} %"
             )
             cells.append(
@@ -310,7 +309,7 @@ def _mistake_list(
     """Return the most frequent mistakes as a table, for more classes than a matrix can show."""
     lines = []
     for true, answer, count in most_frequent_errors(counts, MAX_LISTED_MISTAKES):
-        tip = f"{names[true]} read as {names[answer]}: {count:,} {noun}s"
+        tip = f"{names[true]} as {names[answer]}: {count:,} {noun}s"
         share = 100 * count / counts[true].sum()
         lines.append(
             f"<tr><td>{escape(names[true])}</td><td>{escape(names[answer])}</td>"

@@ -72,7 +72,7 @@ def test_what_has_no_room_is_counted(context, monkeypatch):
         or len(data["rows"]) >= whole["models"][0]["wrong"]
     )
     section = build_explorer(context).section
-    assert f"of the {whole['n_wrong']} images that any of the 4 models misreads" in section
+    assert f"of the {whole['n_wrong']} images that any of the 4 models misclassifies" in section
 
 
 def test_without_predictions_there_is_no_explorer(run):

@@ -51,7 +51,7 @@
     return value >= 99.5 ? `${(Math.floor(value * 10) / 10).toFixed(1)} %` : `${Math.round(value)} %`;
   }
 
-  const SHOW_ONE = [["wrong", "misread"], ["right", "read rightly"], ["all", "all"]];
+  const SHOW_ONE = [["wrong", "misclassified"], ["right", "correct"], ["all", "all"]];
   const SHOW_TWO = [
     ["only_a", "only A wrong"], ["only_b", "only B wrong"], ["both", "both wrong"],
     ["differ", "A and B answer differently"], ["all", "all"],
@@ -200,7 +200,7 @@
     const shown = Math.min(state.shown, found.length);
     const what = `${found.length.toLocaleString("en")} ${data.noun}${found.length === 1 ? "" : "s"}: ${description()}`;
     status.textContent = shown < found.length ? `${what} (the first ${shown} are shown).` : `${what}.`;
-    if (mayLack()) status.textContent += ` Not all ${data.noun}s that are read rightly are in this file.`;
+    if (mayLack()) status.textContent += ` Not all correctly classified ${data.noun}s are in this file.`;
     more.hidden = shown >= found.length;
     more.textContent = `Show ${Math.min(PAGE, found.length - shown)} more`;
   }
@@ -315,8 +315,8 @@
     row.cells[0].dataset.key = row.cells[0].textContent.trim();
     row.cells[0].append(" ", make(
       "button",
-      { type: "button", class: "explore chip", "data-model": index, "aria-label": `${label}: show its ${wrong} misread ${data.noun}s` },
-      `${wrong.toLocaleString("en")} misread`,
+      { type: "button", class: "explore chip", "data-model": index, "aria-label": `${label}: show its ${wrong} misclassified ${data.noun}s` },
+      `${wrong.toLocaleString("en")} wrong`,
     ));
   }
   changed();

@@ -22,7 +22,7 @@ from benchmarks._labelled_images import MadeUpImages
 from digitrec._platform import peak_memory_bytes
 from digitrec.errors import ConfigurationError
 from digitrec.inference.recognizer import Recognizer
-from digitrec.rendering.markdown import table
+from digitrec.rendering.markdown import table_of
 
 MEGAPIXELS = (0.1, 1.0, 4.0, 9.0, 25.0)
 KINDS = ("one digit", "rows of digits", "noise", "specks")
@@ -139,16 +139,13 @@ def _first_answers(folder: Path, wheel: Path) -> list[float]:
 
 def render_bounds(facts: dict[str, Any]) -> str:
     """Return the section of the report, as Markdown."""
-    rows = [
-        [
-            row["kind"],
-            f"{row['megapixels']:g}",
-            f"{row['predict_seconds']:.2f}",
-            f"{row['read_seconds']:.2f}",
-            f"{row['peak_mb']:.0f}",
-        ]
-        for row in facts["images"]
-    ]
+    columns = {
+        "image": "{kind}",
+        "megapixels": "{megapixels:g}",
+        "predict_digit s": "{predict_seconds:.2f}",
+        "read s": "{read_seconds:.2f}",
+        "peak MB": "{peak_mb:.0f}",
+    }
     first, *later = facts["first_seconds"]
     made = max(row["recognizer_seconds"] for row in facts["images"])
     return "\n\n".join(
@@ -156,7 +153,7 @@ def render_bounds(facts: dict[str, Any]) -> str:
             "## Time and memory by size",
             "Processor time on one thread, and peak memory of a fresh process that does both. "
             "Specks are two pixels a side, on 8 % of the image.",
-            table(["image", "megapixels", "predict_digit s", "read s", "peak MB"], rows, "lrrrr"),
+            table_of(facts["images"], columns),
             f"- `Recognizer()` takes at most {made:.2f} s.\n"
             f"- The wheel has {facts['wheel_bytes'] / 1e6:.2f} MB, weights included.\n"
             f"- `digitrec predict digit.png` in a new environment without network answers in "

@@ -29,7 +29,7 @@ from benchmarks._common import (
 from digitrec._optional import import_optional
 from digitrec.datasets import Dataset, load_dataset
 from digitrec.models import DEFAULT_MODELS
-from digitrec.rendering.markdown import table
+from digitrec.rendering.markdown import table_of
 
 
 def measure(
@@ -81,23 +81,20 @@ def render(facts: dict[str, Any]) -> str:
     """Return the Markdown report."""
     measured = facts["measured"]
     alone = measured[0]["seconds"]
-    rows = [
-        [
-            row["workers"],
-            row["jobs"],
-            row["failed"],
-            f"{row['seconds']:.1f}",
-            f"{row['seconds'] / alone:.2f}",
-        ]
-        for row in measured
-    ]
+    columns: dict[str, Any] = {
+        "workers": "{workers}",
+        "jobs": "{jobs}",
+        "failed": "{failed}",
+        "seconds": "{seconds:.1f}",
+        "of the first row": lambda row: f"{row['seconds'] / alone:.2f}",
+    }
     return f"""# The same jobs on one Dask worker and on two
 
 {facts["dataset"]}, {facts["n_train"]:,} training images: {", ".join(facts["models"])} with
 {facts["seeds"]} seeds. Workers are processes on one machine with one thread each; two of them can
 need half of the time at best.
 
-{table(["workers", "jobs", "failed", "seconds", "of the first row"], rows, "rrrrr")}
+{table_of(measured, columns, "rrrrr")}
 
 The seconds hold the fits, predictions and refits of all jobs, and what the main process does
 between them; features were computed before.

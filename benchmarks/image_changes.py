@@ -139,44 +139,31 @@ def _square(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def render_report(facts: dict[str, Any]) -> str:
     """Return the report as Markdown."""
     counts = facts["counts"]
-    return (
-        "\n\n".join(
-            [
-                "# Changes of the image",
-                f"{counts['single']} single digits, {counts['page']} strings and sheets and "
-                f"{counts['negative']} negatives ({facts['images']}), read by "
-                f"{escape(facts['model'])} (trained from {', '.join(facts['model_datasets'])}), as "
-                "they are and under changes that keep their digits. Naive: the same "
-                "classifier on single digits squeezed into 28x28 grey pixels, inverted where the "
-                f"mean is bright. digitrec {facts['digitrec']}.",
-                table(
-                    [
-                        "change",
-                        "single digits",
-                        "naive",
-                        "rejected",
-                        "strings and sheets",
-                        "negatives rejected",
-                    ],
-                    [
-                        [
-                            row["change"],
-                            *(
-                                short_percent(row[key])
-                                for key in ("single", "naive", "rejected", "page", "negative")
-                            ),
-                        ]
-                        for row in facts["changes"]
-                    ],
-                    "lrrrrr",
-                ),
-                "A string or sheet counts when every digit is right. On images of less than 60 "
-                "pixels no lines are drawn: they would be as thick as strokes.",
-                "![One digit under each change](figures/changes.png)",
-            ]
-        )
-        + "\n"
-    )
+    columns = {
+        "single digits": "single",
+        "naive": "naive",
+        "rejected": "rejected",
+        "strings and sheets": "page",
+        "negatives rejected": "negative",
+    }
+    rows = [
+        [row["change"], *(short_percent(row[key]) for key in columns.values())]
+        for row in facts["changes"]
+    ]
+    parts = [
+        "# Changes of the image",
+        f"{counts['single']} single digits, {counts['page']} strings and sheets and "
+        f"{counts['negative']} negatives ({facts['images']}), read by "
+        f"{escape(facts['model'])} (trained from {', '.join(facts['model_datasets'])}), as "
+        "they are and under changes that keep their digits. Naive: the same "
+        "classifier on single digits squeezed into 28x28 grey pixels, inverted where the "
+        f"mean is bright. digitrec {facts['digitrec']}.",
+        table(["change", *columns], rows, "lrrrrr"),
+        "A string or sheet counts when every digit is right. On images of less than 60 "
+        "pixels no lines are drawn: they would be as thick as strokes.",
+        "![One digit under each change](figures/changes.png)",
+    ]
+    return "\n\n".join(parts) + "\n"
 
 
 if __name__ == "__main__":

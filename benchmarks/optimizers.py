@@ -37,7 +37,7 @@ from digitrec.datasets import Dataset, load_dataset
 from digitrec.evaluation.fitting import score_model
 from digitrec.evaluation.splits import validation_split
 from digitrec.preprocessing import build_features
-from digitrec.rendering.markdown import percent, seconds, table
+from digitrec.rendering.markdown import interval, percent, seconds, table_of
 from digitrec.rendering.style import PALETTE, new_figure, plain_log_ticks, styled
 
 if TYPE_CHECKING:
@@ -258,21 +258,16 @@ def curves_figure(outcomes: Sequence[Mapping[str, Any]]) -> Figure:
 def render(measured: dict[str, Any]) -> str:
     """Return the comparison as Markdown."""
     outcomes = measured["optimizers"]
-    body = [
-        [
-            outcome["title"],
-            "line search" if outcome["rate"] is None else f"{outcome['rate']:g}",
-            f"{outcome['passes']:,.0f} of {outcome['points'][-1]['passes']:,.0f}",
-            seconds(outcome["cpu_seconds"]),
-            f"{outcome['training_loss']:.2g}",
-            percent(outcome["validation_accuracy"]),
-            percent(outcome["test_accuracy"]),
-            f"{percent(outcome['test_accuracy_low'])}–{percent(outcome['test_accuracy_high'])}",
-        ]
-        for outcome in outcomes
-    ]
-    headers = ["optimiser", "learning rate", "passes", "CPU time, s", "training loss"]
-    headers += ["validation accuracy, %", "test accuracy, %", "95 % interval"]
+    columns: dict[str, Any] = {
+        "optimiser": "{title}",
+        "learning rate": lambda row: "line search" if row["rate"] is None else f"{row['rate']:g}",
+        "passes": lambda row: f"{row['passes']:,.0f} of {row['points'][-1]['passes']:,.0f}",
+        "CPU time, s": lambda row: seconds(row["cpu_seconds"]),
+        "training loss": "{training_loss:.2g}",
+        "validation accuracy, %": lambda row: percent(row["validation_accuracy"]),
+        "test accuracy, %": lambda row: percent(row["test_accuracy"]),
+        "95 % interval": lambda row: interval(row["test_accuracy_low"], row["test_accuracy_high"]),
+    }
     best = max(outcomes, key=lambda outcome: outcome["validation_accuracy"])
     tried = "; ".join(
         f"{outcome['title']} "
@@ -293,7 +288,7 @@ def render(measured: dict[str, Any]) -> str:
             f"**{best['title']}** does best on the validation images and reads "
             f"{percent(best['test_accuracy'])} % of the test images correctly; such networks are "
             f"usually reported at 97–98 % on MNIST. {_spread(outcomes)}",
-            table(headers, body, "lrrrrrrr"),
+            table_of(outcomes, columns),
             "![Training loss and validation error of the three optimisers, by passes over the "
             "training images and by CPU time](figures/optimizers.png)",
             "## How to read this",

@@ -41,7 +41,7 @@ from digitrec.datasets import Dataset, load_dataset
 from digitrec.evaluation.fitting import fit_and_score
 from digitrec.models import DEFAULT_MODELS, MODELS
 from digitrec.preprocessing import DEFAULT_FEATURES, FEATURES
-from digitrec.rendering.markdown import percent, table
+from digitrec.rendering.markdown import interval, percent, table_of
 
 _log = logging.getLogger("digitrec.benchmarks.peers")
 
@@ -160,28 +160,24 @@ def render_report(comparison: dict[str, Any], facts: dict[str, Any]) -> str:
     timings: list[Timing] = comparison["timings"]
     ours = {t.model: t for t in timings if t.side == "digitrec"}
     peers = [t for t in timings if t.side == "peer"]
-    rows = []
-    for timing in timings:
-        ratios = ["", ""]
-        if timing.side == "peer":
-            own = ours[timing.model]
-            ratios[0] = f"{timing.seconds / own.seconds:.1f}"
-            ratios[1] = f"{timing.test_error / max(own.test_error, 1e-9):.1f}"
-        error, low, high = (
-            percent(value) for value in (timing.test_error, timing.error_low, timing.error_high)
-        )
-        rows.append(
-            [
-                timing.title,
-                timing.side,
-                f"{timing.fit_seconds:.1f}",
-                f"{timing.predict_seconds:.2f}",
-                f"{error} ({low}–{high})",
-                *ratios,
-            ]
-        )
-    headers = ["model", "side", "fit s", "predict s", "test error % (95 % interval)"]
-    headers += ["peer time / ours", "peer error / ours"]
+
+    def ratio(timing: Timing, field: str) -> str:
+        own = ours[timing.model]
+        if timing is own:
+            return ""
+        return f"{getattr(timing, field) / max(getattr(own, field), 1e-9):.1f}"
+
+    columns = {
+        "model": lambda t: t.title,
+        "side": lambda t: t.side,
+        "fit s": lambda t: f"{t.fit_seconds:.1f}",
+        "predict s": lambda t: f"{t.predict_seconds:.2f}",
+        "test error % (95 % interval)": lambda t: (
+            f"{percent(t.test_error)} ({interval(t.error_low, t.error_high)})"
+        ),
+        "peer time / ours": lambda t: ratio(t, "seconds"),
+        "peer error / ours": lambda t: ratio(t, "test_error"),
+    }
     features = comparison["feature_seconds"]
     total_ours = features + sum(t.seconds for t in ours.values())
     without_raw_svm = sum(t.seconds for t in peers if t.title != "SVC(C=10), raw")
@@ -191,7 +187,7 @@ def render_report(comparison: dict[str, Any], facts: dict[str, Any]) -> str:
 {facts["dataset"]}, {facts["n_train"]:,} training and {facts["n_test"]:,} test images, each pair
 fitted one after the other in one process on {facts["n_jobs"]} threads.
 
-{table(headers, rows, "llrrrrr")}
+{table_of(timings, columns, "llrrrrr")}
 
 - Our features of all images took {features:.1f} s, once for the four models.
 - Total of ours, features included: {total_ours:.0f} s. Total of the peers: {total_peers:.0f} s

@@ -31,7 +31,7 @@ from digitrec._environment import available_cores
 from digitrec._platform import peak_memory_bytes
 from digitrec.datasets import load_dataset
 from digitrec.preprocessing import FEATURES, Augmentation, augment
-from digitrec.rendering.markdown import table
+from digitrec.rendering.markdown import table, table_of
 
 _SHAPE = (28, 28)
 
@@ -143,16 +143,13 @@ def _augmentation_rates(X: NDArray[np.uint8]) -> dict[str, float]:
 def render(measured: dict[str, Any], facts: dict[str, Any]) -> str:
     """Return the measurements as Markdown."""
     naive = measured["naive"]
-    sets = [
-        [
-            name,
-            f"{row['seconds']:.1f}",
-            f"{row['fitted_seconds']:.1f}",
-            f"{row['peak_memory_bytes'] / 2**20:.0f}",
-        ]
-        for name, row in measured["features"].items()
-    ]
-    columns = ["features", "fixed part, s", "fitted part, s", "peak memory of the process, MiB"]
+    sets = [{"name": name, **row} for name, row in measured["features"].items()]
+    columns: dict[str, Any] = {
+        "features": "{name}",
+        "fixed part, s": "{seconds:.1f}",
+        "fitted part, s": "{fitted_seconds:.1f}",
+        "peak memory of the process, MiB": lambda row: f"{row['peak_memory_bytes'] / 2**20:.0f}",
+    }
     rates = [
         [name, f"{rate:,.0f}"] for name, rate in measured["augmentation_images_per_second"].items()
     ]
@@ -162,7 +159,7 @@ def render(measured: dict[str, Any], facts: dict[str, Any]) -> str:
 
 ## Features
 
-{table(columns, sets, "lrrr")}
+{table_of(sets, columns)}
 
 The peak counts the interpreter, the libraries and the images themselves.
 

@@ -23,7 +23,7 @@ from digitrec.errors import DigitrecError
 from digitrec.evaluation.result import Run, read_run
 from digitrec.models import DEFAULT_MODELS, MODELS
 from digitrec.preprocessing import DEFAULT_FEATURES, FEATURES
-from digitrec.rendering.markdown import code, escape, percent, seconds, table
+from digitrec.rendering.markdown import code, escape, interval, percent, seconds, table_of
 from digitrec.reporting import write_index
 
 
@@ -36,20 +36,16 @@ def render_block(report_dir: Path) -> str:
 
 def render_results(run: Run, folder: str) -> str:
     """Return the README's table, figure and source of a run whose report is in `folder`."""
-    rows = [
-        [
-            f"**{row.title}** ★" if row.is_winner else row.title,
-            percent(row.mean("validation_accuracy")),
-            percent(row.mean("test_error")),
-            f"{percent(1 - (row.mean('test_accuracy_high') or 0))}–"
-            f"{percent(1 - (row.mean('test_accuracy_low') or 0))}",
-            seconds(row.mean("fit_seconds")),
-            seconds(row.mean("latency_p50_ms")),
-        ]
-        for row in ReportContext(run=run).ok_rows
-    ]
-    headers = ["model", "validation accuracy, %", "test error, %", "95 % interval", "fit, s"]
-    headers += ["one image, ms"]
+    columns = {
+        "model": lambda row: f"**{row.title}** ★" if row.is_winner else row.title,
+        "validation accuracy, %": lambda row: percent(row.mean("validation_accuracy")),
+        "test error, %": lambda row: percent(row.mean("test_error")),
+        "95 % interval": lambda row: interval(
+            1 - (row.mean("test_accuracy_high") or 0), 1 - (row.mean("test_accuracy_low") or 0)
+        ),
+        "fit, s": lambda row: seconds(row.mean("fit_seconds")),
+        "one image, ms": lambda row: seconds(row.mean("latency_p50_ms")),
+    }
     best = run.winning_result
     if best is None:
         raise DigitrecError(f"the run in {folder} has no winner; run the benchmark again")
@@ -59,7 +55,7 @@ def render_results(run: Run, folder: str) -> str:
             f"{run.dataset.n_train:,} training and {run.dataset.n_test:,} test images of "
             f"MNIST, {best.features} features (computed once for all models in "
             f"{seconds(best.feature_seconds)} s):",
-            table(headers, rows, "lrrrrr"),
+            table_of(ReportContext(run=run).ok_rows, columns),
             f"![Test error of each model]({folder}/figures/error.png)",
             f"★ chosen on validation images. Measured with {code(run.command)} on "
             f"{facts['processor']}, {facts['cores']} cores, {facts['memory_gib']} GiB, "
@@ -146,38 +142,30 @@ _FINDINGS = {
 
 def render_registries() -> str:
     """Return tables of the models, features and datasets of the registries."""
-    models = [
-        [
-            code(spec.name),
-            "yes" if spec.name in DEFAULT_MODELS else "",
-            escape(spec.summary),
-            code(f"pip install 'digitrec[{spec.extra}]'") if spec.extra else "",
-        ]
-        for spec in MODELS.values()
-    ]
-    features = [
-        [code(spec.name), "yes" if spec.name == DEFAULT_FEATURES else "", escape(spec.summary)]
-        for spec in FEATURES.values()
-    ]
-    datasets = [
-        [
-            code(spec.name),
-            escape(spec.title),
-            f"{spec.n_train:,} / {spec.n_test:,}",
-            "x".join(map(str, spec.image_shape)),
-            escape(spec.license),
-        ]
-        for spec in DATASETS.values()
-    ]
-    images = ["name", "what it is", "training / test images", "pixels", "licence"]
+    names = {"name": lambda spec: code(spec.name)}
+    models = names | {
+        "default": lambda spec: "yes" if spec.name in DEFAULT_MODELS else "",
+        "what it does": lambda spec: escape(spec.summary),
+        "needs": lambda s: code(f"pip install 'digitrec[{s.extra}]'") if s.extra else "",
+    }
+    features = names | {
+        "default": lambda spec: "yes" if spec.name == DEFAULT_FEATURES else "",
+        "what they are": lambda spec: escape(spec.summary),
+    }
+    datasets = names | {
+        "what it is": lambda spec: escape(spec.title),
+        "training / test images": lambda spec: f"{spec.n_train:,} / {spec.n_test:,}",
+        "pixels": lambda spec: "x".join(map(str, spec.image_shape)),
+        "licence": lambda spec: escape(spec.license),
+    }
     return "\n\n".join(
         [
             "## Models",
-            table(["name", "default", "what it does", "needs"], models, "llll"),
+            table_of(MODELS.values(), models, "llll"),
             "## Features",
-            table(["name", "default", "what they are"], features, "lll"),
+            table_of(FEATURES.values(), features, "lll"),
             "## Datasets",
-            table(images, datasets, "llrll"),
+            table_of(DATASETS.values(), datasets, "llrll"),
         ]
     )
 

@@ -36,7 +36,7 @@ from digitrec.inference.image_io import read_image
 from digitrec.inference.overlay import draw_overlay
 from digitrec.inference.recognizer import Recognizer
 from digitrec.inference.synthesis import make_non_digits
-from digitrec.rendering.markdown import escape, short_percent, table
+from digitrec.rendering.markdown import escape, short_percent, table_of
 
 THRESHOLDS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
 MOST_FAILURES = 60
@@ -186,55 +186,46 @@ def render_report(facts: dict[str, Any], pictures: list[tuple[str, str]]) -> str
         "every digit is; a negative when nothing was accepted. Intervals: Wilson, 95 %. Naive: "
         "the same classifier on the image squeezed into 28x28 grey pixels, inverted where the "
         "mean is bright.",
-        table(
-            ["kind", "tag", "images", "right", "interval", "naive"],
-            [
-                [
-                    g["kind"],
-                    escape(g["tag"]),
-                    str(g["n"]),
-                    short_percent(g["share"]),
-                    f"{short_percent(g['low'])} to {short_percent(g['high'])}",
-                    short_percent(g["naive"]),
-                ]
-                for g in facts["accuracy"]
-            ],
+        table_of(
+            facts["accuracy"],
+            {
+                "kind": "{kind}",
+                "tag": lambda row: escape(row["tag"]),
+                "images": "{n}",
+                "right": lambda row: short_percent(row["share"]),
+                "interval": lambda row: (
+                    f"{short_percent(row['low'])} to {short_percent(row['high'])}"
+                ),
+                "naive": lambda row: short_percent(row["naive"]),
+            },
             "llrrrr",
         ),
         _sentences(facts),
         "## Risk and coverage",
         "What a threshold on the confidence does: coverage is the share of single digits that "
         "are accepted, risk the share of wrong ones among these.",
-        table(
-            ["threshold", "coverage", "risk", "negatives rejected"],
-            [
-                [
-                    f"{row['threshold']:.2f}",
-                    *(
-                        short_percent(row[key])
-                        for key in ("coverage", "risk", "negatives_rejected")
-                    ),
-                ]
-                for row in facts["risk_coverage"]
-            ],
+        table_of(
+            facts["risk_coverage"],
+            {
+                "threshold": "{threshold:.2f}",
+                "coverage": lambda row: short_percent(row["coverage"]),
+                "risk": lambda row: short_percent(row["risk"]),
+                "negatives rejected": lambda row: short_percent(row["negatives_rejected"]),
+            },
             "rrrr",
         ),
         "## Time per image",
         "From the file to the answer, on one thread; processor time, which other work on the "
         "machine hardly changes.",
-        table(
-            ["task", "megapixels", "images", "median ms", "95 % ms"],
-            [
-                [
-                    row["task"],
-                    f"{row['megapixels'][0]:g} to {row['megapixels'][1]:g}",
-                    str(row["n"]),
-                    f"{row['p50_ms']:.0f}",
-                    f"{row['p95_ms']:.0f}",
-                ]
-                for row in facts["milliseconds"]
-            ],
-            "lrrrr",
+        table_of(
+            facts["milliseconds"],
+            {
+                "task": "{task}",
+                "megapixels": "{megapixels[0]:g} to {megapixels[1]:g}",
+                "images": "{n}",
+                "median ms": "{p50_ms:.0f}",
+                "95 % ms": "{p95_ms:.0f}",
+            },
         ),
     ]
     if facts.get("bounds"):

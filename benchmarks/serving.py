@@ -38,7 +38,7 @@ from benchmarks._load import Load, build_request, run_load
 from digitrec._environment import describe_hardware, library_versions
 from digitrec.datasets.bundled import load_bundled_digits
 from digitrec.errors import DigitrecError
-from digitrec.rendering.markdown import table
+from digitrec.rendering.markdown import table, table_of
 
 CONNECTIONS = (1, 4, 16, 64)
 TARGETS = {"raw": 1500.0, "png": 400.0, "jpeg": 60.0}
@@ -46,16 +46,6 @@ TITLES = {"raw": "784 raw bytes", "png": "28x28 PNG", "jpeg": "700-px JPEG"}
 _TYPES = {"raw": "application/octet-stream", "png": "image/png", "jpeg": "image/jpeg"}
 _TARGET_CONNECTIONS = 16
 _TARGET_P99_MS = 100.0
-_CELL_HEADERS = [
-    "body",
-    "connections",
-    "requests/s",
-    "p50 ms",
-    "p99 ms",
-    "failures",
-    "server CPU, ms",
-    "client CPU",
-]
 _SERVE = """
 import json, sys
 from digitrec.serving import Settings, serve
@@ -289,19 +279,16 @@ def _cell_line(cell: Cell) -> str:
 def render_report(results: dict[str, Any]) -> str:
     """Return the report as Markdown."""
     hardware = results["hardware"]
-    rows = [
-        [
-            TITLES[cell["kind"]],
-            cell["connections"],
-            f"{cell['requests_per_second']:,.0f}",
-            f"{cell['p50_ms']:.1f}",
-            f"{cell['p99_ms']:.1f}",
-            sum(cell["failures"].values()),
-            f"{cell['server_cpu_ms']:.2f}",
-            f"{cell['client_cpu']:.0%}",
-        ]
-        for cell in results["cells"]
-    ]
+    columns: dict[str, Any] = {
+        "body": lambda cell: TITLES[cell["kind"]],
+        "connections": "{connections}",
+        "requests/s": "{requests_per_second:,.0f}",
+        "p50 ms": "{p50_ms:.1f}",
+        "p99 ms": "{p99_ms:.1f}",
+        "failures": lambda cell: sum(cell["failures"].values()),
+        "server CPU, ms": "{server_cpu_ms:.2f}",
+        "client CPU": "{client_cpu:.0%}",
+    }
     targets = []
     for kind, target in TARGETS.items():
         cell = _find(results["cells"], kind)
@@ -319,16 +306,9 @@ def render_report(results: dict[str, Any]) -> str:
     unbatched = results["without_batching"]
     batched = _find(results["cells"], "raw")
     attacks = ", ".join(f"{count:,} x {what}" for what, count in hostile["attacks"].items())
-    honest = [
-        [
-            TITLES[cell["kind"]],
-            f"{cell['requests']:,}",
-            f"{cell['requests_per_second']:,.0f}",
-            f"{cell['p99_ms']:.1f}",
-            sum(cell["failures"].values()),
-        ]
-        for cell in hostile["honest"]
-    ]
+    honest = {"valid body": columns["body"], "requests": "{requests:,}"}
+    honest |= {name: columns[name] for name in ("requests/s", "p99 ms", "failures")}
+    heads = ["body", "target", "measured", "met", "p99", f"under {_TARGET_P99_MS:.0f} ms"]
     slowest = _TARGET_CONNECTIONS / (_TARGET_P99_MS / 1000)
     right = ", ".join(f"{TITLES[kind]} {value:.0%}" for kind, value in results["correct"].items())
     loads = (results["load_average_before"], results["load_average_after"])
@@ -346,14 +326,14 @@ Right answers in a first pass over 40 digits: {right}.
 
 ## Throughput and latency
 
-{_table(rows, _CELL_HEADERS)}
+{table_of(results["cells"], columns)}
 
 "Server CPU" is the processor time of the server and its engines for one request; a busy machine
 changes it less than it changes the rate.
 
 Targets at {_TARGET_CONNECTIONS} connections:
 
-{_table(targets, ["body", "target", "measured", "met", "p99", f"under {_TARGET_P99_MS:.0f} ms"])}
+{table(heads, targets, "lrrrrr")}
 
 With {_TARGET_CONNECTIONS} connections always busy the mean latency is {_TARGET_CONNECTIONS} divided
 by the rate: under {_TARGET_P99_MS:.0f} ms takes more than {slowest:.0f} requests a second.
@@ -373,7 +353,7 @@ after.
 
 While valid requests came over 4 connections, other clients sent: {attacks}.
 
-{_table(honest, ["valid body", "requests", "requests/s", "p99 ms", "failures"])}
+{table_of(hostile["honest"], honest)}
 
 Memory afterwards: {hostile["memory_after_mib"]:.0f} MiB.
 """
@@ -386,12 +366,6 @@ def _find(cells: list[dict[str, Any]], kind: str) -> dict[str, Any]:
         if cell["kind"] == kind and cell["connections"] == _TARGET_CONNECTIONS
     )
     return cell
-
-
-def _table(rows: list[list[Any]], headers: list[str]) -> str:
-    return table(
-        headers, [[str(cell) for cell in row] for row in rows], "l" + "r" * len(rows[0][1:])
-    )
 
 
 def main(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 from tabulate import tabulate
 
@@ -54,6 +55,40 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[str]], align: str) -> 
         disable_numparse=True,
         colalign=[names[letter] for letter in align],
     )
+
+
+def table_of(
+    rows: Iterable[Any],
+    columns: Mapping[str, str | Callable[[Any], object]],
+    align: str = "",
+) -> str:
+    """Return a table with one line for each row.
+
+    Parameters
+    ----------
+    rows : iterable
+        Mappings, or other objects where all columns are functions.
+    columns : mapping
+        By heading, the cell: a format of the values of a row, or a function of the row.
+    align : str
+        As for `table`; by default the first column is left-aligned, the others right.
+
+    Examples
+    --------
+    >>> rows = [{"name": "svm", "seconds": 2.46}]
+    >>> print(table_of(rows, {"model": "{name}", "s": "{seconds:.1f}"}))
+    | model   |   s |
+    |:--------|----:|
+    | svm     | 2.5 |
+    """
+    lines = [
+        [
+            cell.format(**row) if isinstance(cell, str) else str(cell(row))
+            for cell in columns.values()
+        ]
+        for row in rows
+    ]
+    return table(list(columns), lines, align or "l" + "r" * (len(columns) - 1))
 
 
 def anchor(heading: str) -> str:

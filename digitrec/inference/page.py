@@ -223,20 +223,21 @@ def _lay_out_pieces(ink: Ink) -> _Layout | None:
 
 def _lay_out_cells(ink: Ink) -> _Layout | None:
     """Return the digits in rows of boxes, and nothing else: what else there is, is printed."""
-    found = []
+    found: dict[Box, Located] = {}
     for row in find_cell_digits(ink.mask):
         for (rows, columns), own in row:
+            # Of a box with a double border, both areas are found.
             box = (columns.start, rows.start, columns.stop, rows.stop)
             window = window_around(box, ink.mask.shape)
             mask = np.zeros_like(ink.mask[window])
             top, left = rows.start - window[0].start, columns.start - window[1].start
             mask[top : top + own.shape[0], left : left + own.shape[1]] = own
-            found.append(_located(ink, mask, box, window))
+            found[box] = _located(ink, mask, box, window)
     if len(found) < PAGE.min_cell_digits:
         return None
-    boxes = np.array([item.box for item in found], dtype=np.float64)
+    boxes = np.array(list(found), dtype=np.float64)
     height = float(np.median(boxes[:, 3] - boxes[:, 1]))
-    return _Layout(ink, found, height, page_slope(boxes, height), 0, in_cells=True)
+    return _Layout(ink, list(found.values()), height, page_slope(boxes, height), 0, in_cells=True)
 
 
 def _without_rings(found: list[Located], width: int) -> list[Located]:

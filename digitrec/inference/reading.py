@@ -6,9 +6,15 @@ import math
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from digitrec.inference.parameters import ROW
 from digitrec.inference.prediction import DigitPrediction, Reading
+from digitrec.inference.stems import Stem, measure_stem
+
+IN_WORD = "it is a letter of a word"
+_SIGN = "a stroke taller than the digits of its row is a slash or a bracket"
+_LINE = "it is a line between digits"
 
 
 def assemble(
@@ -28,7 +34,7 @@ def assemble(
     if expected is not None:
         rows = _take_likeliest(rows, expected)
     else:
-        rows = [_trust_neighbours(_drop_words(row)) for row in rows]
+        rows = [_read_row(row, angle) for row in _drop_column_lines(rows, angle)]
     accepted = [[p for p in row if p.accepted] for row in rows]
     accepted = [row for row in accepted if row]
     digits = [p for row in accepted for p in row]
@@ -43,6 +49,130 @@ def assemble(
     )
 
 
+def _rejected(piece: DigitPrediction, reason: str) -> DigitPrediction:
+    return replace(piece, digit=None, accepted=False, reason=reason) if piece.accepted else piece
+
+
+def _boxes(row: list[DigitPrediction], angle: float) -> NDArray[np.float64]:
+    """Return the boxes of a row, shape (n, 4), as the page lies after quarter turns."""
+    x0, y0, x1, y1 = np.array([p.box for p in row], dtype=np.float64).reshape(-1, 4).T
+    for _ in range(round(angle / 90) % 4):
+        x0, y0, x1, y1 = y0, -x1, y1, -x0
+    return np.stack([x0, y0, x1, y1], axis=1)
+
+
+def _upright_stroke(piece: DigitPrediction) -> Stem | None:
+    """Return the measures of a piece that is read as a one and is one straight stroke."""
+    if piece.normalised is None or piece.probabilities.argmax() != 1:
+        return None
+    stem = measure_stem(piece.normalised)
+    return stem if stem is not None and stem.is_straight else None
+
+
+def _drop_column_lines(
+    rows: list[list[DigitPrediction]], angle: float
+) -> list[list[DigitPrediction]]:
+    """Reject thin upright strokes that part all digits of a row, and rows of such strokes alone."""
+    thin = [
+        np.array([_is_thin(p, box) for p, box in zip(row, _boxes(row, angle), strict=True)])
+        for row in rows
+    ]
+    parted = [_parts_all(lines) for lines in thin]
+    if not any(parted):
+        return rows
+    return [
+        [_rejected(p, _LINE) if at else p for p, at in zip(row, lines, strict=True)]
+        if parts or lines.all()
+        else row
+        for row, lines, parts in zip(rows, thin, parted, strict=True)
+    ]
+
+
+def _parts_all(lines: NDArray[np.bool_]) -> bool:
+    """Return whether there are lines between all neighbouring digits of a row."""
+    digits = np.flatnonzero(~lines)
+    return len(digits) > ROW.min_lines <= lines.sum() and bool((np.diff(digits) > 1).all())
+
+
+def _is_thin(piece: DigitPrediction, box: NDArray[np.float64]) -> bool:
+    stem = _upright_stroke(piece)
+    if stem is None or abs(stem.lean) > ROW.max_line_lean:
+        return False
+    return bool(box[2] - box[0] <= ROW.max_line_width * (box[3] - box[1]))
+
+
+def _read_row(row: list[DigitPrediction], angle: float) -> list[DigitPrediction]:
+    """Reject words and signs of a row, and accept doubtful digits among clear ones."""
+    boxes = _boxes(row, angle)
+    out = list(row)
+    left = np.array([i for i, p in enumerate(row) if p.reason != _LINE], np.int64)
+    for find, reason in ((_find_words, IN_WORD), (_find_signs, _SIGN)):
+        found = find([row[i] for i in left], boxes[left])
+        for index in left[found]:
+            # A letter that was rejected before counts as part of the word, too.
+            out[index] = replace(row[index], digit=None, accepted=False, reason=reason)
+        left = np.delete(left, found)
+    kept = _trust_neighbours(_drop_words([row[i] for i in left]))
+    for index, piece in zip(left, kept, strict=True):
+        out[index] = piece
+    return out
+
+
+def _find_words(row: list[DigitPrediction], boxes: NDArray[np.float64]) -> list[int]:
+    """Return which pieces of a row are letters of words beside a number.
+
+    Words are parted from digits by a gap; their letters stand close, are of two heights, and
+    some of them are like no digit.
+    """
+    if len(row) < ROW.min_pieces:
+        return []
+    heights = boxes[:, 3] - boxes[:, 1]
+    typical = float(np.quantile(heights, 0.75))
+    gaps = (boxes[1:, 0] - boxes[:-1, 2]) / typical
+    rejected = np.array([not p.accepted for p in row])
+    unlike = rejected | (heights < ROW.max_letter_height * typical)
+    words, n_clear = [], 0
+    for part in np.split(np.arange(len(row)), np.flatnonzero(gaps >= ROW.min_word_gap) + 1):
+        inner = gaps[part[:-1]]
+        if not unlike[part].any():
+            n_clear += len(part)
+        elif (
+            rejected[part].any()
+            and len(part) > 1
+            and unlike[part].mean() >= ROW.min_unlike
+            and np.median(inner) <= ROW.max_letter_gap
+        ):
+            words += part.tolist()
+    return words if n_clear >= ROW.min_clear_digits else []
+
+
+def _find_signs(row: list[DigitPrediction], boxes: NDArray[np.float64]) -> list[int]:
+    """Return which pieces of a row, read as ones, are slashes between digits or brackets."""
+    strokes = {i: stem for i, p in enumerate(row) if p.accepted and (stem := _upright_stroke(p))}
+    others = [i for i, p in enumerate(row) if p.accepted and p.digit != 1]
+    if len(others) < 2 or not strokes:
+        return []
+    heights = boxes[:, 3] - boxes[:, 1]
+    tall = heights / float(np.median(heights[others]))
+    brackets = [i for i in strokes if tall[i] >= ROW.min_bracket_height]
+    if len(brackets) == 2:
+        # Below their tops they lean away from each other.
+        opening, closing = (strokes[i].lean for i in brackets)
+        if max(opening, -closing) <= -ROW.min_slash_lean:
+            return brackets
+    slashes = [
+        i
+        for i, stem in strokes.items()
+        if tall[i] >= ROW.min_slash_height
+        and stem.lean >= ROW.min_slash_lean
+        and abs(stem.flag) <= ROW.max_slash_flag
+    ]
+    groups = np.diff([-1, *slashes, len(row)]) - 1
+    if len(row) < ROW.min_slash_row or len(slashes) > 2 or groups.min() < 3 - len(slashes):
+        return []
+    return slashes
+
+
 def _drop_words(row: list[DigitPrediction]) -> list[DigitPrediction]:
     """Reject the digits of a row that is mostly none."""
     if len(row) < ROW.min_pieces:
@@ -55,12 +185,7 @@ def _drop_words(row: list[DigitPrediction]) -> list[DigitPrediction]:
         words = sum(best) / len(best) < ROW.min_best
     if not words:
         return row
-    return [
-        replace(p, digit=None, accepted=False, reason="its row is mostly not digits")
-        if p.accepted
-        else p
-        for p in row
-    ]
+    return [_rejected(p, "its row is mostly not digits") for p in row]
 
 
 def _trust_neighbours(row: list[DigitPrediction]) -> list[DigitPrediction]:
@@ -75,6 +200,7 @@ def _trust_neighbours(row: list[DigitPrediction]) -> list[DigitPrediction]:
         and p.box is not None
         and p.confidence >= ROW.min_confidence
         and ROW.min_height * height <= p.box[3] - p.box[1] <= ROW.max_height * height
+        and p.box[2] - p.box[0] <= ROW.max_height * height
         else p
         for p in row
     ]

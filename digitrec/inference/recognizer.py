@@ -26,9 +26,9 @@ from digitrec.inference.locate import (
 from digitrec.inference.model import DigitModel
 from digitrec.inference.normalise import normalise_and_measure, normalise_digit
 from digitrec.inference.page import Page, check_rotation, load_page, locate_digits
-from digitrec.inference.parameters import DECISION, LOOK, PAGE
+from digitrec.inference.parameters import DECISION, LOOK, PAGE, ROW
 from digitrec.inference.prediction import Box, DigitPrediction, Match, Reading
-from digitrec.inference.reading import assemble
+from digitrec.inference.reading import IN_WORD, assemble
 from digitrec.inference.rejection import (
     DEFAULT_THRESHOLD,
     FILLED_AREA,
@@ -40,11 +40,13 @@ from digitrec.inference.rejection import (
 )
 from digitrec.inference.row_layout import check_row_layout
 from digitrec.inference.small_images import find_small_digit, is_small
+from digitrec.inference.stems import weigh_flags
 from digitrec.inference.threshold_file import read_threshold
 from digitrec.pixels import to_rows, to_uint8
 
 NO_INK = "no ink was found"
 SEVERAL = "the image shows several digits; read them with --read or Recognizer.read"
+FAINT = "the ink is much fainter than that of the other digits"
 TEXT = "other signs stand beside it: the image shows text"
 CONTEXTS = ("crop",)
 """What a caller may know of an image of one digit."""
@@ -397,6 +399,7 @@ class Recognizer:
         )
         judged = iter(self.judge([found for line in page.lines for found in line]))
         rows = [[next(judged) for _ in line] for line in page.lines]
+        rows = _without_faint_rows(page, rows)
         if known is None:
             return _warned(assemble(rows, page.angle), page), page.dark_on_light
         reading = read_known_number(
@@ -423,6 +426,9 @@ class Recognizer:
         measured = [normalise_and_measure(item.strength) for item in found]
         images = np.stack([image for image, _ in measured])
         joint = self.model.probabilities(images.reshape(len(images), -1))
+        joint = np.stack(
+            [weigh_flags(row, image) for row, image in zip(joint, images, strict=True)]
+        )
         return [
             self._decide(
                 row, image, item.box, refuse_by_shape(item, unevenness, int(row[:10].argmax()))
@@ -457,6 +463,26 @@ class Recognizer:
         )
 
 
+def _without_faint_rows(
+    page: Page, rows: list[list[DigitPrediction]]
+) -> list[list[DigitPrediction]]:
+    """Reject rows whose ink is much fainter than that of the page's digits."""
+    contrasts = [
+        [item.contrast for item, p in zip(line, row, strict=True) if p.accepted]
+        for line, row in zip(page.lines, rows, strict=True)
+    ]
+    inked = [contrast for row in contrasts for contrast in row]
+    if len(inked) < ROW.min_inked:
+        return rows
+    least = ROW.min_contrast * float(np.median(inked))
+    return [
+        [replace(p, digit=None, accepted=False, reason=FAINT) if p.accepted else p for p in row]
+        if max(row_contrasts, default=least) < least
+        else row
+        for row, row_contrasts in zip(rows, contrasts, strict=True)
+    ]
+
+
 def _warned(reading: Reading, page: Page) -> Reading:
     """Return a reading that says how much ink of its page was not looked at."""
     if not page.n_left_out:
@@ -476,7 +502,7 @@ def _warned(reading: Reading, page: Page) -> Reading:
 
 def _legibility(reading: Reading) -> float:
     """Return the confidence of the digits over the number of pieces that may be digits, 0-1."""
-    pieces = len(reading.digits) + len(reading.rejected)
+    pieces = len(reading.digits) + sum(p.reason != IN_WORD for p in reading.rejected)
     return sum(p.confidence for p in reading.digits) / pieces if pieces else 0.0
 
 

@@ -129,9 +129,9 @@ def assess(
     context: str | None = None,
     each: Callable[[Trial], None] | None = None,
 ) -> list[Trial]:
-    """Recognise labelled images one by one; `each` is told of every trial.
+    """Recognise labelled images one by one; `each` is called with every trial.
 
-    `context` is what `Recognizer.predict_digit` is told of images of one digit.
+    `context` is what `Recognizer.predict_digit` gets for images of one digit.
     """
     trials = []
     for image in images:

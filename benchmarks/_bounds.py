@@ -107,7 +107,7 @@ def _build_wheel(folder: Path) -> Path:
 
 
 def _first_answers(folder: Path, wheel: Path) -> list[float]:
-    """Return wall seconds of ``digitrec predict`` in a new environment that holds the wheel.
+    """Return wall seconds of ``digitrec predict`` in a new environment with the wheel.
 
     What digitrec depends on is taken from this environment; the package itself, its data folder
     and the home folder are new, and every proxy leads nowhere.

@@ -102,9 +102,9 @@ def write_report(folder: Path, report: str, facts: Any, **figures: Figure) -> No
     typer.echo(f"report: {folder / 'report.md'}")
 
 
-def kept(path: Path, compute: Callable[..., Any], *arguments: Any, anew: bool = False) -> Any:
+def kept(path: Path, compute: Callable[..., Any], *arguments: Any, refit: bool = False) -> Any:
     """Return what a function returned: from its file, which is written where there is none yet."""
-    if anew or not path.exists():
+    if refit or not path.exists():
         found = compute(*arguments)
         with atomic_path(path) as temporary:
             joblib.dump(found, temporary)

@@ -37,7 +37,7 @@ Strokes = Sequence[Sequence[tuple[float, float]]]
 def record(url: str, digits: Sequence[Strokes], chromium: str) -> list[tuple[Image.Image, int]]:
     """Return pictures of the page and how long each is shown, in milliseconds.
 
-    `digits` holds the strokes of each digit, points in units of the board's height; `chromium` is
+    `digits` are the strokes of each digit, points in units of the board's height; `chromium` is
     the path of the browser.
     """
     from playwright.sync_api import sync_playwright

@@ -46,7 +46,7 @@ from digitrec.preprocessing import FEATURES, join_pipelines
 from digitrec.statistics.paired import mcnemar_test
 
 # Rows held out to compare the candidates: 20,000 of MNIST's training rows. On 10,000, two means
-# that misread 30 rows and share most of them are not told apart.
+# that misread 30 rows and share most of them do not differ significantly.
 _HELD_OUT = 1 / 3
 # Members of a mean at most: a larger one takes longer than a quarter of an hour to train.
 _MOST_MEMBERS = 6
@@ -242,7 +242,7 @@ def score_winner(
     fitted, seconds = [], 0.0
     for name in names:
         path = folder / "models" / f"{name}-{candidate_key(track[name], dataset)}.joblib"
-        pipeline, taken = kept(path, fit_on_all, track[name], dataset, n_jobs, anew=retime)
+        pipeline, taken = kept(path, fit_on_all, track[name], dataset, n_jobs, refit=retime)
         fitted.append((name, FrozenEstimator(pipeline)))
         seconds += taken
     few = np.unique(dataset.y_train, return_index=True)[1]
@@ -268,7 +268,7 @@ def score_winner(
 
 
 def measure_shortcut(dataset: Dataset, n_rows: int = 3000) -> dict[str, float]:
-    """Set the virtual SVM beside libsvm on the same images with all of their copies.
+    """Compare the virtual SVM with libsvm on the same images with all of their copies.
 
     Both learn from the first `n_rows` training rows with 8 copies of each and predict the
     validation rows, on one thread.

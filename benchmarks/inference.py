@@ -1,7 +1,7 @@
 """Measure how fast saved models answer, as joblib Pipelines and as ONNX graphs.
 
-``python -m benchmarks.inference`` takes the models of a run (``reports/mnist`` unless told
-otherwise), measures the time for one image, the images per second of a batch, the time to load
+``python -m benchmarks.inference`` takes the models of a run (``reports/mnist`` by
+default), measures the time for one image, the images per second of a batch, the time to load
 and the size of the file, checks that both forms answer the same, and writes
 ``reports/inference/``.
 """

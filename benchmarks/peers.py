@@ -206,7 +206,7 @@ def main(
     jobs: Jobs = None,
     output_dir: OutputDir = Path("reports/peers"),
 ) -> None:
-    """Time and score our default models beside the usual way, and write the table."""
+    """Time and score our default models and the usual ones, and write the table."""
     n_jobs = jobs or available_cores()
     data = load_dataset(dataset, max_train=max_train)
     comparison = compare(data, n_jobs=n_jobs)

@@ -1,8 +1,8 @@
 """Measure the speed and the memory of features and augmentation.
 
-``python -m benchmarks.preprocessing`` computes the features of MNIST (70,000 images), sets
-them beside an image-by-image implementation with SciPy on a part of the images, checks that
-both give the same numbers, and writes ``reports/preprocessing/``.
+``python -m benchmarks.preprocessing`` computes the features of MNIST (70,000 images), times
+them and an image-by-image implementation with SciPy on a part of the images, checks that both
+give the same numbers, and writes ``reports/preprocessing/``.
 """
 
 from __future__ import annotations

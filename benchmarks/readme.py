@@ -1,6 +1,6 @@
 """Write the results of the saved MNIST run and of other experiments into the README.
 
-The list of all reports beside that run, and the tables of models, features and datasets in the
+The list of all reports, and the tables of models, features and datasets in the
 documentation, are written again too.
 
 Run: ``python -m benchmarks.readme``, after ``python -m benchmarks.run_all``.

@@ -1,6 +1,6 @@
 """Measure the recogniser on real images: photos, scans, drawings, strings, sheets, negatives.
 
-Run: ``python -m benchmarks.real_images --data DIR``, where DIR holds a ``labels.csv`` with the
+Run: ``python -m benchmarks.real_images --data DIR``, where DIR has a ``labels.csv`` with the
 columns path, label, kind (single, string, sheet or negative) and tag. Without ``--data`` the
 images are made up from digits of MNIST's test set.
 """

@@ -95,7 +95,7 @@ def file_safe(name: str) -> str:
 
 @contextlib.contextmanager
 def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Yield a temporary path beside `path` that replaces it when the block ends well.
+    """Yield a temporary path next to `path` that replaces it when the block ends well.
 
     The temporary file keeps the suffix of `path`, so that writers that choose a format by
     suffix work. On any exception the temporary file is removed and `path` is left as it was.

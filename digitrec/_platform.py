@@ -47,7 +47,7 @@ def try_lock(descriptor: int) -> bool:
     Returns
     -------
     bool
-        False if another process, or another open file of this one, holds the lock.
+        False if another process, or another open file of this one, has the lock.
 
     Raises
     ------

@@ -154,7 +154,7 @@ def predict(
 @app.command()
 def calibrate(
     images: Annotated[
-        Path, typer.Argument(help="Labelled images: folders 0 to 9, or a labels.csv beside them.")
+        Path, typer.Argument(help="Labelled images: folders 0 to 9, or a labels.csv next to them.")
     ],
     error: Annotated[
         float, typer.Option(help="Largest share of wrong digits among those accepted.")
@@ -162,7 +162,7 @@ def calibrate(
     confidence: Annotated[float, typer.Option(help="Confidence of the bound.")] = 0.95,
     output: Annotated[Path, typer.Option(help="Threshold file to write.")] = Path("threshold.json"),
     figure: Annotated[
-        Path | None, typer.Option(help="PNG of the curve; default: beside the output.")
+        Path | None, typer.Option(help="PNG of the curve; default: next to the output.")
     ] = None,
     model: Annotated[
         Path | None, typer.Option(help="Saved model; default: the default recogniser.")
@@ -326,7 +326,7 @@ def export(
     model: Annotated[Path, typer.Argument(help="Saved model: a .joblib file.")],
     format: Annotated[str, typer.Option(help="onnx or skops.")] = "onnx",
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="File to write; default: beside MODEL.")
+        Path | None, typer.Option("--output", "-o", help="File to write; default: next to MODEL.")
     ] = None,
     check_rows: Annotated[
         int, typer.Option(min=1, help="Test images that both models are compared on.")
@@ -393,7 +393,7 @@ app.add_typer(recognizer_app, name="recognizer")
 def train_own_recognizer(
     context: typer.Context,
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="Weights to write, .npz; facts go beside them.")
+        Path, typer.Option("--output", "-o", help="Weights to write, .npz; facts go next to them.")
     ] = Path("recognizer.npz"),
     dataset: Annotated[
         list[str] | None,

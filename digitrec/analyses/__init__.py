@@ -1,6 +1,6 @@
 """Analyses of a run, one module each: what it computes, its figure, its section, its record.
 
-A module whose name has no leading underscore is an analysis: it holds a record `ANALYSIS`, and
+A module whose name has no leading underscore is an analysis: it defines a record `ANALYSIS`, and
 no other place refers to it.
 """
 

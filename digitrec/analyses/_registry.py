@@ -165,7 +165,7 @@ class Analysis:
     Attributes
     ----------
     name : str
-        Registry key, and the stem of the module that holds the record.
+        Registry key, and the stem of its module.
     title : str
         Heading of its section: the field's term.
     question : str

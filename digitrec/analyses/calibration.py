@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from digitrec.analyses._registry import Analysis, AnalysisContext
-from digitrec.rendering.markdown import MISSING, escape, number, percent, table
+from digitrec.rendering.markdown import MISSING, escape, number, percent, table, table_of
 from digitrec.rendering.section import Content, FigureSpec
 from digitrec.rendering.style import (
     BLUE,
@@ -266,18 +266,14 @@ def section(context: ReportContext) -> Content | None:
         "accuracy, in percentage points, per predicted class (top-label ECE). Scaling changes no "
         "prediction. The temperature is fitted to the model trained without the validation rows "
         "and applied to the one refitted with them.",
-        table(
-            ["model", "log loss", "Brier score", "calibration error, points"],
-            [
-                [
-                    escape(name) + ("" if model["has_probabilities"] else " †"),
-                    _both(model, "log_loss", 4),
-                    _both(model, "brier", 4),
-                    _both(model, "ece", 2, 100),
-                ]
-                for name, model in zip(names, models, strict=True)
-            ],
-            "lrrr",
+        table_of(
+            models,
+            {
+                "model": lambda m: escape(labels[m["name"]]) + " †" * (not m["has_probabilities"]),
+                "log loss": lambda model: _both(model, "log_loss", 4),
+                "Brier score": lambda model: _both(model, "brier", 4),
+                "calibration error, points": lambda model: _both(model, "ece", 2, 100),
+            },
         ),
     ]
     if not all(model["has_probabilities"] for model in models):

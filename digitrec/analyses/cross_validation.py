@@ -20,6 +20,7 @@ from digitrec.rendering.markdown import (
     percent,
     points,
     table,
+    table_of,
 )
 from digitrec.rendering.section import Content, FigureSpec
 from digitrec.statistics.folds import correlated_test
@@ -186,17 +187,15 @@ def section(context: ReportContext) -> Content | None:
         f"{', no writer on both sides of a fold' if found.get('groups') else ''}; "
         "the test rows are not used. The spread over folds shows how much accuracy depends on the "
         "training rows, which a single test set cannot show.",
-        table(
-            ["model", "mean accuracy, %", "standard deviation over folds, points"],
-            [
-                [
-                    escape(labels.get(model["name"], model["name"])),
-                    percent(model["mean"]),
-                    number(100 * model["deviation"], 2),
-                ]
-                for model in models
-            ],
-            "lrr",
+        table_of(
+            models,
+            {
+                "model": lambda model: escape(labels.get(model["name"], model["name"])),
+                "mean accuracy, %": lambda model: percent(model["mean"]),
+                "standard deviation over folds, points": lambda model: number(
+                    100 * model["deviation"], 2
+                ),
+            },
         ),
     ]
     if found["failed"]:

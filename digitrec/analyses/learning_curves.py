@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from digitrec.analyses._registry import Analysis, AnalysisContext
-from digitrec.rendering.markdown import MISSING, escape, percent, seconds, table
+from digitrec.rendering.markdown import MISSING, escape, percent, seconds, table_of
 from digitrec.rendering.section import Content, FigureSpec
 from digitrec.rendering.style import line_style, new_figure, plain_log_ticks, styled
 
@@ -147,22 +147,20 @@ def section(context: ReportContext) -> Content | None:
     models = [model for model in context.models_of("learning_curves") if model["points"]]
     if not models:
         return None
-    rows = []
-    for model in models:
-        first, last = model["points"][0], model["points"][-1]
-        rows.append(
-            [
-                escape(labels[model["name"]]),
-                f"{percent(first['error'])} ({first['n']:,})",
-                f"{percent(last['error'])} ({last['n']:,})",
-                _exponent(model["gain"]),
-                seconds(last["fit_seconds"]),
-                _exponent(model["cost"]),
-                _growth_words(model["cost"]),
-            ]
-        )
-    headers = ["model", "error, % (fewest rows)", "error, % (all rows)", "error exponent"]
-    headers += ["fit on all rows, s", "fit time exponent", "twice the rows"]
+
+    def point(model: dict[str, Any], place: int) -> str:
+        found = model["points"][place]
+        return f"{percent(found['error'])} ({found['n']:,})"
+
+    columns = {
+        "model": lambda model: escape(labels[model["name"]]),
+        "error, % (fewest rows)": lambda model: point(model, 0),
+        "error, % (all rows)": lambda model: point(model, -1),
+        "error exponent": lambda model: _exponent(model["gain"]),
+        "fit on all rows, s": lambda model: seconds(model["points"][-1]["fit_seconds"]),
+        "fit time exponent": lambda model: _exponent(model["cost"]),
+        "twice the rows": lambda model: _growth_words(model["cost"]),
+    }
     stopped = [
         f"- **{escape(labels[model['name']])}**: {escape(model['stopped'])}."
         for model in models
@@ -182,7 +180,7 @@ def section(context: ReportContext) -> Content | None:
         "k means that the value grows with the k-th power of the number of rows (least "
         "squares on log axes, 95 % interval).",
         figure,
-        table(headers, rows, "lrrrrrl"),
+        table_of(models, columns, "lrrrrrl"),
         *(["Incomplete curves:\n\n" + "\n".join(stopped)] if stopped else []),
     ]
     return Content.of(*parts)

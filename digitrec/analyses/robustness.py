@@ -14,7 +14,7 @@ from digitrec.analyses._registry import Analysis, AnalysisContext
 from digitrec.errors import DatasetError
 from digitrec.preprocessing.corruptions import CORRUPTIONS, corrupt_images
 from digitrec.rendering.images import images_figure
-from digitrec.rendering.markdown import code, escape, percent, table
+from digitrec.rendering.markdown import code, escape, percent, table_of
 from digitrec.rendering.section import Content, FigureSpec
 from digitrec.rendering.style import annotate_cells, name_cells, new_figure, styled
 
@@ -71,7 +71,7 @@ def load_mnist_c(folder: Path, kind: str) -> tuple[NDArray[np.uint8], NDArray[np
     Raises
     ------
     DatasetError
-        If a file is missing, damaged, or holds something else.
+        If a file is missing, damaged, or has other content.
     """
     arrays = []
     for name in ("test_images.npy", "test_labels.npy"):
@@ -228,17 +228,15 @@ def section(context: ReportContext) -> Content | None:
         f"**{escape(labels[best['name']])}** has the lowest mean corruption error, "
         f"{percent(best['mean_corruption_error'])} %; the hardest kinds are {', '.join(hardest)}."
     )
-    rows = [
-        [
-            escape(labels[model["name"]]),
-            percent(model["clean_error"]),
-            percent(model["mean_corruption_error"]),
-            escape(kinds[int(np.argmax(model["errors"]))]["name"].replace("_", " ")),
-            percent(max(model["errors"])),
-        ]
-        for model in models
-    ]
-    headers = ["model", "error, %", "mean corruption error, %", "worst kind", "error on that, %"]
+    columns = {
+        "model": lambda model: escape(labels[model["name"]]),
+        "error, %": lambda model: percent(model["clean_error"]),
+        "mean corruption error, %": lambda model: percent(model["mean_corruption_error"]),
+        "worst kind": lambda model: escape(
+            kinds[int(np.argmax(model["errors"]))]["name"].replace("_", " ")
+        ),
+        "error on that, %": lambda model: percent(max(model["errors"])),
+    }
     heat = FigureSpec(
         "robustness",
         "Test error of each model on each kind of corruption",
@@ -250,7 +248,7 @@ def section(context: ReportContext) -> Content | None:
         ),
     )
     lines = "\n".join(f"- {code(kind['name'])}: {escape(kind['summary'])}" for kind in kinds)
-    body = table(headers, rows, "lrrlr")
+    body = table_of(models, columns, "lrrlr")
     return Content.of(text, body, heat, _example_figure(context, found), lines)
 
 

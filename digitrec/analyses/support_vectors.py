@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from digitrec.analyses._registry import Analysis, AnalysisContext
 from digitrec.rendering.images import grid_columns, images_figure
-from digitrec.rendering.markdown import escape, join_words, percent, table
+from digitrec.rendering.markdown import escape, join_words, percent, table_of
 from digitrec.rendering.section import Content, FigureSpec
 
 if TYPE_CHECKING:
@@ -110,15 +110,6 @@ def section(context: ReportContext) -> Content | None:
     if not found or found["name"] not in labels:
         return None
     names = context.label_names
-    rows = [
-        [
-            escape(name),
-            f"{entry['n']:,}",
-            percent(entry["n"] / max(entry["n_train"], 1)),
-            f"{entry['n_at_bound']:,}",
-        ]
-        for name, entry in zip(names, found["classes"], strict=True)
-    ]
     order = sorted(range(len(names)), key=lambda i: -_share(found["classes"][i]))
     hardest = join_words([escape(names[i]) for i in order[:2]])
     parts = [
@@ -127,7 +118,15 @@ def section(context: ReportContext) -> Content | None:
         "training images as support vectors; without the others its boundaries would be the "
         f"same. {hardest} have the largest share. Coefficients that reach the limit C belong to "
         "images within or beyond a margin.",
-        table(["class", "support vectors", "of its images, %", "at the limit"], rows, "lrrr"),
+        table_of(
+            zip(names, found["classes"], strict=True),
+            {
+                "class": lambda c: escape(c[0]),
+                "support vectors": lambda c: f"{c[1]['n']:,}",
+                "of its images, %": lambda c: percent(_share(c[1])),
+                "at the limit": lambda c: f"{c[1]['n_at_bound']:,}",
+            },
+        ),
     ]
     figure = _support_spec(context, found)
     if figure is None:

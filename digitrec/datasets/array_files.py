@@ -44,7 +44,7 @@ def load_array_file(path: Path) -> Dataset:
     Raises
     ------
     DatasetError
-        If the file is damaged, holds other arrays, or is too large.
+        If the file is damaged, has other arrays, or is too large.
     """
     suffix = path.suffix.lower()
     if suffix == ".npy":

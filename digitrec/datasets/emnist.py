@@ -35,7 +35,7 @@ def name_classes(
     parts : sequence of RawPart
         Training and test images, each as one array.
     path : pathlib.Path
-        The file of the training labels. A ``*-mapping.txt`` of its set beside it, with a label
+        The file of the training labels. A ``*-mapping.txt`` of its set next to it, with a label
         and the code of its character in each line, says what the labels are; without one, names
         of files or folders that say letters, or one of EMNIST's sets, do.
     mapping : mapping from int to str, optional

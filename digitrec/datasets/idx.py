@@ -88,7 +88,7 @@ def parse_idx(content: bytes, name: str) -> NDArray:
 
 
 def idx_bytes(array: NDArray) -> bytes:
-    """Return the content of the IDX file that holds `array`.
+    """Return the content of an IDX file of `array`.
 
     Raises
     ------

@@ -30,7 +30,7 @@ def load_idx_folder(folder: Path) -> Dataset:
     The names are those of MNIST: ``train-images-idx3-ubyte``, ``train-labels-idx1-ubyte``, the
     same with ``t10k`` or ``test``, with a dot for the hyphen before ``idx``, with the name of a
     set in front (``emnist-digits-train-…``), or within a folder of that name. Without test files
-    a stratified fifth is held out. Labels get the characters of EMNIST's mapping file beside them.
+    a stratified fifth is held out. Labels get the characters of EMNIST's mapping file next to them.
 
     Raises
     ------
@@ -58,7 +58,7 @@ def load_idx_folder(folder: Path) -> Dataset:
 
 
 def has_idx_files(folder: Path) -> bool:
-    """Return whether a folder holds one of the four files."""
+    """Return whether a folder has one of the four files."""
     return bool(_find_by_set(folder))
 
 

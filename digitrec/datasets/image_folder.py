@@ -51,7 +51,7 @@ def load_image_folder(folder: Path) -> Dataset:
     """Load ``class_name/**/*`` with images in any format that Pillow reads.
 
     Images become grey and upright, and must have one size; their scale and polarity are those of
-    `digitrec.pixels`. A folder that holds ``train`` and ``test`` (or ``training``, ``testing``,
+    `digitrec.pixels`. A folder with ``train`` and ``test`` (or ``training``, ``testing``,
     ``val``, …) has a fixed test set; of any other a stratified fifth is held out. Validation
     images join the training images, or are the test images where there are no others. Folders of
     writers may lie above or below those of the classes. Hidden files, those of operating systems
@@ -303,7 +303,7 @@ def _class_order(names: Iterable[str]) -> list[str]:
 def _has_writers(files: _Files) -> bool:
     """Return whether folders clearly are those of writers.
 
-    They are where each image lies in one, and each of at least two holds several classes.
+    They are if each image is in one, and at least two of them have several classes.
     """
     classes: dict[str, set[str]] = {}
     for writer, name in zip(files.writers, files.classes, strict=True):

@@ -31,7 +31,7 @@ def load_dataset(
         A key of `DATASETS`; a folder of images ``class_name/*`` (with or without ``train``,
         ``val`` and ``test`` above); a folder with the four IDX files, plain or ``.gz``; a table
         with the header ``label,pixel0,…``, of any separator and compression; ``.npz`` or
-        ``.mat`` with images and labels; or ``.parquet``. Where a folder holds one of these
+        ``.mat`` with images and labels; or ``.parquet``. If a folder contains one of these
         further down, that is loaded. A name takes precedence over a path of the same name; write
         ``./mnist`` for the folder.
     max_train : int, optional

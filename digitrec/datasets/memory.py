@@ -376,7 +376,7 @@ def _table_note(array: NDArray[Any], columns: list[str] | None) -> list[str]:
         if not others or n_pixels < _MIN_PIXELS or math.isqrt(n_pixels) ** 2 != n_pixels:
             return []
         return [
-            f"rows were taken for rows of a table, not for images: beside {n_pixels} pixels there "
+            f"rows were taken for rows of a table, not for images: with {n_pixels} pixels there "
             f"are columns such as {others[0]!r}; drop those for images"
         ]
     side = math.isqrt(array.shape[1])

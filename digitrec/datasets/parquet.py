@@ -38,7 +38,7 @@ def load_parquet(train: Sequence[Path], test: Sequence[Path] = (), name: str = "
     MissingExtraError
         If pyarrow is not installed.
     DatasetError
-        If a file is damaged or holds something else.
+        If a file is damaged or has other content.
     """
     notes: list[str] = []
     parts = [_read_files(files, notes) for files in (train, test) if files]
@@ -133,7 +133,7 @@ def _read_file(path: Path, notes: list[str]) -> tuple[list[NDArray[Any]], NDArra
 
 
 def _is_image(kind: Any) -> bool:
-    """Return whether a column holds whole images: encoded, or lists of pixels."""
+    """Return whether a column has whole images: encoded, or lists of pixels."""
     types = import_module("pyarrow.types")
     is_encoded = types.is_struct(kind) or types.is_binary(kind) or types.is_large_binary(kind)
     return bool(is_encoded) or _is_list(kind)

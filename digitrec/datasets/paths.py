@@ -46,7 +46,7 @@ def load_path(path: Path) -> Dataset:
     Parameters
     ----------
     path : pathlib.Path
-        A file or folder that exists. Where a folder holds no dataset itself, but one of the
+        A file or folder that exists. If a folder is no dataset itself, but one of the
         folders below it does, that one is loaded.
 
     Raises
@@ -156,7 +156,7 @@ def _is_image_folder(folder: Path) -> bool:
 
 
 def has_own_images(folder: Path) -> bool:
-    """Return whether a folder holds images itself, not only in folders below."""
+    """Return whether a folder has images itself, not only in its subfolders."""
     suffixes = image_suffixes()
     return any(
         path.suffix.lower() in suffixes and path.is_file() and not is_system_name(path.name)

@@ -324,7 +324,7 @@ def _place_label(
 
 
 def _looks_like_labels(values: NDArray[Any], neighbour: NDArray[Any]) -> bool:
-    """Return whether a column holds labels, and not the pixels of a corner."""
+    """Return whether a column has labels, not pixels of a corner."""
     if (values != np.rint(values)).any() or values.min() < 0:
         return False
     n_classes = len(np.unique(values))
@@ -396,7 +396,7 @@ def _read_chunks(path: Path, layout: _Layout, n_rows: int) -> Iterator[pd.DataFr
 
 
 def _compact(values: NDArray[Any]) -> NDArray[Any]:
-    """Return values in the smallest type that holds them.
+    """Return values in the smallest type that fits them.
 
     Raises
     ------

@@ -56,7 +56,7 @@ class Part:
     Attributes
     ----------
     kind : {"fold", "sample", "validation"}
-        One fold of a cross-validation, scored on what it holds out; a sample of the rows, scored
+        One fold of a cross-validation, scored on the rows held out; a sample of the rows, scored
         on the test rows; or the rows without those held out for the ranking, or a sample of
         them, scored on these.
     seed : int

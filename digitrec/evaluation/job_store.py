@@ -61,7 +61,7 @@ class JobPredictions:
 
 
 def small_labels(y: ArrayLike, n_classes: int) -> NDArray[np.unsignedinteger]:
-    """Return labels below `n_classes` in the smallest type that holds them all.
+    """Return labels below `n_classes` in the smallest type that fits them all.
 
     Examples
     --------

@@ -132,7 +132,7 @@ def rank_results(
 def validation_predictions(
     predictions: JobPredictions, y_train: NDArray[np.integer]
 ) -> Predictions:
-    """Return what a model said of its validation rows; `y_train` holds all training labels."""
+    """Return the predictions of the validation rows; `y_train` are all training labels."""
     return Predictions(
         y_train[predictions.validation_index],
         predictions.y_validation_pred,

@@ -3,8 +3,8 @@
 Each candidate is fitted on the training rows and scored on the validation rows, in a process like
 any other job; the test rows see only the chosen one, once. Models whose fit takes long are
 searched by successive halving: all candidates on few rows, the better third on three times as
-many, and so on. The validation score of the best of many flatters it: what the choice alone gains
-by chance is told beside it, and what the test rows, which chose nothing, say of the gain.
+many, and so on. The validation score of the best of many is biased upwards: a search records the
+gain expected by chance, and the gain on the test rows.
 """
 
 from __future__ import annotations

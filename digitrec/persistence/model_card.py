@@ -94,7 +94,7 @@ def write_model_card(
 
 
 def _subject(file_name: str) -> str:
-    """Return how the first sentence of a card begins, which tells whose card it is."""
+    """Return the start of a card's first sentence, which identifies its model file."""
     return f"`{file_name}` classifies"
 
 

@@ -37,7 +37,7 @@ def write_skops(model: Any, path: str | os.PathLike[str]) -> None:
     Raises
     ------
     ModelFileError
-        If the model holds types that `load_skops` would refuse.
+        If the model has types that `load_skops` would refuse.
     """
     io = import_optional("skops.io", extra="skops")
     io.dump(model, path)
@@ -50,7 +50,7 @@ def load_skops(file: BinaryIO) -> Any:
     Raises
     ------
     ModelFileError
-        If the file holds types that are not among `TRUSTED_TYPES`.
+        If the file has types that are not among `TRUSTED_TYPES`.
     """
     io = import_optional("skops.io", extra="skops")
     content = file.read()

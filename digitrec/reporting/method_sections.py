@@ -54,8 +54,8 @@ def loading_section(context: ReportContext) -> Content | None:
     )
     parts = [
         "## Use the winner",
-        f"The saved pipeline holds the preprocessing and takes {what}; the process needs "
-        "digitrec installed and nothing else.",
+        f"The saved pipeline includes the preprocessing and takes {what}; only digitrec "
+        "needs to be installed.",
         code_block(python, "python"),
         "`digitrec.load_model` does the same, and checks the file against the checksum in "
         "`best_model.joblib.json` first. A joblib file runs code when it is loaded: load only "

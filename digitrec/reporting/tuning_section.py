@@ -21,7 +21,7 @@ from digitrec.rendering.markdown import (
     percent,
     points,
     seconds,
-    table,
+    table_of,
 )
 from digitrec.rendering.section import Content, FigureSpec, Section
 from digitrec.rendering.style import BLUE, GREY, ORANGE, new_figure, plain_log_ticks, styled
@@ -41,41 +41,33 @@ def tuning_section(context: ReportContext) -> Content | None:
         return None
     metric = context.run.tuning[0].metric
     share = metric in _SHARES
-    lines = []
-    for row in tuning_rows(context.run):
-        lines.append(
-            [
-                escape(model_title(row["model"])),
-                escape(row["features"]),
-                f"{row['n_candidates']}",
-                seconds(row["seconds"]),
-                _score(row["default"], share),
-                _score(row["best"], share),
-                _gain(row, share),
-                _chance(row, share),
-                p_value(row["p_value"]),
-                _test_gain(row, share),
-            ]
-        )
     unit = ", points" if share else ""
     per_cent = ", %" if share else ""
-    headers = ["model", "features", "candidates", "fits, s", f"default{per_cent}"]
-    headers += [f"best{per_cent}", f"gain{unit}", f"gain by chance{unit} (95 % below)", "p"]
-    headers.append(f"gain on test rows{unit} (95 % interval)")
+    columns: dict[str, Any] = {
+        "model": lambda row: escape(model_title(row["model"])),
+        "features": lambda row: escape(row["features"]),
+        "candidates": "{n_candidates}",
+        "fits, s": lambda row: seconds(row["seconds"]),
+        f"default{per_cent}": lambda row: _score(row["default"], share),
+        f"best{per_cent}": lambda row: _score(row["best"], share),
+        f"gain{unit}": lambda row: _gain(row, share),
+        f"gain by chance{unit} (95 % below)": lambda row: _chance(row, share),
+        "p": lambda row: p_value(row["p_value"]),
+        f"gain on test rows{unit} (95 % interval)": lambda row: _test_gain(row, share),
+    }
     name = metric.replace("_", " ")
     better = " (negative, so that more is better)" if metric == "log_loss" else ""
     parts = [
         "## Tuning",
         "What does a search over parameters gain? Candidates are fitted on the training rows and "
         f"chosen by {escape(name)}{better} on the validation rows.",
-        table(headers, lines, "ll" + "r" * 8),
-        "The best of many gains on the validation rows even where none is better than the default. "
-        "**Gain by chance** is what that choice would gain then: the largest of all candidates' "
+        table_of(tuning_rows(context.run), columns, "ll" + "r" * 8),
+        "Choosing the best of many candidates gains on the validation rows even if none is better "
+        "than the default. **Gain by chance** estimates that gain: the largest of all candidates' "
         "differences, each centred at zero, over validation rows drawn with replacement (White's "
-        "reality check), with the 95th percentile of the draws; **p** is the share of "
-        "draws that reach the gain. The last column is the difference between the chosen and the "
-        "default on the test rows, which chose nothing: where its interval includes 0, the gain is "
-        "within chance.",
+        "reality check), with the 95th percentile of the draws; **p** is the share of draws that "
+        "reach the gain. The last column is the difference between the chosen and the default on "
+        "the test rows: if its interval includes 0, the gain is not significant.",
     ]
     figures = []
     for tuning in context.run.tuning:
@@ -92,28 +84,26 @@ def tuning_section(context: ReportContext) -> Content | None:
 
 def _candidates(tuning: Tuning, share: bool) -> str:
     """Return the best candidates of one search, and how many were fitted on how many rows."""
-    rows = [
-        [
+    columns: dict[str, Any] = {
+        "parameters": lambda c: (
             code(", ".join(f"{name}={_value(value)}" for name, value in c.parameters.items()))
             if c.parameters
-            else "the default",
-            _score(c.score, share),
-            MISSING if c.rows is None else f"{c.rows:,}",
-            seconds(c.fit_seconds),
-            escape(c.status.replace("_", " ")),
-        ]
-        for c in tuning.candidates[:_N_SHOWN]
-    ]
-    headers = ["parameters", f"validation score{', %' if share else ''}", "rows", "fit, s"]
-    headers.append("status")
+            else "the default"
+        ),
+        f"validation score{', %' if share else ''}": lambda c: _score(c.score, share),
+        "rows": lambda c: number(c.rows, 0),
+        "fit, s": lambda c: seconds(c.fit_seconds),
+        "status": lambda c: escape(c.status.replace("_", " ")),
+    }
     rounds = ", then ".join(f"{r['candidates']} on {r['rows']:,} rows" for r in tuning.rounds)
     halved = "; the better third of a round goes on" if len(tuning.rounds) > 1 else ""
     title = f"### Candidates of {escape(model_title(tuning.model))} on "
     title += escape(tuning.features)
-    text = f"{title}\n\nThe default and {rounds}{halved}."
+    text = f"{title}\n\nCandidates in addition to the default: {rounds}{halved}."
     if tuning.reason:
         text += f" Some have no score: {escape(tuning.reason)}."
-    return f"{text}\n\n{table([*headers], rows, 'lrrrl')}"
+    shown = table_of(tuning.candidates[:_N_SHOWN], columns, "lrrrl")
+    return f"{text}\n\n{shown}"
 
 
 @styled

@@ -90,7 +90,7 @@ def test_damaged_files_are_named(copied):
     store = JobStore(job.folder)
     job.path(".npz").write_bytes(b"PK")
     job.path(".joblib").write_bytes(b"\x80")
-    with pytest.raises(DigitrecError, match=r"lda-seed0-.*\.npz .* run the job again"):
+    with pytest.raises(DigitrecError, match=r"lda-seed0-.*\.npz .* run it again"):
         store.read_predictions(result)
     with pytest.raises(DigitrecError, match=r"lda-seed0-.*\.joblib .* run the job again"):
         store.read_pipeline(result)

@@ -13,7 +13,7 @@ from digitrec.analyses.checks import data, fits, times  # noqa: F401 - they regi
 from digitrec.analyses.checks._check import CHECKS
 from digitrec.errors import check_choice
 from digitrec.rendering.images import images_figure
-from digitrec.rendering.markdown import code, escape, one_line, table
+from digitrec.rendering.markdown import code, escape, one_line, table_of
 from digitrec.rendering.section import Content, FigureSpec
 
 if TYPE_CHECKING:
@@ -80,16 +80,13 @@ def section(context: ReportContext) -> Content | None:
     found = by_status.get("found", [])
     parts: list[str | FigureSpec | None] = [ANALYSIS.heading]
     if found:
-        rows = [
-            [
-                f"**{entry['severity']}**" if entry["severity"] == "warning" else entry["severity"],
-                escape(_with_titles(context, entry["sentence"])),
-                escape(entry["advice"]),
-                code(entry["name"]),
-            ]
-            for entry in found
-        ]
-        parts.append(table(["severity", "what was found", "what to do", "check"], rows, "llll"))
+        columns = {
+            "severity": lambda e: "**warning**" if e["severity"] == "warning" else e["severity"],
+            "what was found": lambda e: escape(_with_titles(context, e["sentence"])),
+            "what to do": lambda e: escape(e["advice"]),
+            "check": lambda e: code(e["name"]),
+        }
+        parts.append(table_of(found, columns, "llll"))
     parts += [_pictures(context, entry) for entry in found]
     if passed := by_status.get("passed"):
         parts.append(f"Nothing found by: {_names(passed)}.")

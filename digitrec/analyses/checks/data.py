@@ -188,24 +188,24 @@ def rare_classes(context: AnalysisContext) -> Finding | None:
         "test": np.asarray(dataset.y_test),
     }
     counts = {part: np.bincount(y, minlength=len(names)) for part, y in parts.items()}
-    told = []
+    gaps = []
     numbers = {}
     for part, found in counts.items():
         missing = [names[i] for i in np.flatnonzero(found == 0)]
         rare = np.flatnonzero((found > 0) & (found < MIN_ROWS))
         if missing:
-            told.append(f"no {part} rows of {join_words(missing, 8)}")
+            gaps.append(f"no {part} rows of {join_words(missing, 8)}")
         if len(rare):
-            told.append(
+            gaps.append(
                 f"fewer than {MIN_ROWS} {part} rows of "
                 + join_words([f"{names[i]} ({found[i]})" for i in rare], 8)
             )
         if missing or len(rare):
             numbers[part] = {names[i]: int(found[i]) for i in np.flatnonzero(found < MIN_ROWS)}
-    if not told:
+    if not gaps:
         return None
     return Finding(
-        sentence=f"There are {'; '.join(told)}.",
+        sentence=f"There are {'; '.join(gaps)}.",
         advice="Collect more rows of these classes, merge them, or leave them out of conclusions.",
         numbers=numbers,
     )

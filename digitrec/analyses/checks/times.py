@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from digitrec.analyses import AnalysisContext
 
 # Seconds of waiting for a core per second of running. The jobs of the published run of MNIST, alone
-# on two cores, waited 0.005 to 0.010; one busy process beside two jobs on two cores makes it 0.5
-# where cores are shared fairly; beside some 30 busy processes it was 21 to 25.
+# on two cores, waited 0.005 to 0.010; one busy process and two jobs on two cores makes it 0.5
+# where cores are shared fairly; with some 30 busy processes it was 21 to 25.
 MAX_CORE_WAIT = 0.2
 
 
@@ -41,15 +41,15 @@ def thread_counts(context: AnalysisContext) -> Finding | None:
     """Compare the threads and the hardware of all results."""
     threads = sorted({result.n_threads for result in context.results})
     machines = {tuple(sorted(map(str, r.hardware.items()))) for r in context.results}
-    told = []
+    found = []
     if len(threads) > 1:
-        told.append(f"with {', '.join(map(str, threads))} threads")
+        found.append(f"with {', '.join(map(str, threads))} threads")
     if len(machines) > 1:
-        told.append(f"on {len(machines)} different machines")
-    if not told:
+        found.append(f"on {len(machines)} different machines")
+    if not found:
         return None
     return Finding(
-        sentence=f"Times were measured {' and '.join(told)}: they are not comparable.",
+        sentence=f"Times were measured {' and '.join(found)}: they are not comparable.",
         advice="Run all models again with the same --jobs on one machine (--force).",
         numbers={"threads": threads, "machines": len(machines)},
     )

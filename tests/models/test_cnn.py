@@ -31,7 +31,7 @@ def fitted(digits):
     with messages_to(lines.append):
         model = ConvolutionalNetwork(
             epochs=6, batch_size=32, filters=(8, 16, 16), validation_fraction=0.1, n_jobs=1
-        ).fit(X[:1200], y[:1200])
+        ).fit(X[:1280], y[:1280])  # whole batches: TensorFlow traces a graph for each size
     return model, lines
 
 
@@ -39,7 +39,7 @@ def fitted(digits):
 def test_learns_and_tells_of_each_epoch(fitted, digits):
     model, lines = fitted
     X, y = digits
-    assert np.mean(model.predict(X[1200:]) == y[1200:]) > 0.85
+    assert np.mean(model.predict(X[1280:]) == y[1280:]) > 0.85
     assert len(lines) == len(model.loss_curve_) == len(model.validation_scores_) == 6
     assert lines[-1].startswith("epoch 6/6, loss ")
     assert model.loss_curve_[-1] < model.loss_curve_[0]
@@ -78,11 +78,16 @@ def test_weights_of_the_last_epochs_are_averaged(digits, monkeypatch):
 
 
 @needs_keras
-def test_augmentation_leaves_no_trace_in_the_saved_network(digits):
+def test_augmentation_leaves_no_trace_in_the_saved_network_and_follows_the_seed(digits):
     X, y = digits
-    model = ConvolutionalNetwork(
-        epochs=1, filters=(4, 4, 4), hidden=8, augment=True, validation_fraction=0, n_jobs=1
-    ).fit(X[:200], y[:200])
+    settings = {"epochs": 2, "filters": (4, 4, 4), "hidden": 8, "augment": True, "batch_size": 50}
+    model, second = (
+        ConvolutionalNetwork(**settings, validation_fraction=0, n_jobs=1, random_state=4).fit(
+            X[:200], y[:200]
+        )
+        for _ in range(2)
+    )
+    np.testing.assert_allclose(model.predict_proba(X[:20]), second.predict_proba(X[:20]), atol=1e-5)
     assert not hasattr(model, "validation_scores_")
     names = [type(layer).__name__ for layer in model.network_.layers]
     assert not [name for name in names if name.startswith("Random")]
@@ -120,19 +125,11 @@ def test_the_last_epochs_show_the_images_as_they_are(digits):
     "settings, expected",
     [({}, [0.4, 0.3]), ({"augment": True}, [0.2, 0.1]), ({"dropout": (0.5, 0.0)}, [0.5, 0.0])],
 )
-def test_dropout_follows_the_settings(digits, settings, expected):
-    model = ConvolutionalNetwork(epochs=1, filters=(2, 2, 2), hidden=4, n_jobs=1, **settings)
-    layers = model.fit(digits[0][:100], digits[1][:100]).network_.layers
+def test_dropout_follows_the_settings(settings, expected):
+    model = ConvolutionalNetwork(n_jobs=1, **settings)
+    network = cnn._compiled_network(model.get_params(), (8, 8), n_classes=10, n_steps=1)
+    layers = network.layers[-1].layers
     assert [layer.rate for layer in layers if type(layer).__name__ == "Dropout"] == expected
-
-
-@needs_keras
-def test_same_seed_same_network(digits):
-    X, y = digits
-    settings = {"epochs": 1, "filters": (4, 4, 4), "hidden": 8, "n_jobs": 1, "random_state": 4}
-    first = ConvolutionalNetwork(**settings).fit(X[:200], y[:200])
-    second = ConvolutionalNetwork(**settings).fit(X[:200], y[:200])
-    np.testing.assert_allclose(first.predict_proba(X[:20]), second.predict_proba(X[:20]), atol=1e-5)
 
 
 def test_takes_pixels_only():

@@ -20,7 +20,6 @@ from digitrec.errors import DigitrecError
 from digitrec.evaluation.result import read_run
 from digitrec.models import MODELS
 from digitrec.persistence import load_model
-from digitrec.preprocessing import FEATURES
 
 ROOT = Path(__file__).parents[2]
 
@@ -57,57 +56,72 @@ def call(environment, monkeypatch, capsys):
 
 
 SMALL = ("--dataset", "digits", "--max-train", 300)
-QUICK = ("--models", "logistic_regression,lda", *SMALL)
+MAIN_JOB = ("--dataset", "mnist_5k", "--max-train", 1000)
 
 
 @pytest.fixture(scope="module")
 def reports(environment, tmp_path_factory):
-    """Reports of a run on digits, in a process of its own."""
+    """Reports of the main job on images of MNIST, in a process of its own."""
     folder = tmp_path_factory.mktemp("reports")
     done = subprocess.run(
-        command(*QUICK, "--output-dir", folder), cwd=ROOT, env=environment, capture_output=True,
-        text=True, check=False,
+        command(*MAIN_JOB, "--output-dir", folder), cwd=ROOT, env=environment,
+        capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return folder, done.stdout
 
 
+@pytest.mark.slow
 def test_a_run_leaves_a_report_and_a_model(reports):
     folder, output = reports
-    digits = folder / "digits"
-    run = read_run(digits / "results.json")
-    assert {result.model for result in run.results} == {"logistic_regression", "lda"}
-    assert all(result.ok for result in run.results)
-    assert run.dataset.name == "digits"
-    assert run.command.startswith("python -m benchmarks.run_all --models logistic_regression,lda")
+    mnist = folder / "mnist_5k"
+    run = read_run(mnist / "results.json")
+    assert [result.model for result in run.results] == [
+        "logistic_regression",
+        "svm",
+        "random_forest",
+        "mlp",
+    ]
+    errors = {result.model: result.test_error for result in run.results}
+    assert errors["svm"] < 0.03
+    assert errors["logistic_regression"] < 0.035
+    assert errors["mlp"] < 0.035
+    assert errors["random_forest"] < 0.05
+    assert run.dataset.name == "mnist_5k"
+    assert run.command.startswith("python -m benchmarks.run_all --dataset mnist_5k --max-train")
     for name in ("report.md", "report.html", "results.csv", "best_model.joblib.json"):
-        assert (digits / name).stat().st_size > 0
-    with (digits / "results.csv").open() as file:
-        assert len(list(csv.DictReader(file))) == 2
-    assert "digits/report.md" in (folder / "README.md").read_text()
+        assert (mnist / name).stat().st_size > 0
+    with (mnist / "results.csv").open() as file:
+        assert len(list(csv.DictReader(file))) == 4
+    report = (mnist / "report.md").read_text()
+    for path in (mnist / "figures").glob("*.png"):
+        assert f"figures/{path.name}" in report
+    assert "mnist_5k/report.md" in (folder / "README.md").read_text()
     # One line per job, then the table, with no control codes where there is no terminal.
-    assert "[2/2]" in output
+    assert "[4/4]" in output
     assert "Logistic regression" in output
     assert "\x1b" not in output
 
 
+@pytest.mark.slow
 def test_the_winner_takes_raw_pixels(reports):
     folder, _ = reports
-    run = read_run(folder / "digits" / "results.json")
-    dataset = load_dataset("digits")
-    model = load_model(folder / "digits" / "best_model.joblib")
+    run = read_run(folder / "mnist_5k" / "results.json")
+    dataset = load_dataset("mnist_5k")
+    model = load_model(folder / "mnist_5k" / "best_model.joblib")
     accuracy = np.mean(model.predict(dataset.X_test) == dataset.y_test)
     assert accuracy == pytest.approx(run.winning_result.test_accuracy)
-    metadata = json.loads((folder / "digits" / "best_model.joblib.json").read_text())
+    metadata = json.loads((folder / "mnist_5k" / "best_model.joblib.json").read_text())
     assert metadata["data_fingerprint"] == run.dataset.fingerprint
 
 
+@pytest.mark.slow
 def test_the_second_run_reuses_the_first_and_keeps_its_times(reports, call):
     folder, _ = reports
-    before = read_run(folder / "digits" / "results.json")
-    done = call(*QUICK, "--output-dir", folder)
-    assert done.stdout.count("(stored)") == 2
-    assert read_run(folder / "digits" / "results.json") == before
+    before = read_run(folder / "mnist_5k" / "results.json")
+    done = call(*MAIN_JOB, "--output-dir", folder)
+    assert done.stdout.count("(stored)") == 4
+    assert read_run(folder / "mnist_5k" / "results.json") == before
 
 
 @pytest.mark.parametrize(
@@ -129,7 +143,7 @@ def test_the_second_run_reuses_the_first_and_keeps_its_times(reports, call):
     ],
 )
 def test_mistakes_end_with_one_line_and_exit_code_2(arguments, message, call, tmp_path):
-    done = call(*QUICK, "--output-dir", tmp_path, *arguments)
+    done = call("--models", "logistic_regression,lda", *SMALL, "--output-dir", tmp_path, *arguments)
     assert done.returncode == 2
     assert message in click.unstyle(" ".join(done.stderr.split()))
     assert "Traceback" not in done.stderr
@@ -175,32 +189,3 @@ def test_ctrl_c_writes_the_report_of_what_is_there(environment, tmp_path):
     assert "Traceback" not in errors
     assert "the same command continues the run" in output
     assert "interrupted" in (tmp_path / "digits" / "report.md").read_text()
-
-
-@pytest.mark.slow
-def test_the_main_job_end_to_end_on_images_of_mnist(call, tmp_path):
-    done = call("--dataset", "mnist_5k", "--max-train", 1000, "--output-dir", tmp_path)
-    assert done.returncode == 0, done.stderr
-    run = read_run(tmp_path / "mnist_5k" / "results.json")
-    assert [result.model for result in run.results] == [
-        "logistic_regression",
-        "svm",
-        "random_forest",
-        "mlp",
-    ]
-    errors = {result.model: result.test_error for result in run.results}
-    assert errors["svm"] < 0.03
-    assert errors["logistic_regression"] < 0.035
-    assert errors["mlp"] < 0.035
-    assert errors["random_forest"] < 0.05
-    report = (tmp_path / "mnist_5k" / "report.md").read_text()
-    for path in (tmp_path / "mnist_5k" / "figures").glob("*.png"):
-        assert f"figures/{path.name}" in report
-
-
-@pytest.mark.slow
-def test_all_features(call, tmp_path):
-    done = call("--features", "all", "--models", "lda", *SMALL, "--output-dir", tmp_path)
-    assert done.returncode == 0, done.stderr
-    results = read_run(tmp_path / "digits" / "results.json").results
-    assert {result.features for result in results if result.ok} == set(FEATURES)

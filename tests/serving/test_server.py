@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import json
-import os
 import shutil
 import signal
 import socket
@@ -20,65 +18,49 @@ from digitrec.persistence import metadata_path
 ROWS = "application/octet-stream"
 
 
-def serve_and_fail(models: list[str], tmp_path: Path) -> str:
-    code = (
-        "import sys, digitrec.errors\n"
-        "from digitrec.serving import serve\n"
-        "try:\n"
-        "    serve(sys.argv[1:], port=0)\n"
-        "except digitrec.errors.DigitrecError as error:\n"
-        "    print(f'{type(error).__name__}: {error}')\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code, *models],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        cwd=tmp_path,
-    )
-    assert "Uvicorn running" not in done.stderr
-    return done.stdout
+FAIL_TWICE = """
+import sys
+from digitrec.errors import DigitrecError
+from digitrec.serving import Settings, serve
+tampered, model, port = sys.argv[1:]
+try:
+    serve([tampered], port=0)
+except DigitrecError as error:
+    print(error)
+serve([model], port=int(port), settings=Settings(engines=1))
+"""
 
 
-def test_a_tampered_model_is_not_served(digit_model_file: Path, tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_a_tampered_model_is_not_served_and_a_port_in_use_is_reported(
+    digit_model_file: Path, tmp_path: Path
+) -> None:
     for file in (digit_model_file, metadata_path(digit_model_file)):
         shutil.copy(file, tmp_path)
     copy = tmp_path / digit_model_file.name
     with copy.open("r+b") as file:
         file.seek(2000)
         file.write(b"tampered")
-    message = serve_and_fail([str(copy)], tmp_path)
-    assert "cannot start the recogniser" in message
-    assert "sha256" in message
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        done = subprocess.run(
+            [sys.executable, "-c", FAIL_TWICE, str(copy), str(digit_model_file), port],
+            capture_output=True,
+            text=True,
+            timeout=300,
+            cwd=tmp_path,
+        )
+    assert "cannot start the recogniser" in done.stdout
+    assert "sha256" in done.stdout
+    assert "Uvicorn running" not in done.stderr
+    assert done.returncode != 0
+    assert "address already in use" in done.stderr.lower()
 
 
-def test_shutdown_finishes_requests_in_flight(start_server: Any) -> None:
+def test_engines_are_replaced_and_shutdown_finishes_requests_in_flight(start_server: Any) -> None:
     replies: list[int] = []
-    with start_server() as live:
-        body = bytes(784 * 4000)
-        waiting = [
-            threading.Thread(
-                target=lambda: replies.append(live.post("/predict", body, ROWS).status)
-            )
-            for _ in range(3)
-        ]
-        for thread in waiting:
-            thread.start()
-        time.sleep(0.4)
-        # As a terminal's Ctrl-C and systemd do it: every process of the service gets a signal.
-        parent = psutil.Process(live.process.pid)
-        for process in [*parent.children(recursive=True), parent]:
-            process.send_signal(signal.SIGTERM)
-        for thread in waiting:
-            thread.join(300)
-        live.process.wait(300)
-        assert replies == [200, 200, 200]
-        with pytest.raises(OSError):
-            live.connect()
-        assert "Traceback" not in live.log.read_text()
-
-
-def test_engines_are_replaced_and_end_with_their_server(start_server: Any) -> None:
     with start_server() as live:
         parent = psutil.Process(live.process.pid)
         for engine in parent.children(recursive=True):
@@ -90,12 +72,26 @@ def test_engines_are_replaced_and_end_with_their_server(start_server: Any) -> No
             time.sleep(0.2)
         assert live.post("/predict", bytes(784), ROWS).status == 200
         assert "digitrec_engine_restarts_total 1.0" in live.request("/metrics").body.decode()
-
-        engines = parent.children(recursive=True)
-        assert engines
-        live.process.send_signal(signal.SIGKILL)
-        _, alive = psutil.wait_procs(engines, timeout=300)
-        assert not alive
+        body = bytes(784 * 4000)
+        waiting = [
+            threading.Thread(
+                target=lambda: replies.append(live.post("/predict", body, ROWS).status)
+            )
+            for _ in range(3)
+        ]
+        for thread in waiting:
+            thread.start()
+        time.sleep(0.4)
+        # As a terminal's Ctrl-C and systemd do it: every process of the service gets a signal.
+        for process in [*parent.children(recursive=True), parent]:
+            process.send_signal(signal.SIGTERM)
+        for thread in waiting:
+            thread.join(300)
+        live.process.wait(300)
+        assert replies == [200, 200, 200]
+        with pytest.raises(OSError):
+            live.connect()
+        assert "Traceback" not in live.log.read_text()
 
 
 def test_several_workers_offer_several_models_and_share_the_metrics(
@@ -141,29 +137,7 @@ def test_it_opens_no_connection_of_its_own(server: Any, digits: Any) -> None:
                 assert connection.laddr.port == server.port
 
 
-@pytest.mark.slow
-def test_a_port_in_use_is_reported(digit_model_file: Path) -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        options = {"models": [str(digit_model_file)], "port": taken.getsockname()[1]}
-        code = (
-            "import json, sys\nfrom digitrec.serving import Settings, serve\n"
-            "o = json.loads(sys.argv[1])\n"
-            "serve(o['models'], port=o['port'], settings=Settings(engines=1))"
-        )
-        done = subprocess.run(
-            [sys.executable, "-c", code, json.dumps(options)],
-            capture_output=True,
-            text=True,
-            timeout=300,
-            env=os.environ.copy(),
-        )
-    assert done.returncode != 0
-    assert "address already in use" in done.stderr.lower()
-
-
-def test_the_default_recogniser_is_served_without_a_model_or_a_cache(
+def test_the_default_recogniser_is_served_without_a_model_or_a_cache_and_leaves_no_engine(
     start_server: Any, drawing: Any, encode: Any, tmp_path: Path
 ) -> None:
     (tmp_path / "file").touch()
@@ -172,4 +146,9 @@ def test_the_default_recogniser_is_served_without_a_model_or_a_cache(
             answer = live.post(f"/predict{query}", encode(drawing), "image/png").json()
             assert (answer["model"], answer["digit"]) == ("default", 7)
         assert live.post("/read", encode(drawing), "image/png").json()["text"] == "7"
+        engines = psutil.Process(live.process.pid).children(recursive=True)
+        assert engines
+        live.process.send_signal(signal.SIGKILL)
+        _, alive = psutil.wait_procs(engines, timeout=300)
+        assert not alive
     assert not list(tmp_path.glob("*/*"))

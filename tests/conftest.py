@@ -31,6 +31,11 @@ if threading.current_thread() is threading.main_thread():
 
 # Folders whose files share what takes long to make.
 _TOGETHER = ("persistence", "reporting")
+# Groups that take half a minute or more: begun first, so that none is left alone at the end.
+_LONGEST = (
+    *("serving", "keras", "browser", "test_run_all", "reporting", "test_notebooks"),
+    *("test_comparison", "persistence", "test_docs", "test_tuning", "test_recognizer"),
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -45,7 +50,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return item.get_closest_marker("xdist_group").args[0]  # type: ignore[union-attr]
 
     n_slow = Counter(group(item) for item in items if item.get_closest_marker("slow"))
-    items.sort(key=lambda item: -n_slow[group(item)])
+    items.sort(key=lambda item: (group(item) not in _LONGEST, -n_slow[group(item)]))
 
 
 @pytest.fixture(scope="session")

@@ -79,7 +79,8 @@ def test_the_chosen_is_a_row_beside_the_default(rings):
 @pytest.mark.parametrize(
     "metric", ["macro_f1", "log_loss", make_scorer(fbeta_score, beta=2, average="macro")]
 )
-def test_other_metrics_choose(rings, metric):
+def test_other_metrics_choose(rings, metric, monkeypatch):
+    monkeypatch.setattr(tuning, "N_GROUPS", 12)  # each group costs a score of all rows
     search = {"k_neighbors_classifier": {"n_neighbors": [1, 15, 120]}}
     c = digitrec.compare(rings, KNeighborsClassifier(150), tune=3, search=search, metric=metric)
     (row,) = c.tuning().to_dict("records")

@@ -119,14 +119,14 @@ def test_random_arrays(recognizer, array):
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
-def test_six_hundred_bad_inputs(recognizer):
+def test_three_hundred_bad_inputs(recognizer):
     """Damage real files and arrays in every way at hand; seeded, so that failures repeat."""
     rng = np.random.default_rng(20)
     formats = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF")
     contents = [encode(sample(rng), format) for format in formats]
     process = psutil.Process()
     before = process.memory_info().rss
-    for index in range(600):
+    for index in range(324):
         check(recognizer, _damaged(contents[index % 6], index // 6 % 6, rng))
     assert process.memory_info().rss - before < MOST_BYTES
 

@@ -18,11 +18,11 @@ def test_single_digits_of_made_up_scenes(recognizer, digits):
     images, labels = digits
     rng = np.random.default_rng(0)
     right = 0
-    for index in range(80):
+    for index in range(50):
         scene = make_scene([(images[index : index + 1], str(labels[index]))], rng)
         prediction = recognizer.predict_digit(scene.pixels)
         right += str(prediction.digit) == scene.text
-    assert right >= 70
+    assert right >= 44
 
 
 @pytest.mark.parametrize(
@@ -34,15 +34,15 @@ def test_frames_bars_and_rulings_are_not_read(recognizer, digits, traits):
     images, labels = digits
     rng = np.random.default_rng(5)
     right = strings = 0
-    for index in range(20):
+    for index in range(10):
         scene = make_scene([(images[index : index + 1], str(labels[index]))], rng, traits=traits)
         right += str(recognizer.predict_digit(scene.pixels).digit) == scene.text
         chosen = slice(4 * index, 4 * index + 4)
         text = "".join(str(label) for label in labels[chosen])
         scene = make_scene([(images[chosen], text)], rng, traits=traits)
         strings += recognizer.read(scene.pixels).text == text
-    assert right >= 17
-    assert strings >= 14
+    assert right >= 8
+    assert strings >= 6
 
 
 def test_many_images_are_recognised_as_each_alone(recognizer, digits):

@@ -14,6 +14,7 @@ from digitrec.inference.stems import Stem, measure_stem
 
 IN_WORD = "it is a letter of a word"
 _SIGN = "a stroke taller than the digits of its row is a slash or a bracket"
+DRAWING = "most of the page is no digits"
 _LINE = "it is a line between digits"
 
 
@@ -35,6 +36,8 @@ def assemble(
         rows = _take_likeliest(rows, expected)
     else:
         rows = [_read_row(row, angle) for row in _drop_column_lines(rows, angle)]
+        if _is_drawing(rows):
+            rows = [[_rejected(p, DRAWING) for p in row] for row in rows]
     accepted = [[p for p in row if p.accepted] for row in rows]
     accepted = [row for row in accepted if row]
     digits = [p for row in accepted for p in row]
@@ -47,6 +50,16 @@ def assemble(
         angle=angle,
         rejected=[p for row in rows for p in row if not p.accepted],
     )
+
+
+def _is_drawing(rows: list[list[DigitPrediction]]) -> bool:
+    """Return whether what is read as digits is a stray piece or two of a drawing or of text."""
+    pieces = [p for row in rows for p in row if p.reason != IN_WORD]
+    areas = [(p.box[2] - p.box[0]) * (p.box[3] - p.box[1]) for p in pieces if p.box is not None]
+    share = sum(a for a, p in zip(areas, pieces, strict=True) if p.accepted) / max(1, sum(areas))
+    all_ones = all(p.digit == 1 for p in pieces if p.accepted)
+    longest = max((sum(p.accepted for p in row) for row in rows), default=0)
+    return longest < ROW.min_row and share < (ROW.min_ones_area if all_ones else ROW.min_area)
 
 
 def _rejected(piece: DigitPrediction, reason: str) -> DigitPrediction:

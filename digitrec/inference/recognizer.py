@@ -28,7 +28,7 @@ from digitrec.inference.normalise import normalise_and_measure, normalise_digit
 from digitrec.inference.page import Page, check_rotation, load_page, locate_digits
 from digitrec.inference.parameters import DECISION, LOOK, PAGE, ROW
 from digitrec.inference.prediction import Box, DigitPrediction, Match, Reading
-from digitrec.inference.reading import IN_WORD, assemble
+from digitrec.inference.reading import DRAWING, IN_WORD, assemble
 from digitrec.inference.rejection import (
     DEFAULT_THRESHOLD,
     FILLED_AREA,
@@ -346,6 +346,7 @@ class Recognizer:
         look = functools.partial(self._read_page, loaded, known=known)
         reading, dark_on_light = look(None, rotation=rotation)
         crowded = reading.warnings or len(reading.rejected) >= DECISION.max_rejected_pieces
+        crowded = crowded or any(p.reason == DRAWING for p in reading.rejected)
         if not reading.digits and not crowded:
             # Paper taken for ink gives nothing: look again, but believe only what is clear.
             other, _ = look(not dark_on_light, rotation=rotation)

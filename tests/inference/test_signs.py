@@ -97,6 +97,17 @@ def test_specks_of_faint_ink_are_no_digits(page, hand, recognizer):
     assert reading.text == "2468"
 
 
+def test_one_upright_stroke_beside_a_drawing_is_no_digit(recognizer):
+    image = Image.new("RGB", (400, 300), "white")
+    draw = ImageDraw.Draw(image)
+    draw.polygon([(60, 120), (140, 40), (220, 120)], outline="black", width=5)
+    draw.rectangle((75, 125, 205, 230), outline="black", width=5)
+    draw.line([(290, 110), (290, 200)], fill="black", width=6)
+    reading = recognizer.read(image)
+    assert reading.text == ""
+    assert any(p.guess == 1 and p.confidence > 0.9 for p in reading.rejected)
+
+
 def normalised(points, lean):
     image = Image.new("L", (28, 28))
     xy = [(x + lean * (14 - y), y) for x, y in points]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks._common import measured_with
 from benchmarks._frontier_candidates import candidates_for
-from digitrec.rendering.markdown import table
+from digitrec.rendering.markdown import table, table_of
 from digitrec.rendering.style import (
     BLUE,
     GREY,
@@ -73,27 +73,21 @@ def render_report(stored: dict[str, Any]) -> str:
     results, winner = stored["results"], stored["winner"]
     track = candidates_for(stored["dataset"])
     best = results[0]
-    rows = []
-    for row in results:
-        title = _title(stored, row["members"])
-        rows.append(
-            [
-                f"**{title}**" if row is best else title,
-                f"{row['held_out_error']:.3%}",
-                f"{row['log_loss']:.4f}",
-                "" if row is best else f"{row['only_this_wrong']} / {row['only_winner_wrong']}",
-                "" if row is best else f"{row['p_value']:.2g}",
-                f"{row['processor_seconds']:.0f}",
-            ]
-        )
-    columns = [
-        "candidate, or mean of candidates",
-        "held-out error",
-        "log loss",
-        "misread by it alone / by the winner alone",
-        "p",
-        "processor time of training, s",
-    ]
+
+    def title(row: dict[str, Any]) -> str:
+        found = _title(stored, row["members"])
+        return f"**{found}**" if row is best else found
+
+    columns: dict[str, Any] = {
+        "candidate, or mean of candidates": title,
+        "held-out error": "{held_out_error:.3%}",
+        "log loss": "{log_loss:.4f}",
+        "misread by it alone / by the winner alone": lambda row: (
+            "" if row is best else f"{row['only_this_wrong']} / {row['only_winner_wrong']}"
+        ),
+        "p": lambda row: "" if row is best else f"{row['p_value']:.2g}",
+        "processor time of training, s": "{processor_seconds:.0f}",
+    }
     published = [
         [row.method, f"{row.error:.2%}", row.source] for row in PUBLISHED.get(stored["dataset"], ())
     ]
@@ -107,7 +101,7 @@ def render_report(stored: dict[str, Any]) -> str:
         f"error ({winner['test_error_low']:.2%}–{winner['test_error_high']:.2%}), trained in "
         f"{winner['fit_seconds']:.0f} s: {of_members}{_title(stored, best['members'])}. "
         "No network sees pixels: all candidates learn from maps of edges, gradients or filters.\n",
-        table(columns, rows, "lrrrrr"),
+        table_of(results, columns),
         "\n![Held-out error against training time; test error among published ones]"
         "(figures/frontier.png)\n",
         "## Candidates\n",

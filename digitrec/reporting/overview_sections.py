@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from digitrec.analyses import ANALYSES, ReportContext, dataset_title
@@ -18,6 +20,7 @@ from digitrec.rendering.markdown import (
     percent,
     seconds,
     table,
+    table_of,
 )
 from digitrec.rendering.section import Content, FigureSpec, Section
 from digitrec.rendering.style import MAX_CLASSES_SHOWN
@@ -50,50 +53,34 @@ def summary_section(context: ReportContext) -> Content:
 
 def accuracy_table(context: ReportContext) -> str:
     """Return the table of all models as Markdown, best validation accuracy first."""
-    several = len(context.feature_names) > 1
-    headers = ["model", *(["features"] if several else []), "validation accuracy, %"]
-    headers += ["test accuracy, %", "95 % interval", "test error, %", "macro F1, %", "log loss"]
-    headers += ["fit, s", "predict, s", "latency p50, ms", "size, MB", "status"]
-    rows = []
     alike = _alike(context)
-    for row in context.rows:
-        name = escape(row.title)
+
+    def name(row: Row) -> str:
+        text = escape(row.title)
         if row in context.model_rows:
-            name = f"[{name}](#{anchor(row.title)})"
-        cells = [
-            f"★ **{name}**" if row.is_winner else f"≈ {name}" if row.shown.stem in alike else name
-        ]
-        cells += [escape(row.features)] if several else []
-        for field, form in _COLUMNS:
-            if field == "interval":
-                cells.append(_interval(row))
-            else:
-                cells.append(form(row.mean(field), row.spread(field)))
-        rows.append([*cells, _status(row)])
-    return table(headers, rows, "l" + ("l" if several else "") + "r" * 10 + "l")
+            text = f"[{text}](#{anchor(row.title)})"
+        return f"★ **{text}**" if row.is_winner else "≈ " * (row.shown.stem in alike) + text
 
+    def mean(field: str, form: Callable[..., str] = percent) -> Callable[[Row], str]:
+        return lambda row: form(row.mean(field), row.spread(field))
 
-def _log_loss(value: float | None, spread: float | None = None) -> str:
-    return number(value, 4, spread)
-
-
-def _megabytes(value: float | None, spread: float | None = None) -> str:
-    del spread  # the size of a model hardly varies with the seed
-    return MISSING if value is None else seconds(value / 1e6)
-
-
-_COLUMNS = (
-    ("validation_accuracy", percent),
-    ("test_accuracy", percent),
-    ("interval", percent),
-    ("test_error", percent),
-    ("macro_f1", percent),
-    ("log_loss", _log_loss),
-    ("fit_seconds", seconds),
-    ("predict_seconds", seconds),
-    ("latency_p50_ms", seconds),
-    ("model_bytes", _megabytes),
-)
+    columns: dict[str, Callable[[Row], str]] = {"model": name}
+    if len(context.feature_names) > 1:
+        columns["features"] = lambda row: escape(row.features)
+    columns |= {
+        "validation accuracy, %": mean("validation_accuracy"),
+        "test accuracy, %": mean("test_accuracy"),
+        "95 % interval": _interval,
+        "test error, %": mean("test_error"),
+        "macro F1, %": mean("macro_f1"),
+        "log loss": lambda row: number(row.mean("log_loss"), 4, row.spread("log_loss")),
+        "fit, s": mean("fit_seconds", seconds),
+        "predict, s": mean("predict_seconds", seconds),
+        "latency p50, ms": mean("latency_p50_ms", seconds),
+        "size, MB": lambda row: seconds((size := row.mean("model_bytes")) and size / 1e6),
+        "status": _status,
+    }
+    return table_of(context.rows, columns, "l" * (len(columns) - 11) + "r" * 10 + "l")
 
 
 def _alike(context: ReportContext) -> set[str]:

@@ -64,6 +64,7 @@ def frontier_figure(stored: dict[str, Any]) -> Figure:
         [errors[i] for i in labelled],
         ["the winner" if best[i] else _title(stored, results[i]["members"]) for i in labelled],
         [best[i] for i in labelled],
+        legend={"loc": "outside lower left", "ncols": 3},
     )
     return figure
 

@@ -9,6 +9,7 @@ only, so that predictions stay as they are.
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -347,7 +348,7 @@ def reliability_figure(
         axes.set_xlim(0, 1.03)
         axes.set_ylim(0, 1.03)
         axes.set_aspect("equal")
-        axes.set_title(label, fontsize=9.5)
+        axes.set_title(textwrap.fill(label, 22), fontsize=8.5)
         axes.set_xticks([0, 0.5, 1])
         axes.set_yticks([0, 0.5, 1])
         if index % columns == 0:

@@ -163,7 +163,7 @@ def cost_figure(
     """
     y = 100 * np.asarray(error, dtype=float)
     x = np.maximum(np.asarray(cost, dtype=float), 1e-4)
-    figure = new_figure(3.6 if len(labels) < 8 else 4.6)
+    figure = new_figure(3.6 if len(labels) < 8 else max(4.6, 0.9 + 0.17 * len(labels)))
     axes = figure.add_subplot()
     on_front = np.flatnonzero(pareto_front(cost, error))
     front = on_front[np.lexsort((y[on_front], x[on_front]))]

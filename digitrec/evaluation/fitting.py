@@ -27,7 +27,7 @@ _CURVES = {
     "training_accuracy": "training_scores_",
     "validation_loss": "validation_loss_",
     "validation_accuracy": "validation_scores_",
-    "training_score": "train_score_",
+    "training_score": "train_score_",  # of gradient boosting; see `training_curves`
 }
 
 
@@ -225,11 +225,16 @@ def latencies(model: Any, X: NDArray[Any]) -> NDArray[np.float64]:
 def training_curves(model: Any) -> dict[str, list[float]]:
     """Return what a fitted model noted at each iteration, by name; empty where it noted nothing."""
     curves = {}
+    step = _last_step(model)
     for name, attribute in _CURVES.items():
-        values = getattr(_last_step(model), attribute, None)
+        values = getattr(step, attribute, None)
         # A fit that diverged notes what JSON does not know.
-        if values is not None and len(values) and np.all(np.isfinite(values)):
-            curves[name] = [float(value) for value in values]
+        if values is None or not len(values) or not np.all(np.isfinite(values)):
+            continue
+        if name == "training_score" and getattr(step, "scoring", "loss") == "loss":
+            # Gradient boosting calls its loss a score; by histograms, with the sign of one.
+            name, values = "training_loss", np.abs(values)
+        curves[name] = [float(value) for value in values]
     return curves
 
 

@@ -7,7 +7,7 @@ import io
 import itertools
 import math
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
     from matplotlib.figure import Figure
+    from matplotlib.text import Annotation
 
 # Okabe and Ito's palette, distinguishable with every common colour vision deficiency.
 BLUE, ORANGE = "#0072B2", "#D55E00"
@@ -28,6 +29,7 @@ INK, GREY = "#24292F", "#8C959F"
 WIDTH = 7.0  # inches; 1,050 pixels, shown at about 900 on GitHub
 DPI = 150
 MAX_NAME_LENGTH = 24  # characters of a class or model at an axis
+MAX_LABEL_LENGTH = 42  # characters of a name beside a point
 MAX_CLASSES_SHOWN = 30  # beyond, figures and tables show the hardest classes alone
 MAX_NAMED_CELLS = 60  # rows or columns of a table that are all named
 
@@ -58,6 +60,14 @@ _STYLE: dict[Any, Any] = {
     "figure.facecolor": "white",
     "savefig.facecolor": "white",
 }
+
+# Places of a label around its point, the preferred first: direction to the right, direction up, and
+# points of further distance.
+_NEAR = tuple(
+    (dx, dy, 0.0)
+    for dx, dy in ((1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (-1, 1), (1, -1), (-1, -1))
+)
+_FAR = tuple((dx, dy, 5.0 * ring) for ring in (1, 2, 3) for dx, dy, _ in _NEAR)
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -237,11 +247,12 @@ def label_points(
     labels: Sequence[str],
     bold: Sequence[bool] | None = None,
     avoid: Sequence[tuple[float, float]] = (),
+    legend: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write a label next to each point where it covers no other label and no point.
+    """Name each point beside it; where that is too crowded, number them and name them in a legend.
 
-    Axis limits and scales must be final. A label that finds room only further away gets a thin
-    line to its point.
+    Axis limits and scales must be final. No label covers another, a point or an axis. The artist's
+    label of each text is the whole name of its point.
 
     Parameters
     ----------
@@ -255,57 +266,92 @@ def label_points(
         Which labels are emphasised.
     avoid : sequence of (float, float), optional
         Corners of a line, in data coordinates, that labels should rather not cross.
+    legend : mapping, optional
+        Arguments of ``Figure.legend``, such as ``loc``; to the right of the figure by default.
     """
+    from matplotlib.lines import Line2D
     from matplotlib.patheffects import withStroke
 
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    shown = short_names(labels, MAX_LABEL_LENGTH)
+    texts = [
+        axes.annotate(
+            name,
+            point,
+            xytext=(0, 0),
+            textcoords="offset points",
+            ha="center",
+            va="center",
+            fontsize=8.5,
+            fontweight="bold" if bold is not None and bold[index] else "normal",
+            annotation_clip=False,
+            path_effects=[withStroke(linewidth=2.5, foreground="white")],
+            label=labels[index],
+        )
+        for index, (name, point) in enumerate(zip(shown, zip(x, y, strict=True), strict=True))
+    ]
+    for text in texts:
+        text.set_in_layout(False)
+    if _place_texts(axes, texts, avoid, _NEAR):
+        return
+    for index, text in enumerate(texts):
+        text.set_text(str(index + 1))
+    where = {"loc": "outside right upper"} | dict(legend or {})
+    # A figure space is as wide as a digit.
+    names = [f"{index + 1:\u2007>2}  {name}" for index, name in enumerate(shown)]
+    handles = [Line2D([], [], linestyle="") for _ in names]
+    key = figure.legend(
+        handles, names, frameon=False, fontsize=8, handlelength=0, handletextpad=0, **where
+    )
+    for line, text in zip(key.get_texts(), texts, strict=True):
+        line.set_fontweight(text.get_fontweight())
+    _place_texts(axes, texts, avoid, _NEAR + _FAR)
+
+
+def _place_texts(
+    axes: Axes,
+    texts: Sequence[Annotation],
+    avoid: Sequence[tuple[float, float]],
+    places: Sequence[tuple[float, float, float]],
+) -> bool:
+    """Move texts beside their points; return whether none covers a point, a text or the frame."""
     figure = axes.get_figure(root=True)
     assert figure is not None
     layout = figure.get_layout_engine()
     if layout is not None:
         layout.execute(figure)  # it decides where points are in pixels
     scale = DPI / 72
-    points = axes.transData.transform(np.column_stack([x, y]))
+    points = axes.transData.transform(np.array([text.xy for text in texts]))
     taken = [(px - 5 * scale, py - 5 * scale, px + 5 * scale, py + 5 * scale) for px, py in points]
     line = _along(axes.transData.transform(np.asarray(avoid))) if len(avoid) > 1 else []
     frame = axes.get_window_extent().extents
-    order = sorted(range(len(labels)), key=lambda i: -points[i][1])
-    for index in order:
-        weight = "bold" if bold is not None and bold[index] else "normal"
-        text = axes.annotate(
-            labels[index],
-            (x[index], y[index]),
-            xytext=(0, 0),
-            textcoords="offset points",
-            ha="center",
-            va="center",
-            fontsize=8.5,
-            fontweight=weight,
-            annotation_clip=False,
-            path_effects=[withStroke(linewidth=2.5, foreground="white")],
-        )
-        text.set_in_layout(False)
+    fit = True
+    for index in sorted(range(len(texts)), key=lambda i: -points[i][1]):
+        text = texts[index]
+        text.set_position((0, 0))
         extent = text.get_window_extent()
-        width, height = extent.width, extent.height
+        # Two numbers side by side must not read as one.
+        width, height = extent.width + 4 * scale, extent.height
+        right, up = width / 2 + 5.5 * scale, height / 2 + 6 * scale
         best = None
-        for cost, dx, dy in _offsets(width / scale, height / scale):
-            cx, cy = points[index][0] + dx * scale, points[index][1] + dy * scale
+        for preference, (across, along, further) in enumerate(places):
+            # At the corners a label comes closer to its point.
+            corner = 3 * scale if across and along else 0
+            dx = across * (right - corner + further * scale)
+            dy = along * (up - corner + further * scale)
+            cx, cy = points[index][0] + dx, points[index][1] + dy
             box = (cx - width / 2, cy - height / 2, cx + width / 2, cy + height / 2)
-            total = cost + sum(_overlap(box, other) for other in taken) + _outside(box, frame)
-            total += 60 * any(_holds(box, point) for point in line)
-            if best is None or total < best[0]:
-                best = (total, dx, dy, box, cost)
+            covered = sum(_overlap(box, other) for other in taken) + _outside(box, frame)
+            cost = preference + covered + 60 * any(_holds(box, point) for point in line)
+            if best is None or cost < best[0]:
+                best = (cost, covered, dx / scale, dy / scale, box)
         assert best is not None
-        _, dx, dy, box, cost = best
+        _, covered, dx, dy, box = best
         text.set_position((dx, dy))
         taken.append(box)
-        if cost >= 40:
-            axes.annotate(
-                "",
-                (x[index], y[index]),
-                xytext=(dx, dy + (-height if dy > 0 else height) / scale / 2),
-                textcoords="offset points",
-                arrowprops={"arrowstyle": "-", "color": GREY, "linewidth": 0.6, "shrinkB": 4},
-            ).set_in_layout(False)
+        fit = fit and not covered
+    return fit
 
 
 def plain_log_ticks(axis: Axis) -> None:
@@ -331,25 +377,6 @@ def log_percent_axis(axes: Axes, which: str, low: float, high: float) -> None:
         axes.set_yscale("log")
         axes.set_ylim(low / 1.05, high * 1.05)
         plain_log_ticks(axes.yaxis)
-
-
-def _offsets(width: float, height: float) -> list[tuple[float, float, float]]:
-    """Return places for a label around its point as (cost, dx, dy), in points."""
-    right, up = width / 2 + 7, height / 2 + 6
-    near: list[tuple[float, float, float]] = [
-        (0, right, 0),
-        (1, -right, 0),
-        (2, 0, up),
-        (3, 0, -up),
-    ]
-    near += [(4, right - 3, up - 3), (5, -right + 3, up - 3)]
-    near += [(6, right - 3, -up + 3), (7, -right + 3, -up + 3)]
-    far = [
-        (40 + 10 * ring, dx * right * (0.6 + 0.4 * ring), dy * (up + 11 * ring))
-        for ring in (1, 2, 3, 4)
-        for dx, dy in ((1, 1), (-1, 1), (1, -1), (-1, -1), (0, 1), (0, -1))
-    ]
-    return near + far
 
 
 def _along(corners: NDArray[np.floating]) -> list[tuple[float, float]]:

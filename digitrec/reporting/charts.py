@@ -21,6 +21,13 @@ if TYPE_CHECKING:
 POINTS_PER_INCH = 72  # the unit of matplotlib's SVG files
 TARGET_RADIUS = 7.0  # points; a mark reacts a little outside of what is drawn
 MAX_TABLE_ROWS = 400
+DECIMALS = 2  # of coordinates in points; a screen's pixel is about half a point
+_OUTLINED = "outlined"
+# A circle as matplotlib writes it where each has its own size: from the lowest point in eight arcs.
+_CIRCLE = re.compile(
+    r'<path d="M (?P<x>[-\d.]+) (?P<low>[-\d.]+)\s+(?:C [-\d.\s]+){3}'
+    r"C(?: [-\d.]+){5} (?P<high>[-\d.]+)\s+(?:C [-\d.\s]+){4}z\s*\""
+)
 # Drawn colours that follow the page's light or dark theme.
 _THEME = {
     INK: "var(--ink)",
@@ -79,6 +86,7 @@ def chart_html(figure: Figure, name: str, alt: str) -> str | None:
     if any(_is_picture(axes, image) for axes in figure.axes for image in axes.images):
         return None
     _fix_cell_texts(figure)
+    _name_outlined_texts(figure)
     svg = _render_svg(figure)
     marks = figure_marks(figure)
     if not marks:
@@ -104,6 +112,16 @@ def _fix_cell_texts(figure: Figure) -> None:
             text.set_color(fixed.get(color, color))
 
 
+def _name_outlined_texts(figure: Figure) -> None:
+    """Leave outlines of text to the page's style; matplotlib draws their letters as paths."""
+    from matplotlib.text import Text
+
+    for text in figure.findobj(Text):
+        if text.get_path_effects():
+            text.set_path_effects([])
+            text.set_gid(_OUTLINED)
+
+
 @styled
 def _render_svg(figure: Figure) -> str:
     import matplotlib
@@ -125,7 +143,8 @@ def figure_marks(figure: Figure) -> list[Mark]:
     several = len(figure.axes) > 1
     for axes in figure.axes:
         if axes.axison:
-            panel = axes.get_title(loc="left") or axes.get_title() if several else ""
+            title = axes.get_title(loc="left") or axes.get_title()
+            panel = " ".join(title.split()) if several else ""
             found += [*_points(axes, panel), *_cells(axes, panel)]
     return found
 
@@ -190,7 +209,7 @@ def _texts_at(axes: Axes) -> dict[tuple[float, float], str]:
     """Return what is written in an axes by the point, in data coordinates, that it names."""
     found: dict[tuple[float, float], str] = {}
     for text in axes.texts:
-        content = text.get_text().strip()
+        content = str(text.get_label()) or text.get_text().strip()
         x, y = getattr(text, "xy", None) or text.get_position()
         if content and np.isreal(x) and np.isreal(y):
             found.setdefault((float(x), float(y)), " ".join(content.split()))
@@ -298,10 +317,20 @@ def _table(marks: Sequence[Mark], axis_names: Sequence[str]) -> str:
     )
 
 
+def _circle(match: re.Match[str]) -> str:
+    low, high = float(match["low"]), float(match["high"])
+    radius, middle = abs(low - high) / 2, (low + high) / 2
+    return f'<circle cx="{match["x"]}" cy="{middle:.3f}" r="{radius:.3f}"'
+
+
 def _adapted(svg: str, name: str, alt: str) -> str:
     """Return SVG for use within a page: own ids, the page's colours and font, a description."""
     svg = svg[svg.index("<svg") :].strip()
     svg = re.sub(r"<metadata>.*?</metadata>\s*", "", svg, flags=re.DOTALL)
+    svg = _CIRCLE.sub(_circle, svg)
+    svg = re.sub(r' transform="rotate\(-0 [^"]*"', "", svg)
+    svg = re.sub(r"-?\d+\.\d{3,}", lambda match: f"{float(match[0]):.{DECIMALS}f}", svg)
+    svg = svg.replace(f' id="{_OUTLINED}"', f' class="{_OUTLINED}"')
     svg = re.sub(r"<svg[^>]*?(viewBox=\"[^\"]*\")[^>]*>", r"<svg \1>", svg, count=1)
     # Only ids that something refers to are kept; those of two charts must differ.
     used = set(re.findall(r"url\(#([^)]+)\)|href=\"#([^\"]+)\"", svg))

@@ -18,7 +18,7 @@ from digitrec.analyses import ReportContext
 from digitrec.evaluation.frames import Row
 from digitrec.evaluation.metrics import Predictions
 from digitrec.rendering.markdown import MISSING, anchor, percent
-from digitrec.reporting.model_sections import most_frequent_errors
+from digitrec.reporting.model_sections import most_frequent_errors, shown_mistakes
 
 # Images that every model classifies correctly: enough to see what a class looks like. The others
 # are all in the file.
@@ -29,6 +29,7 @@ MAX_ROWS = 20_000  # answers of 23 models about as many rows take 0.5 MB
 # Pixels; larger images are reduced by a whole factor.
 MAX_IMAGE_SIDE = 96
 SPRITE_COLUMNS = 100
+TILE_SIDE = 56  # pixels of an image in a list, about; as in explorer.js
 GREY_LEVELS = 16  # 4 bits a pixel: 44 % smaller than 8 bits on MNIST, and looks alike
 # Classes up to which a matrix is shown whole; with more, its most frequent mistakes are listed.
 MAX_MATRIX_CLASSES = 26
@@ -66,22 +67,30 @@ def build_explorer(context: ReportContext) -> Explorer | None:
     data, sprite = explorer_data(context)
     text = json.dumps(data, ensure_ascii=True, separators=(",", ":"))
     packed = base64.b64encode(zlib.compress(text.encode("ascii"), 9)).decode()
-    image = ""
+    style = ""
     if sprite is not None:
+        # A rule of CSS, so that all pictures share the one file, with and without JavaScript.
         source = base64.b64encode(sprite).decode()
-        image = f'<img id="explorer-sprite" alt="" hidden src="data:image/png;base64,{source}">'
+        style = (
+            f"<style>.digit {{ --width: {data['image']['width']}; "
+            f"--height: {data['image']['height']}; --columns: {SPRITE_COLUMNS}; "
+            f'background-image: url("data:image/png;base64,{source}"); }}</style>'
+        )
     section = (
         '<section id="explorer" class="explorer" aria-labelledby="explorer-heading">\n'
         f'<h2 id="explorer-heading">Explore the test {context.noun}s</h2>\n'
         f"<p>{escape(_lead(data))}</p>\n"
         "<noscript><p>The explorer needs JavaScript.</p></noscript>\n"
-        f'<div id="explorer-app"></div>\n{image}\n'
+        f'<div id="explorer-app"></div>\n{style}\n'
         f'<script type="text/plain" id="explorer-data">{packed}</script>\n</section>\n'
     )
     graphics = {}
     for index, (row, predictions) in enumerate(found):
         name = f"confusion_{row.shown.stem}"
         graphics[name] = _confusion_html(context, row, predictions, index)
+        mistakes = _mistakes_html(context, predictions, data) if sprite is not None else ""
+        if mistakes:
+            graphics[f"mistakes_{row.shown.stem}"] = mistakes
     classes = _class_html(context, found)
     if classes:
         graphics["f1_by_class"] = classes
@@ -326,6 +335,33 @@ def _mistake_list(
     )
 
 
+def _mistakes_html(context: ReportContext, predictions: Predictions, data: dict[str, Any]) -> str:
+    """Return the mistakes that the report shows as buttons with their images from the sprite.
+
+    Empty where the sprite has no room for one of them.
+    """
+    place_of = {row: place for place, row in enumerate(data["rows"])}
+    chosen, captions = shown_mistakes(context, predictions)
+    if any(int(row) not in place_of for row in chosen):
+        return ""
+    items = []
+    for row, caption in zip(chosen, captions, strict=True):
+        place = place_of[int(row)]
+        line, column = divmod(place, SPRITE_COLUMNS)
+        text = "<br>".join(escape(part) for part in caption.split("\n"))
+        items.append(
+            f'<li><button type="button" data-image="{place}"><span class="digit" '
+            f'style="--x:{column};--y:{line};--scale:{_scale(data["image"], TILE_SIDE)}"></span>'
+            f"{text}</button></li>"
+        )
+    return f'<ul class="tiles mistakes">{"".join(items)}</ul>\n'
+
+
+def _scale(image: dict[str, int], side: int) -> int:
+    """Return the whole factor that enlarges an image to about a number of pixels."""
+    return max(1, round(side / max(image["width"], image["height"])))
+
+
 def _class_html(context: ReportContext, found: Sequence[tuple[Row, Predictions]]) -> str:
     """Return the F1 score of each model on each class as a table whose scores are buttons."""
     names = context.label_names
@@ -370,7 +406,7 @@ def _button(model: int, true: int, answer: int | None, text: str, tip: str) -> s
     wanted = "" if answer is None else f' data-answer="{answer}"'
     return (
         f'<button type="button" class="explore" data-model="{model}" data-true="{true}"{wanted} '
-        f'title="{escape(tip)}" aria-label="{escape(tip)}">{text}</button>'
+        f'aria-label="{escape(tip)}">{text}</button>'
     )
 
 

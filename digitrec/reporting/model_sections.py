@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from digitrec.analyses import ReportContext
 from digitrec.evaluation.frames import Row
@@ -111,8 +111,7 @@ def _mistakes_spec(context: ReportContext, row: Row) -> tuple[FigureSpec | None,
     if predictions is None or images is None or not len(predictions.mistakes):
         return None, ""
     columns = grid_columns(context.short_label_names)
-    chosen = predictions.mistakes[: _ROWS_OF_MISTAKES * columns]
-    captions = [_caption(context, predictions, index, with_truth=True) for index in chosen]
+    chosen, captions = shown_mistakes(context, predictions)
     which = "most confident" if predictions.confidence is not None else "first"
     title = f"{row.title}: its {which} errors (true → predicted)"
     figure = FigureSpec(
@@ -126,6 +125,15 @@ def _mistakes_spec(context: ReportContext, row: Row) -> tuple[FigureSpec | None,
         what = f"All of its {total} errors" if total > 1 else "Its only error"
     note = f"{what}, true → predicted class{_confidence_note(predictions, 'the wrong class')}:"
     return figure, note
+
+
+def shown_mistakes(
+    context: ReportContext, predictions: Predictions
+) -> tuple[NDArray[np.intp], list[str]]:
+    """Return the test rows of the mistakes that a report shows, and what stands below each."""
+    n_shown = _ROWS_OF_MISTAKES * grid_columns(context.short_label_names)
+    chosen = predictions.mistakes[:n_shown]
+    return chosen, [_caption(context, predictions, index, with_truth=True) for index in chosen]
 
 
 def _confidence_note(predictions: Predictions, what: str) -> str:

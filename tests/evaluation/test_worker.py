@@ -4,6 +4,7 @@ import json
 import joblib
 import numpy as np
 import pytest
+from sklearn.ensemble import GradientBoostingClassifier, HistGradientBoostingClassifier
 from sklearn.neural_network import MLPClassifier
 from threadpoolctl import threadpool_info, threadpool_limits
 
@@ -87,6 +88,20 @@ def test_curves_of_models_that_iterate(make_small_job):
     assert len(result.curves["training_loss"]) == len(result.curves["validation_accuracy"])
     assert result.curves["training_loss"][-1] < result.curves["training_loss"][0]
     assert training_curves(MLPClassifier()) == {}
+
+
+@pytest.mark.parametrize("model", [GradientBoostingClassifier, HistGradientBoostingClassifier])
+def test_the_loss_of_gradient_boosting_is_a_loss(model):
+    X = np.random.default_rng(0).normal(size=(60, 2))
+    y = X[:, 0] > 0
+    early = {"early_stopping": True} if model is HistGradientBoostingClassifier else {}
+    fitted = model(random_state=0, **early)
+    (name,) = (curves := training_curves(fitted.fit(X, y)))
+    assert name == "training_loss"
+    assert 0 <= curves[name][-1] < curves[name][0]
+    if early:
+        by_accuracy = fitted.set_params(scoring="accuracy").fit(X, y)
+        assert list(training_curves(by_accuracy)) == ["training_score"]
 
 
 def test_augmentation_adds_rows_to_the_fit_only(make_small_job):

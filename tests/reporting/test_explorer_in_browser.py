@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import io
+import re
 
 import numpy as np
+import PIL.Image
 import pytest
 
 from digitrec.evaluation.metrics import Predictions, classification_metrics
@@ -55,7 +58,7 @@ def _shown(page):
         page.click("#explorer .more")
     return {
         int(row)
-        for row in page.locator(".tiles li").evaluate_all(
+        for row in page.locator("#explorer .tiles li").evaluate_all(
             "items => items.map((item) => item.dataset.row)"
         )
     }
@@ -136,36 +139,54 @@ def test_two_models_side_by_side(open_page, report_file, predictions):
 
 def test_an_image_shows_what_every_model_says(open_page, report_file, predictions, dataset):
     page = open_page(report_file)
-    page.locator(".tiles button").first.focus()
+    page.locator("#explorer .tiles button").first.focus()
     page.keyboard.press("Enter")
     dialog = page.locator("dialog[open]")
     rows = dialog.locator("tbody tr")
     assert rows.count() == len(predictions)
-    row = int(page.locator(".tiles li").first.get_attribute("data-row"))
+    row = int(page.locator("#explorer .tiles li").first.get_attribute("data-row"))
     text = dialog.inner_text()
     assert f"Test row {row}" in text
     assert dataset.label_names[int(dataset.y_test[row])] in text
     n_wrong = sum(row in _wrong(predictions, name) for name in predictions)
     assert f"{n_wrong} of {len(predictions)} models wrong" in text
     assert dialog.locator("tr.wrong").count() == n_wrong
-    drawn = page.evaluate(
-        "() => { const c = document.querySelector('dialog canvas');"
-        " const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;"
-        " return [c.width, c.height, ...Array.from(d).filter((_, i) => i % 4 === 0)]; }"
-    )
-    side, pixels = drawn[0], np.array(drawn[2:])
+    content = dialog.locator(".digit").screenshot()
+    pixels = np.asarray(PIL.Image.open(io.BytesIO(content)).convert("L")).astype(int)
+    side = len(pixels)
     scale = side // 8
     centre = slice(scale // 2, None, scale)
-    shown = pixels.reshape(side, side)[centre, centre]
+    shown = pixels[centre, centre]
     image = dataset.X_test[row].reshape(8, 8)
     assert np.abs(shown - (255 - image.astype(int))).max() <= 9  # 16 levels of grey
     page.keyboard.press("ArrowRight")
-    second = page.locator(".tiles li").nth(1).get_attribute("data-row")
+    second = page.locator("#explorer .tiles li").nth(1).get_attribute("data-row")
     assert f"Test row {int(second)}" in dialog.inner_text()
     page.keyboard.press("Escape")
     assert not dialog.is_visible()
     focused = page.evaluate("document.activeElement.closest('li')?.dataset.row")
     assert focused == second
+
+
+def test_a_mistake_below_its_model_shows_what_every_model_says(open_page, report_file, dataset):
+    page = open_page(report_file)
+    button = page.locator(".mistakes button").nth(1)
+    truth = button.inner_text().split("→")[0].strip()
+    button.focus()
+    page.keyboard.press("Enter")
+    dialog = page.locator("dialog[open]")
+    row = int(re.search(r"Test row (\d+)", dialog.inner_text())[1])
+    assert dataset.label_names[int(dataset.y_test[row])] == truth
+    page.keyboard.press("Escape")
+    assert button.evaluate("node => node === document.activeElement")
+
+
+def test_without_javascript_mistakes_have_their_images(browser, report_file):
+    page = browser.new_context(java_script_enabled=False).new_page()
+    page.goto(report_file.as_uri())
+    content = page.locator(".mistakes .digit").first.screenshot()
+    assert len(np.unique(np.asarray(PIL.Image.open(io.BytesIO(content)).convert("L")))) > 2
+    page.context.close()
 
 
 def test_the_accuracy_table_filters_and_hides(open_page, report_file):
@@ -212,7 +233,7 @@ def test_charts_tell_their_values(open_page, report_file, run):
 )
 def test_the_page_fits_the_screen(open_page, report_file, options):
     page = open_page(report_file, **options)
-    page.locator(".tiles button").first.click()
+    page.locator("#explorer .tiles button").first.click()
     page.locator("dialog[open]").get_by_text("Close").click()
     width = page.evaluate("document.documentElement.scrollWidth")
     assert width <= options["viewport"]["width"]
@@ -246,7 +267,7 @@ def test_without_images_and_with_many_classes(open_page, run, predictions, tmp_p
     data = dataclasses.replace(run.dataset, label_names=tuple(names))
     many = dataclasses.replace(run, dataset=data, results=results)
     page = open_page(write_report(many, tmp_path / "many", relabelled).with_suffix(".html"))
-    assert page.locator(".tiles .no-image").first.inner_text().startswith("row ")
+    assert page.locator("#explorer .tiles .no-image").first.inner_text().startswith("row ")
     assert not page.locator("table.matrix caption", has_text="Confusion").count()
     button = page.locator("button.explore[data-answer]").first
     count = int(button.inner_text())

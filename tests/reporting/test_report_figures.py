@@ -3,7 +3,7 @@ import pytest
 
 from digitrec.analyses.pareto import cost_figure
 from digitrec.rendering.images import images_figure
-from digitrec.rendering.style import label_points, new_figure, render_png
+from digitrec.rendering.style import render_png
 from digitrec.reporting import model_figures, overview_figures
 
 
@@ -41,23 +41,30 @@ def test_costs_are_drawn_on_a_log_axis_with_the_front():
     assert sorted(text for text in texts(axes) if text) == ["a", "b", "c"]
 
 
-def test_labels_cover_neither_each_other_nor_points():
-    generator = np.random.default_rng(0)
-    x = generator.normal(0, 1, 17).tolist()
-    y = generator.normal(0, 1, 17).tolist()
-    figure = new_figure(4.6)
-    axes = figure.add_subplot()
-    axes.scatter(x, y)
-    axes.set_xlim(-4, 4)
-    axes.set_ylim(-3, 3)
-    label_points(axes, x, y, [f"model number {i}" for i in range(17)])
+@pytest.mark.parametrize("n_points", [1, 4, 8, 20, 40])
+@pytest.mark.parametrize("spread", [0.02, 1.0])
+def test_labels_cover_neither_each_other_nor_points_nor_axes(n_points, spread):
+    generator = np.random.default_rng(n_points)
+    cost = np.exp(generator.normal(0, 2 * spread, n_points))
+    error = 0.05 * np.exp(generator.normal(0, spread, n_points))
+    names = [f"model number {i} (features)" for i in range(n_points)]
+    figure = cost_figure(names, cost, error, axis_label="s", title="t", winner=0)
     figure.draw_without_rendering()
+    axes = figure.axes[0]
     labels = [text for text in axes.texts if text.get_text()]
-    assert len(labels) == 17
+    assert [text.get_label() for text in labels] == names
+    keys = [text.get_text() for legend in figure.legends for text in legend.get_texts()]
+    for text, name in zip(labels, names, strict=True):
+        assert text.get_text() == name or any(
+            key.split() == [text.get_text(), *name.split()] for key in keys
+        )
     boxes = [text.get_window_extent() for text in labels]
+    frame = axes.get_window_extent()
     for index, box in enumerate(boxes):
         assert not any(box.overlaps(other) for other in boxes[index + 1 :])
-    for point in axes.transData.transform(np.column_stack([x, y])):
+        assert frame.x0 <= box.x0 < box.x1 <= frame.x1
+        assert frame.y0 <= box.y0 < box.y1 <= frame.y1
+    for point in axes.transData.transform(np.column_stack([cost, 100 * error])):
         assert not any(box.contains(*point) for box in boxes)
 
 

@@ -23,13 +23,11 @@
   }
 
   let data;
-  const sprite = document.getElementById("explorer-sprite");
   try {
     data = await unpack(document.getElementById("explorer-data").textContent);
-    if (sprite) await sprite.decode();
   } catch (error) {
     app.append(make("p", {}, `This browser cannot open the data (${error.message}).`));
-    for (const button of document.querySelectorAll("button.explore")) button.disabled = true;
+    for (const button of document.querySelectorAll("button.explore, button[data-image]")) button.disabled = true;
     return;
   }
   const { classes, models, rows, truth } = data;
@@ -107,16 +105,11 @@
   app.append(form, counts, status, grid, more);
 
   function picture(i, side) {
-    if (!data.image || !sprite) return make("span", { class: "no-image" }, `row ${rows[i]}`);
+    if (!data.image) return make("span", { class: "no-image" }, `row ${rows[i]}`);
     const { width, height, columns } = data.image;
     const scale = Math.max(1, Math.round(side / Math.max(width, height)));
-    const canvas = make("canvas", { width: width * scale, height: height * scale, "aria-hidden": "true" });
-    const pen = canvas.getContext("2d");
-    pen.imageSmoothingEnabled = false;
-    const x = (i % columns) * width;
-    const y = Math.floor(i / columns) * height;
-    pen.drawImage(sprite, x, y, width, height, 0, 0, width * scale, height * scale);
-    return canvas;
+    const place = `--x:${i % columns};--y:${Math.floor(i / columns)};--scale:${scale}`;
+    return make("span", { class: "digit", style: place });
   }
   const says = (model, i) => `${classes[models[model].answers[i]]}, ${confidenceText(model, i)}`;
   function tile(i) {
@@ -220,6 +213,7 @@
   const dialog = make("dialog", { class: "image", "aria-labelledby": "explorer-title" });
   section.append(dialog);
   let current = -1;
+  let opener = null; // a button outside of the list, to which the focus returns
   function openImage(i) {
     current = i;
     const place = found.indexOf(i);
@@ -247,7 +241,7 @@
       make(
         "div", { class: "actions" },
         make("button", { type: "button", disabled: place <= 0 ? "" : null, onclick: () => step(-1) }, "← Previous"),
-        make("button", { type: "button", disabled: place >= found.length - 1 ? "" : null, onclick: () => step(1) }, "Next →"),
+        make("button", { type: "button", disabled: place < 0 || place >= found.length - 1 ? "" : null, onclick: () => step(1) }, "Next →"),
         make("button", { type: "button", autofocus: "", onclick: () => dialog.close() }, "Close"),
       ),
     );
@@ -255,7 +249,8 @@
     dialog.querySelector("[autofocus]").focus();
   }
   function step(by) {
-    const next = found[found.indexOf(current) + by];
+    const place = found.indexOf(current);
+    const next = place < 0 ? undefined : found[place + by];
     if (next !== undefined) openImage(next);
   }
   dialog.addEventListener("keydown", (event) => {
@@ -264,6 +259,11 @@
   });
   dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
   dialog.addEventListener("close", () => {
+    if (opener) {
+      opener.focus();
+      opener = null;
+      return;
+    }
     const place = found.indexOf(current);
     while (place >= state.shown && state.shown < found.length) showMore();
     grid.children[place]?.querySelector("button").focus();
@@ -290,7 +290,13 @@
     status.tabIndex = -1;
     status.focus({ preventScroll: true });
   }
+  for (const button of document.querySelectorAll("button.explore")) button.title = button.ariaLabel;
   document.addEventListener("click", (event) => {
+    const image = event.target.closest?.("button[data-image]");
+    if (image) {
+      opener = image;
+      openImage(Number(image.dataset.image));
+    }
     const button = event.target.closest?.("button.explore");
     if (!button) return;
     const { model, true: label, answer } = button.dataset;

@@ -88,12 +88,12 @@ def test_the_likeliest_reading_is_that_of_the_enumeration(lattice, options):
     assert "".join(str(digit) for _, digit in solution.steps) == solution.digits
 
 
-def test_many_pieces_neither_vanish_nor_overflow():
+def test_a_hundred_pieces_neither_vanish_nor_overflow():
     sure = np.full(10, 1e-4)
     sure[3] = 0.99
-    edges = [Edge(i, i + 1, (Step(sure, i),)) for i in range(40)]
-    solution = solve(Lattice(np.full(40, 0.001), edges), make_constraints(expected=38))
-    assert solution.digits == "3" * 38
+    edges = [Edge(i, i + 1, (Step(sure, i),)) for i in range(100)]
+    solution = solve(Lattice(np.full(100, 0.001), edges), make_constraints(expected=98))
+    assert solution.digits == "3" * 98
     assert 0 < solution.probability <= 1
     assert 0 < solution.fit < 1e-2
 

@@ -350,7 +350,9 @@ class Recognizer:
         if not reading.digits and not crowded:
             # Paper taken for ink gives nothing: look again, but believe only what is clear.
             other, _ = look(not dark_on_light, rotation=rotation)
-            least = min((p.confidence for p in other.digits), default=0.0)
+            # Doubtful digits among clear ones of their row speak neither for nor against it.
+            sure = (p.confidence for p in other.digits if p.confidence >= self.threshold)
+            least = min(sure, default=0.0)
             if least >= DECISION.min_first_confidence:
                 return other
         if rotation is None:

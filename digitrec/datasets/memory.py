@@ -268,7 +268,10 @@ def _label_list(y: Any) -> list[Any]:
         if array.ndim == 2 and array.shape[1] == 1:
             array = array[:, 0]
         if array.ndim != 1:
-            raise DatasetError(f"labels have the shape {array.shape}; one label a row is needed")
+            raise DatasetError(
+                f"labels have the shape {array.shape}; one label a row is needed, such as "
+                "y.argmax(axis=1) of one column a class"
+            )
         # NumPy makes integers of dates.
         y = pd.Series(array).tolist() if array.dtype.kind in "mM" else array.tolist()
     values = [_plain(value) for value in y]

@@ -29,6 +29,7 @@ TABLE_SUFFIXES = (".csv", ".tsv", ".tab")
 TEXT_SUFFIXES = (".txt", ".data", ".dat", ".tra", ".tes", ".train", ".test")
 """Of files that may be tables: taken for one where the file itself is given."""
 PACKED_SUFFIXES = (".gz", ".bz2", ".xz", ".zip", ".zst", ".tar", ".tgz")
+WORKBOOK_SUFFIXES = (".xlsx", ".xlsm", ".xls", ".ods", ".numbers")
 ARCHIVE_SUFFIXES = (".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".7z", ".rar")
 PLAIN_NAMES = ("raw", "processed", "gzip", "data", "images", "dataset", "matlab")
 """Names of folders that do not name a dataset, in lower case."""
@@ -68,6 +69,8 @@ def load_path(path: Path) -> Dataset:
             f"{path} is a pickle, which can run any program when it is opened; save the arrays "
             "with numpy.savez(path, X=X, y=y)"
         )
+    if path.suffix.lower() in WORKBOOK_SUFFIXES:
+        raise DatasetError(f"{path} is a workbook; save its sheet as CSV and give that file")
     if "idx" in path.name:
         raise DatasetError(f"{path} is one of several files; give the folder {path.parent}")
     if path.suffix.lower() in ARCHIVE_SUFFIXES:

@@ -34,6 +34,8 @@ MAX_CLASSES_SHARE = 0.5
 MAX_EQUAL_SHARE = 0.5
 """Largest share of rows whose label has the value of the pixel next to it."""
 _SEPARATORS = (",", ";", "\t", "|")
+_EXCEL = re.compile(r"sep=.\s*$", re.IGNORECASE)
+"""The line before the header by which Excel knows the separator."""
 _MISSING = {"", "na", "nan", "null", "none", "n/a", "<na>"}
 
 
@@ -211,7 +213,7 @@ def _find_layout(path: Path) -> _Layout:
         lines: list[str] = []
         n_skipped = 0
         for number, line in enumerate(_lines(file, path)):
-            if not line.strip():
+            if _is_blank(line) or (not lines and _EXCEL.match(line)):
                 continue
             if lines and lines[0].startswith("#") and not _alike(lines[0], line):
                 lines.clear()  # a comment, not a header as numpy.savetxt writes it
@@ -225,12 +227,18 @@ def _find_layout(path: Path) -> _Layout:
     fields = _cut(lines[0].lstrip("# "), separator)
     if not fields:
         raise DatasetError(f"{path} is not a table of images")
+    if _are_numbered_again(fields):
+        fields = [str(place) for place in range(len(fields))]
     has_header = not all(_is_number(field) for field in fields) or _counts(fields)
     data = lines[-1] if has_header else lines[0]
     decimal = "," if separator != "," and "," in data else "."
     if has_header:
         return _Layout(separator, decimal, tuple(fields), True, n_skipped)
     return _Layout(separator, decimal, tuple(map(str, range(len(fields)))), False, n_skipped - 1)
+
+
+def _is_blank(line: str) -> bool:
+    return not line.strip(" \t\r\n,;|")
 
 
 def _alike(header: str, line: str) -> bool:
@@ -275,6 +283,18 @@ def _counts(fields: Sequence[str]) -> bool:
         return False
     numbers = sorted(int(field) for field in fields)
     return numbers[0] in (0, 1) and numbers == list(range(numbers[0], numbers[0] + len(fields)))
+
+
+def _are_numbered_again(fields: Sequence[str]) -> bool:
+    """Return whether pandas took a row for the header: 0, 0.1, 7, 0.2 for 0, 0, 7, 0."""
+    whole = {field for field in fields if field.isdecimal()}
+    again = [field for field in fields if field not in whole]
+    return (
+        len(again) > len(fields) / 2
+        and len(set(fields)) == len(fields)
+        and all(re.fullmatch(r"\d+\.[1-9]\d*", field) for field in again)
+        and {field.partition(".")[0] for field in again} <= whole
+    )
 
 
 def _find_columns(layout: _Layout, labelled: bool | None) -> Columns | None:
@@ -392,7 +412,9 @@ def _read_chunks(path: Path, layout: _Layout, n_rows: int) -> Iterator[pd.DataFr
             chunksize=n_rows,
         ) as reader,
     ):
-        yield from reader
+        for frame in reader:
+            # Spreadsheets end with rows of separators only.
+            yield frame.dropna(how="all") if frame.iloc[:, 0].isna().any() else frame
 
 
 def _compact(values: NDArray[Any]) -> NDArray[Any]:
@@ -456,7 +478,7 @@ def _first_fault(
     try:
         with open_text(path) as file:
             for line_number, line in enumerate(_lines(file, path), start=1):
-                if line_number <= layout.n_skipped or not line.strip():
+                if line_number <= layout.n_skipped or _is_blank(line):
                     continue
                 number += 1
                 row = _cut(line.strip("\r\n"), layout.separator)

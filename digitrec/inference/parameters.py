@@ -587,6 +587,15 @@ class RowParameters:
         Strength of a row's ink over that of the page's digits, below which it is a speck or a
         shadow. Of 239 composed pages no row of digits has less than 0.5, 4 of specks have less
         than 0.4.
+    min_bars : int
+        Ones from which stripes, bar codes, rulers and bricks are looked for.
+    max_bar_residual, bar_share : float
+        Share of a bar's squared levels that are not those of an upright rectangle, and share of
+        the ones that are bars where all of them are none. Bars have 0.000-0.08; of 128 ones by
+        hand, read from pages, 6 % have less than 0.08.
+    max_bar_width : float
+        Widest over median row of a bar, at a quarter of full ink; ones of 22 fonts have 2.0 and
+        more.
     """
 
     min_confidence: float = 0.05
@@ -615,6 +624,10 @@ class RowParameters:
     min_ones_area: float = 0.5
     min_inked: int = 3
     min_contrast: float = 0.45
+    min_bars: int = 5
+    max_bar_residual: float = 0.08
+    bar_share: float = 0.75
+    max_bar_width: float = 1.7
 
 
 ROW = RowParameters()

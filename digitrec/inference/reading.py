@@ -17,6 +17,8 @@ _SIGN = "a stroke taller than the digits of its row is a slash or a bracket"
 DRAWING = "most of the page is no digits"
 _LINE = "it is a line between digits"
 
+BARS = "it is one of many upright bars, as in stripes, bar codes and rulers"
+
 
 def assemble(
     rows: list[list[DigitPrediction]], angle: float, expected: int | None = None
@@ -36,8 +38,13 @@ def assemble(
         rows = _take_likeliest(rows, expected)
     else:
         rows = [_read_row(row, angle) for row in _drop_column_lines(rows, angle)]
+        # A page of bars, then a row of them on a page of digits.
+        (page,) = _drop_bars([[p for row in rows for p in row]])
+        pieces = iter(page)
+        rows = _drop_bars([[next(pieces) for _ in row] for row in rows])
         if _is_drawing(rows):
             rows = [[_rejected(p, DRAWING) for p in row] for row in rows]
+    n_bars = sum(p.reason == BARS for row in rows for p in row)
     accepted = [[p for p in row if p.accepted] for row in rows]
     accepted = [row for row in accepted if row]
     digits = [p for row in accepted for p in row]
@@ -49,6 +56,9 @@ def assemble(
         boxes=[p.box for p in digits if p.box is not None],
         angle=angle,
         rejected=[p for row in rows for p in row if not p.accepted],
+        warnings=(f"{n_bars} upright bars were taken for a pattern, not for ones",)
+        if n_bars
+        else (),
     )
 
 
@@ -199,6 +209,29 @@ def _drop_words(row: list[DigitPrediction]) -> list[DigitPrediction]:
     if not words:
         return row
     return [_rejected(p, "its row is mostly not digits") for p in row]
+
+
+def _drop_bars(rows: list[list[DigitPrediction]]) -> list[list[DigitPrediction]]:
+    """Reject the ones of each row where they are bars: stripes, a bar code, a ruler, bricks."""
+    return [
+        [_rejected(p, BARS) if p.digit == 1 else p for p in row] if _are_bars(row) else row
+        for row in rows
+    ]
+
+
+def _are_bars(row: list[DigitPrediction]) -> bool:
+    ones = [p.normalised for p in row if p.accepted and p.digit == 1 and p.normalised is not None]
+    if len(ones) < ROW.min_bars:
+        return False
+    images = np.stack(ones).astype(np.float64)
+    # An upright rectangle is the product of a column and a row of levels.
+    squares = np.linalg.svd(images, compute_uv=False) ** 2
+    residuals = 1 - squares[:, 0] / np.maximum(squares.sum(axis=1), 1)
+    # A printed 1 with serifs nearly is, too.
+    widths = [width[width > 0] for width in (images > 64).sum(axis=2)]
+    is_even = [width.max() <= ROW.max_bar_width * np.median(width) for width in widths]
+    bars = (residuals <= ROW.max_bar_residual) & is_even
+    return bool(bars.mean() >= ROW.bar_share)
 
 
 def _trust_neighbours(row: list[DigitPrediction]) -> list[DigitPrediction]:

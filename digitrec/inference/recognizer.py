@@ -500,7 +500,7 @@ def _warned(reading: Reading, page: Page) -> Reading:
             f"nothing was read: {page.n_left_out:,} pieces of ink were not looked at, too many for "
             "a page of digits; read the part that holds digits (region)"
         )
-    return replace(reading, warnings=(warning,))
+    return replace(reading, warnings=(*reading.warnings, warning))
 
 
 def _legibility(reading: Reading) -> float:

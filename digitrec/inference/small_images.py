@@ -140,7 +140,8 @@ def _without_interpolation(image: LoadedImage) -> LoadedImage | None:
     for n in range(PIXELS_A_SIDE[0], min(MAX_SMALL_SIDE, max(grey.shape) // 2) + 1):
         counts = n * height / max(grey.shape), n * width / max(grey.shape)
         whole = round(counts[0]), round(counts[1])
-        if max(abs(c - w) for c, w in zip(counts, whole, strict=True)) > MAX_UNEVEN_PIXELS:
+        uneven = max(abs(c - w) for c, w in zip(counts, whole, strict=True))
+        if min(whole) < 1 or uneven > MAX_UNEVEN_PIXELS:
             continue
         fits = [_fit(grey, whole, kernel) for kernel in _KERNELS]
         fitted, residual = min(fits, key=lambda fit: fit[1])

@@ -160,3 +160,47 @@ def test_garbage_is_refused_with_the_name(tmp_path_factory, content, labelled):
     path.write_bytes(content)
     with pytest.raises(DatasetError, match=r"garbage\.csv"):
         read_kaggle_csv(path, labelled=labelled)
+
+
+SPREADSHEETS = {
+    "separator line": lambda text: "sep=;\n" + text.replace(",", ";"),
+    "empty rows": lambda text: text.replace(",", ";") + 3 * (";" * 9 + "\n"),
+    "empty rows within": lambda text: text.replace("\n", "\n,,,,,,,,,\n", 2),
+    "empty rows first": lambda text: 2 * (";" * 9 + "\r\n") + text.replace(",", ";"),
+    "byte order mark": lambda text: "\ufeff" + text.replace(",", ";").replace("\n", "\r\n"),
+    "decimal commas": lambda text: text.replace(",", ",0;").replace("\n", ",0\n").replace(
+        "label,0", "label").replace("0;pixel", ";pixel").replace(",;", ";").replace("8,0", "8", 1),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("form", SPREADSHEETS)
+def test_what_spreadsheets_write(tmp_path, form):
+    table = read_kaggle_csv(write(tmp_path, SPREADSHEETS[form](to_text())), labelled=True)
+    np.testing.assert_array_equal(table.X, PIXELS)
+    np.testing.assert_array_equal(table.y, LABELS)
+
+
+def test_faults_are_found_behind_empty_rows(tmp_path):
+    text = to_text().replace("\n", "\n,,,,,,,,,\n", 2) + "3,1,2,x,4,5,6,7,8,9\n"
+    with pytest.raises(DatasetError, match=r"row 41 \(line 44\), column 'pixel2': 'x'"):
+        read_kaggle_csv(write(tmp_path, text), labelled=True)
+
+
+def test_a_workbook_is_named(tmp_path):
+    path = tmp_path / "train.xlsx"
+    path.write_bytes(b"PK\x03\x04")
+    with pytest.raises(DatasetError, match="workbook; save its sheet as CSV"):
+        load_dataset(path)
+
+
+def test_a_first_row_that_pandas_took_for_a_header(tmp_path):
+    rows = to_text().splitlines()[1:]
+    seen: dict[str, int] = {}
+    names = []
+    for value in ["0", "0", "0", "0", "7", "0", "0", "0", "7", "0"]:
+        count = seen[value] = seen.get(value, -1) + 1
+        names.append(f"{value}.{count}" if count else value)
+    text = "\n".join([",".join(names), *rows]) + "\n"
+    table = read_kaggle_csv(write(tmp_path, text), labelled=True)
+    np.testing.assert_array_equal(table.X, PIXELS)
+    np.testing.assert_array_equal(table.y, LABELS)

@@ -2,9 +2,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import matplotlib
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 from sklearn.neighbors import KNeighborsClassifier
 
 from benchmarks._scenes import make_scene
@@ -250,3 +251,45 @@ def test_ink_that_is_lighter_than_the_paper_in_some_colour(recognizer, digits, p
         ink = np.asarray(Image.fromarray(images[index]).resize((140, 140)))[..., None]
         pixels = np.rint(ink * pen + (1 - ink) * paper).clip(0, 255).astype(np.uint8)
         assert recognizer.predict_digit(pixels).digit == labels[index]
+
+
+BITS = np.random.default_rng(3).integers(0, 2, 80).astype(bool)
+PATTERNS = {
+    "stripes": lambda x, y: x % 40 < 8,
+    "grid": lambda x, y: (x % 40 < 8) | (y % 40 < 8),
+    "dashes": lambda x, y: (x % 40 < 8) & (y % 80 < 40),
+    "bar code": lambda x, y: BITS[x // 8 % len(BITS)] & (abs(y - 160) < 90),
+    "ruler": lambda x, y: (x % 20 < 4) & (y < np.where(x % 100 < 20, 120, 70)) & (y > 20),
+    "fence": lambda x, y: (x % 40 < 10) | (abs(y - 80) < 5) | (abs(y - 240) < 5),
+}
+
+
+@pytest.mark.parametrize("noise", [0, 12])
+@pytest.mark.parametrize("pattern", PATTERNS)
+def test_patterns_of_bars_are_not_ones(recognizer, pattern, noise):
+    y, x = np.mgrid[:320, :400]
+    levels = np.where(PATTERNS[pattern](x, y), 20, 235)
+    levels = levels + np.random.default_rng(0).normal(0, noise, levels.shape)
+    for page in (levels, np.pad(levels, 50, constant_values=235), 255 - levels):
+        reading = recognizer.read(page.clip(0, 255).astype(np.uint8))
+        assert reading.text == ""
+        if any("bars" in piece.reason for piece in reading.rejected):
+            assert "taken for a pattern" in reading.warnings[0]
+
+
+def test_ones_that_are_written_or_printed_are_read(recognizer, digits):
+    images, labels = digits
+    ones = images[labels == 1][:12]
+    by_hand = np.full((3 * 90, 4 * 80), 255, np.uint8)
+    for place, one in enumerate(ones):
+        large = Image.fromarray(np.uint8(255 - 255 * one)).resize(
+            (70, 70), Image.Resampling.BICUBIC
+        )
+        top, left = 90 * (place // 4) + 10, 80 * (place % 4) + 5
+        by_hand[top : top + 70, left : left + 70] = large
+    assert recognizer.read(by_hand).text == "\n".join(["1111"] * 3)
+    for name in ("DejaVuSans", "DejaVuSans-Bold", "DejaVuSerif", "DejaVuSerif-Bold"):
+        font = ImageFont.truetype(Path(matplotlib.get_data_path(), f"fonts/ttf/{name}.ttf"), 70)
+        printed = Image.new("L", (700, 120), 255)
+        ImageDraw.Draw(printed).text((20, 20), "11111111", font=font, fill=0)
+        assert recognizer.read(printed).text == "11111111"

@@ -96,3 +96,12 @@ def test_images_that_were_not_enlarged_stay(digits: Any) -> None:
     for image in (*images, *images[:, ::2, ::2], *large):
         loaded = load_image(np.asarray(image), 640, look_side=256)
         assert with_single_pixels(loaded) is loaded
+
+
+@pytest.mark.parametrize("size", [(1, 1), (30, 1), (1, 1000), (1000, 1), (3, 1000), (2000, 9)])
+def test_images_of_any_shape_are_looked_at(recognizer: Recognizer, size: tuple[int, int]) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, size, dtype=np.uint8)
+    slope = np.linspace(0, 255, noise.size).astype(np.uint8).reshape(size)
+    for image in (noise, slope, np.full(size, 128, np.uint8)):
+        assert recognizer.predict_digit(image).digit is None
+        assert recognizer.read(image).text == ""

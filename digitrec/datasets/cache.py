@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from digitrec._files import sha256_file, write_text
+from digitrec._files import DISK_FULL, is_disk_full, sha256_file, write_text
 from digitrec.datasets.mirrors import LocalFolder, Source, SourceError, find_unreachable
 from digitrec.errors import DatasetError
 
@@ -59,9 +59,12 @@ def ensure_files(
             return path.read_text(encoding="utf-8").strip() if path.exists() else _UNKNOWN_ORIGIN
         return _fetch_missing(dataset, folder, checksums, missing, sources)
     except OSError as error:
+        problem, remedy = f"cannot use the cache folder {folder}: {error}", "that can be written"
+        if is_disk_full(error):
+            problem = f"{DISK_FULL}, with the cache folder {folder}"
+            remedy = "on another disk, or free some space"
         raise DatasetError(
-            f"cannot use the cache folder {folder}: {error}; "
-            "set the environment variable DIGITREC_DATA to a folder that can be written"
+            f"{problem}; set the environment variable DIGITREC_DATA to a folder {remedy}"
         ) from error
 
 

@@ -20,6 +20,8 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
 
+from digitrec._files import is_disk_full
+
 #: Seconds to resolve a name and connect; all hosts are tried at the same time.
 CONNECT_TIMEOUT = 3.0
 #: Seconds without a byte after which a download is given up.
@@ -176,6 +178,8 @@ def _download(url: str, path: Path) -> Path:
     except (OSError, HTTPException) as error:
         if isinstance(getattr(error, "reason", error), TimeoutError):
             raise SourceError(f"{name}: no data within {READ_TIMEOUT:g} s") from error
+        if isinstance(error, OSError) and is_disk_full(error):
+            raise  # another source would not help
         raise SourceError(
             f"{name}: the download was interrupted ({type(error).__name__})"
         ) from error

@@ -222,6 +222,23 @@ def test_cache_folder_that_cannot_be_used(tmp_path):
     assert "set the environment variable DIGITREC_DATA" in str(error)
 
 
+@pytest.mark.parametrize("room", [50, 3000])
+def test_full_disk_is_named_and_no_other_source_is_tried(tmp_path, make_mirror, room):
+    # 50 bytes take no packed file whole, 3,000 no unpacked one.
+    resource = pytest.importorskip("resource")  # not on Windows
+    first, second = make_mirror(PACKED), make_mirror(PACKED)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, limits[1]))
+    try:
+        error, _ = ensure(
+            tmp_path, HttpMirror(first.url, suffix=".gz"), HttpMirror(second.url, suffix=".gz")
+        )
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert f"the disk is full, with the cache folder {tmp_path}; set" in str(error)
+    assert not second.requests and not kept_files(tmp_path)
+
+
 def test_dead_hosts_cost_one_time_out_together(make_mirror):
     alive = make_mirror().url
     # Addresses for documentation (RFC 5737), which nobody answers; and a name that cannot be.

@@ -24,6 +24,7 @@ LABEL_NAMES = (
     "class label",
 )
 INDEX_NAMES = ("", "index", "id", "idx", "row", "row_id", "imageid", "image_id", "image id")
+_FILE_NAMES = ("file", "filename", "file_name", "image", "image_name", "img", "path")
 MAX_OTHERS = 10
 """Most columns other than the label that are left out, such as writer or split."""
 MIN_PIXELS = 4
@@ -142,6 +143,8 @@ def _find_label(
     if rest and not (named and len(rest) <= min(MAX_OTHERS, n_pixels)):
         listed = ", ".join(shorten(names[place]) for place in rest[:3]) + ", …" * (len(rest) > 3)
         hint = "" if named or not labelled else "; call the label column 'label'"
+        if any(names[place].casefold() in _FILE_NAMES for place in rest):
+            hint = "; if they name image files, put the images into one folder for each class"
         raise DatasetError(f"columns that are neither pixels nor a label: {listed}{hint}")
     if labelled and not named:
         raise DatasetError(

@@ -246,9 +246,11 @@ def _numbers(X: Any, what: str) -> NDArray[Any]:
         sides.remove(1)
         array = array.reshape(len(array), *sides)
     if array.ndim not in (2, 3) or (len(array) and 0 in array.shape[1:]):
+        axis = next((k for k in (3, 1) if len(sides) == 3 and sides[k - 1] in (3, 4)), None)
         raise DatasetError(
             f"the {what} have the shape {array.shape}; (n, columns) or grey images "
             "(n, height, width) are needed"
+            + (f"; make colour images grey, such as X.mean(axis={axis})" if axis else "")
         )
     return array
 

@@ -7,6 +7,7 @@ heavy is imported, so that a process has its limits before it loads the librarie
 from __future__ import annotations
 
 import contextlib
+import functools
 import multiprocessing
 import os
 import sys
@@ -14,6 +15,7 @@ import threading
 import time
 import traceback
 import types
+import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor, Executor, Future, wait
 from multiprocessing.context import SpawnContext, SpawnProcess
@@ -69,8 +71,29 @@ def prepare_process(n_threads: int, parent: int) -> None:
     for name in THREAD_VARIABLES:
         os.environ[name] = str(n_threads)
     threading.Thread(target=_end_with_parent, args=(parent,), daemon=True).start()
+    warnings.showwarning = _show_once(warnings.showwarning)
     # The libraries are loaded while the process waits for its job.
     import digitrec.evaluation.worker  # noqa: F401
+
+
+def _show_once(show: Callable[..., None]) -> Callable[..., None]:
+    """Return a function that shows a warning of one text and place once.
+
+    Python does so too, but forgets what it has shown each time that a library changes the filters
+    for a while: a model that warns at each prediction would print hundreds of lines.
+    """
+    shown = set()
+
+    @functools.wraps(show)
+    def show_new(
+        message: Warning, category: type, filename: str, lineno: int, *others: Any, **more: Any
+    ) -> None:
+        key = str(message), category, filename, lineno
+        if key not in shown:
+            shown.add(key)
+            show(message, category, filename, lineno, *others, **more)
+
+    return show_new
 
 
 def execute(job: Job) -> Result:

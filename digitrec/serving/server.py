@@ -7,6 +7,7 @@ import contextlib
 import dataclasses
 import json
 import os
+import socket
 import sys
 import tempfile
 from collections.abc import Iterable
@@ -56,13 +57,15 @@ def serve(
     Raises
     ------
     ConfigurationError
-        If an option is not valid, or a model file or folder does not exist.
+        If an option is not valid, the address cannot be listened on, or a model file or folder
+        does not exist.
     DigitrecError
         If the first model cannot be loaded.
     """
     settings = settings or Settings()
     if workers < 1:
         raise ConfigurationError(f"workers must be at least 1; got {workers!r}")
+    _check_address(host, port)
     paths = [os.fspath(path) for path in models]
     sources = find_models(paths)
     app = create_app(sources, settings)
@@ -87,6 +90,18 @@ def serve(
             workers=workers,
             **_server_options(settings, host, port),
         )
+
+
+def _check_address(host: str, port: int) -> None:
+    """Refuse an address that cannot be listened on, before models are loaded."""
+    try:
+        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        socket.create_server(address[:2], family=family).close()
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigurationError(
+            f"cannot listen on {host}:{port}: {reason}; choose another --host or --port"
+        ) from error
 
 
 async def _serve(app: FastAPI, server: uvicorn.Server) -> None:

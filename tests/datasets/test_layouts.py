@@ -294,6 +294,7 @@ def test_files_that_are_no_dataset(tmp_path, name, message):
         ([f"pixel{i}" for i in range(8)] + ["pixel9"], "'pixel8' is missing"),
         ([f"pixel{i}" for i in range(8)] + ["pixel7"], "two columns have the name 'pixel7'"),
         (list("abcdefghi"), "neither pixels nor a label"),
+        (["Filename"], "put the images into one folder for each class"),
         ([f"{i}x{j}" for j in range(3) for i in range(3)], "row or the column"),
     ],
 )

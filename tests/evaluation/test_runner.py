@@ -7,13 +7,14 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from digitrec.comparison.execution import make_jobs, run_experiment
-from digitrec.evaluation.executors import KillablePool
+from digitrec.evaluation.executors import THREAD_VARIABLES, KillablePool, prepare_process
 from digitrec.evaluation.job import Limits
 from digitrec.evaluation.job_store import JobStore
 from digitrec.evaluation.progress import subscribed
@@ -277,3 +278,17 @@ def threads_here(job):
 
     found = {pool["num_threads"] for pool in threadpool_info()}
     return os.environ["OMP_NUM_THREADS"], found
+
+
+def test_a_model_that_warns_at_each_prediction_warns_once(monkeypatch):
+    for name in THREAD_VARIABLES:
+        monkeypatch.setenv(name, "1")  # what the process sets ends with the test
+    shown = []
+    monkeypatch.setattr(warnings, "showwarning", lambda *warning, **more: shown.append(warning))
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        prepare_process(1, os.getpid())
+        for _ in range(3):
+            with warnings.catch_warnings():  # which lets Python forget what it has shown
+                warnings.warn("divide by zero", RuntimeWarning, stacklevel=1)
+    assert len(shown) == 1

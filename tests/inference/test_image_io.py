@@ -89,10 +89,15 @@ def test_modes_show_the_same_picture(mode):
     assert np.abs(read_image(image).astype(int) - picture[..., None]).max() <= 1
 
 
-def test_the_first_frame_of_an_animation():
+@pytest.mark.parametrize("format", ["GIF", "TIFF", "WEBP", "PNG"])
+def test_the_first_of_several_images_is_read_and_the_rest_told(format, caplog):
     frames = [Image.fromarray(np.full((9, 9), v, np.uint8)) for v in (10, 200)]
-    data = encode(frames[0], "GIF", save_all=True, append_images=frames[1:])
+    data = encode(frames[0], format, save_all=True, append_images=frames[1:])
     assert np.abs(read_image(data).astype(int) - 10).max() <= 1
+    assert "holds several images; the first is read" in caplog.text
+    caplog.clear()
+    read_image(encode(frames[0], format))
+    assert not caplog.text
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import pytest
 
 from digitrec._image_limits import ImageLimits
 from digitrec.errors import ConfigurationError
+from digitrec.serving import serve
 from digitrec.serving.settings import Settings
 
 
@@ -17,3 +18,9 @@ def test_limits_of_images_are_those_of_the_reader() -> None:
 def test_a_limit_that_could_not_hold_is_refused(pixels: int) -> None:
     with pytest.raises(ConfigurationError, match=f"max_pixels must lie in 1–.*{pixels}"):
         Settings(max_pixels=pixels)
+
+
+@pytest.mark.parametrize("host", ["999.1.1.1", "no.such.host.invalid", "203.0.113.1", "x" * 80])
+def test_an_address_that_cannot_be_listened_on_is_refused(host: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"cannot listen on .*; choose another --host"):
+        serve(host=host, port=8000)

@@ -60,10 +60,10 @@ def run():
 
 def test_the_winner_is_copied_once_with_its_metadata(run, tmp_path):
     source, path = tmp_path / "job.joblib", tmp_path / "best_model.joblib"
-    source.write_bytes(b"model")
+    source.write_bytes(b"\x80model")
     save_winner(run, source, path)
     metadata = read_metadata(path)
-    assert path.read_bytes() == b"model"
+    assert path.read_bytes() == b"\x80model"
     assert metadata["model"] == "svm"
     assert metadata["metrics"]["validation_accuracy"] == 0.98
     saved_at = path.stat().st_mtime_ns
@@ -73,11 +73,11 @@ def test_the_winner_is_copied_once_with_its_metadata(run, tmp_path):
 
 def test_a_winner_whose_metadata_do_not_fit_is_written_again(run, tmp_path):
     source, path = tmp_path / "job.joblib", tmp_path / "best_model.joblib"
-    source.write_bytes(b"model")
+    source.write_bytes(b"\x80model")
     save_winner(run, source, path)
-    path.write_bytes(b"half")
+    path.write_bytes(b"\x80half")
     save_winner(run, source, path)
-    assert path.read_bytes() == b"model"
+    assert path.read_bytes() == b"\x80model"
     metadata_path(path).write_text("{")
     save_winner(run, source, path)
     assert json.loads(metadata_path(path).read_text())["key"] == "raw-svm-0"
@@ -86,7 +86,7 @@ def test_a_winner_whose_metadata_do_not_fit_is_written_again(run, tmp_path):
 @pytest.mark.parametrize("name", ["model.json", "model.onnx", "."])
 def test_a_winner_is_not_written_under_the_name_of_something_else(run, tmp_path, name):
     source = tmp_path / "job.joblib"
-    source.write_bytes(b"model")
+    source.write_bytes(b"\x80model")
     with pytest.raises(ConfigurationError):
         save_winner(run, source, tmp_path / name)
     assert [path.name for path in tmp_path.iterdir()] == ["job.joblib"]

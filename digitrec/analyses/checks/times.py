@@ -10,9 +10,9 @@ from digitrec.rendering.markdown import join_words
 if TYPE_CHECKING:
     from digitrec.analyses import AnalysisContext
 
-# Seconds of waiting for a core per second of running. The jobs of the published run of MNIST, alone
-# on two cores, waited 0.005 to 0.010; one busy process and two jobs on two cores makes it 0.5
-# where cores are shared fairly; with some 30 busy processes it was 21 to 25.
+# Seconds of waiting for a core per second of running. The four default models on mnist_5k, two jobs
+# on two cores, twice each: 0.003 to 0.02 alone, 0.32 to 0.62 with one busy process (fits took 1.1
+# to 2 times as long), 0.99 to 1.04 with two (2.1 to 3 times).
 MAX_CORE_WAIT = 0.2
 
 

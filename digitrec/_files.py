@@ -28,7 +28,7 @@ _ZEROS = 1 << 20
 """Bytes that are written at a time to take space on a disk."""
 DISK_FULL = "the disk is full"
 _FULL_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_FULL_MESSAGES = r"\d+ requested and \d+ written|Not enough free space to write"
+_FULL_MESSAGES = r"\d+ requested and \d+ written|Not enough free space to write .*"
 CACHE_VARIABLE = "DIGITREC_DATA"
 """Environment variable that names the root of the cache."""
 
@@ -169,7 +169,7 @@ def is_disk_full(error: OSError) -> bool:
     NumPy's ``tofile``, which ``numpy.save`` uses, gives no number of an error.
     """
     return error.errno in _FULL_ERRORS or bool(
-        error.errno is None and re.match(_FULL_MESSAGES, str(error))
+        error.errno is None and re.fullmatch(_FULL_MESSAGES, str(error))
     )
 
 

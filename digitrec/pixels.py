@@ -7,6 +7,7 @@ not clear is refused with a `PixelError` that says what was found and what to gi
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,6 +18,8 @@ from digitrec.errors import PixelError
 
 if TYPE_CHECKING:
     from PIL import Image
+
+_log = logging.getLogger(__name__)
 
 UNIT_TOLERANCE = 1.1e-3
 """How far values of a 0–1 or -1–1 scale may lie outside of it: rounding, resampling."""
@@ -587,6 +590,12 @@ def flatten(image: Image.Image) -> Image.Image:
     if image.mode not in ("L", "RGB"):
         image = image.convert("L" if image.mode == "1" else "RGB")
     return image
+
+
+def warn_of_more_images(image: Image.Image, name: object) -> None:
+    """Log that only the first image of a file is read; the previews of MPO files do not count."""
+    if getattr(image, "is_animated", False) and image.format != "MPO":
+        _log.warning("%s holds several images; the first is read", name)
 
 
 def decode_grey(image: Image.Image) -> NDArray[Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -19,9 +18,7 @@ from digitrec.datasets.assemble import RawPart, assemble_dataset, check_memory, 
 from digitrec.datasets.columns import shorten
 from digitrec.datasets.labels import digit_of_name, digits_of_names
 from digitrec.errors import DatasetError
-from digitrec.pixels import decode_grey
-
-_log = logging.getLogger(__name__)
+from digitrec.pixels import decode_grey, warn_of_more_images
 
 SPLITS = {
     "train": "train",
@@ -349,8 +346,7 @@ def _read_grey(path: Path) -> NDArray[Any]:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(path) as image:
-                if getattr(image, "is_animated", False) and image.format != "MPO":
-                    _log.warning("%s holds several images; the first is read", path)
+                warn_of_more_images(image, path)
                 return decode_grey(image)
     except UnidentifiedImageError as error:
         raise DatasetError(f"{path} is not an image, or is damaged") from error

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import io
-import logging
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -19,9 +18,13 @@ from digitrec._image_limits import IMAGE_FORMATS, current_limits
 from digitrec.errors import ImageError, ImageTooLargeError, PixelError
 from digitrec.inference.file_kinds import describe_foreign
 from digitrec.inference.prediction import Box
-from digitrec.pixels import bring_to_8_bits, find_orientation, flatten, to_uint8
-
-_log = logging.getLogger(__name__)
+from digitrec.pixels import (
+    bring_to_8_bits,
+    find_orientation,
+    flatten,
+    to_uint8,
+    warn_of_more_images,
+)
 
 MIN_IMAGE_SIDE = 8
 """Fewer rows of 784 pixels are not taken for a picture."""
@@ -163,8 +166,7 @@ def _from_bytes(content: bytes, name: str, goal: _Goal) -> LoadedImage:
     try:
         with Image.open(io.BytesIO(content), formats=IMAGE_FORMATS) as image:
             if image.format not in ("JPEG", "MPO"):
-                if getattr(image, "is_animated", False):
-                    _log.warning("%s holds several images; the first is read", name)
+                warn_of_more_images(image, name)
                 return _from_pil(image, goal)
             # The decoder itself can halve up to three times, for a fraction of the work.
             full = image.size

@@ -43,7 +43,7 @@ def assemble(
         pieces = iter(page)
         rows = _drop_bars([[next(pieces) for _ in row] for row in rows])
         if _is_drawing(rows):
-            rows = [[_rejected(p, DRAWING) for p in row] for row in rows]
+            rows = [[reject(p, DRAWING) for p in row] for row in rows]
     n_bars = sum(p.reason == BARS for row in rows for p in row)
     accepted = [[p for p in row if p.accepted] for row in rows]
     accepted = [row for row in accepted if row]
@@ -72,7 +72,8 @@ def _is_drawing(rows: list[list[DigitPrediction]]) -> bool:
     return longest < ROW.min_row and share < (ROW.min_ones_area if all_ones else ROW.min_area)
 
 
-def _rejected(piece: DigitPrediction, reason: str) -> DigitPrediction:
+def reject(piece: DigitPrediction, reason: str) -> DigitPrediction:
+    """Return a piece as rejected for a reason; one that was rejected before as it is."""
     return replace(piece, digit=None, accepted=False, reason=reason) if piece.accepted else piece
 
 
@@ -104,7 +105,7 @@ def _drop_column_lines(
     if not any(parted):
         return rows
     return [
-        [_rejected(p, _LINE) if at else p for p, at in zip(row, lines, strict=True)]
+        [reject(p, _LINE) if at else p for p, at in zip(row, lines, strict=True)]
         if parts or lines.all()
         else row
         for row, lines, parts in zip(rows, thin, parted, strict=True)
@@ -208,13 +209,13 @@ def _drop_words(row: list[DigitPrediction]) -> list[DigitPrediction]:
         words = sum(best) / len(best) < ROW.min_best
     if not words:
         return row
-    return [_rejected(p, "its row is mostly not digits") for p in row]
+    return [reject(p, "its row is mostly not digits") for p in row]
 
 
 def _drop_bars(rows: list[list[DigitPrediction]]) -> list[list[DigitPrediction]]:
     """Reject the ones of each row where they are bars: stripes, a bar code, a ruler, bricks."""
     return [
-        [_rejected(p, BARS) if p.digit == 1 else p for p in row] if _are_bars(row) else row
+        [reject(p, BARS) if p.digit == 1 else p for p in row] if _are_bars(row) else row
         for row in rows
     ]
 

@@ -28,7 +28,7 @@ from digitrec.inference.normalise import normalise_and_measure, normalise_digit
 from digitrec.inference.page import Page, check_rotation, load_page, locate_digits
 from digitrec.inference.parameters import DECISION, LOOK, PAGE, ROW
 from digitrec.inference.prediction import Box, DigitPrediction, Match, Reading
-from digitrec.inference.reading import DRAWING, IN_WORD, assemble
+from digitrec.inference.reading import DRAWING, IN_WORD, assemble, reject
 from digitrec.inference.rejection import (
     DEFAULT_THRESHOLD,
     FILLED_AREA,
@@ -479,9 +479,7 @@ def _without_faint_rows(
         return rows
     least = ROW.min_contrast * float(np.median(inked))
     return [
-        [replace(p, digit=None, accepted=False, reason=FAINT) if p.accepted else p for p in row]
-        if max(row_contrasts, default=least) < least
-        else row
+        [reject(p, FAINT) for p in row] if max(row_contrasts, default=least) < least else row
         for row, row_contrasts in zip(rows, contrasts, strict=True)
     ]
 

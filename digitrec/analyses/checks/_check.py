@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
+
+from digitrec.rendering.markdown import join_words
 
 if TYPE_CHECKING:
     from digitrec.analyses import AnalysisContext
@@ -12,6 +15,9 @@ if TYPE_CHECKING:
     _Run = Callable[[AnalysisContext], "Finding | None"]
 
 Severity = Literal["warning", "note"]
+
+# Of more models or classes than this, a sentence names the first ones.
+listed = functools.partial(join_words, limit=8)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from digitrec.analyses.checks._check import Finding, check
-from digitrec.rendering.markdown import join_words
+from digitrec.analyses.checks._check import Finding, check, listed
 
 if TYPE_CHECKING:
     from digitrec.analyses import AnalysisContext
@@ -161,7 +160,7 @@ def contradicted_labels(context: AnalysisContext) -> Finding | None:
         sentence=(
             f"All {len(said)} models predict the same other class for {len(rows):,} of "
             f"{len(truth):,} test rows, each with a probability of at least "
-            f"{MIN_CONFIDENCE:.0%} where it has one ({join_words(shown, 3)})."
+            f"{MIN_CONFIDENCE:.0%} where it has one ({listed(shown, limit=3)})."
         ),
         advice=(
             "Look at these rows: if a label is wrong, every model that predicts the true class is "
@@ -194,11 +193,11 @@ def rare_classes(context: AnalysisContext) -> Finding | None:
         missing = [names[i] for i in np.flatnonzero(found == 0)]
         rare = np.flatnonzero((found > 0) & (found < MIN_ROWS))
         if missing:
-            gaps.append(f"no {part} rows of {join_words(missing, 8)}")
+            gaps.append(f"no {part} rows of {listed(missing)}")
         if len(rare):
             gaps.append(
                 f"fewer than {MIN_ROWS} {part} rows of "
-                + join_words([f"{names[i]} ({found[i]})" for i in rare], 8)
+                + listed([f"{names[i]} ({found[i]})" for i in rare])
             )
         if missing or len(rare):
             numbers[part] = {names[i]: int(found[i]) for i in np.flatnonzero(found < MIN_ROWS)}

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from digitrec.analyses.checks._check import Finding, check, proportion_gap
-from digitrec.rendering.markdown import join_words
+from digitrec.analyses.checks._check import Finding, check, listed, proportion_gap
 
 if TYPE_CHECKING:
     from digitrec.analyses import AnalysisContext
@@ -53,7 +52,7 @@ def overfitting(context: AnalysisContext) -> Finding | None:
     return Finding(
         sentence=(
             f"Accuracy on training rows is more than {100 * MAX_GAP:.0f} points above that on "
-            f"validation rows: {join_words(named, 8)}."
+            f"validation rows: {listed(named)}."
         ),
         advice="Regularise these models, give them more rows (--augment), or fewer features.",
         numbers=numbers,
@@ -83,9 +82,7 @@ def validation_gap(context: AnalysisContext) -> Finding | None:
         for stem, found in numbers.items()
     ]
     return Finding(
-        sentence=(
-            f"Validation and test accuracy differ by more than chance: {join_words(named, 8)}."
-        ),
+        sentence=f"Validation and test accuracy differ by more than chance: {listed(named)}.",
         advice=(
             "Check whether both come from one source: other writers, scanners or years, copies "
             "across the split, or choices made on one of them."
@@ -128,7 +125,7 @@ def close_lead(context: AnalysisContext) -> Finding | None:
     return Finding(
         sentence=(
             f"On {len(right):,} validation rows the lead of {winner.stem} is not significant over "
-            f"{join_words(named, 8)}."
+            f"{listed(named)}."
         ),
         advice=(
             "Report these models as equally accurate, or compare them on more rows (--cv, or more "
@@ -210,7 +207,7 @@ def miscalibration(context: AnalysisContext) -> Finding | None:
     return Finding(
         sentence=(
             f"Confidence and accuracy differ by more than {100 * MAX_ERROR:.0f} points: "
-            f"{join_words(named, 8)}."
+            f"{listed(named)}."
         ),
         advice=(
             "Do not read these scores as probabilities; calibrate them on held-out rows "
@@ -294,7 +291,7 @@ def search_edge(context: AnalysisContext) -> Finding | None:
         for name, edge in edges.items()
     ]
     return Finding(
-        sentence=f"The best value is at the edge of what was tried: {join_words(named, 8)}.",
+        sentence=f"The best value is at the edge of what was tried: {listed(named)}.",
         advice="Extend the search beyond that edge: a better value may be there.",
         numbers=numbers,
     )
@@ -311,7 +308,7 @@ def iteration_limit(context: AnalysisContext) -> Finding | None:
         for result in stopped
     ]
     return Finding(
-        sentence=f"Stopped at the iteration limit before converging: {join_words(named, 8)}.",
+        sentence=f"Stopped at the iteration limit before converging: {listed(named)}.",
         advice="Raise the limit (max_iter), or report that the fit did not converge.",
         numbers={result.stem: result.iterations for result in stopped},
     )

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from digitrec.analyses.checks._check import Finding, check
-from digitrec.rendering.markdown import join_words
+from digitrec.analyses.checks._check import Finding, check, listed
 
 if TYPE_CHECKING:
     from digitrec.analyses import AnalysisContext
@@ -29,7 +28,7 @@ def busy_machine(context: AnalysisContext) -> Finding | None:
     return Finding(
         sentence=(
             "Other processes used the cores while times were measured. Seconds that jobs waited "
-            f"for a core per second of running: {join_words(named, 8)}."
+            f"for a core per second of running: {listed(named)}."
         ),
         advice="Measure again on an idle machine (--force) before comparing times.",
         numbers=numbers,
@@ -66,7 +65,7 @@ def limits_hit(context: AnalysisContext) -> Finding | None:
         return None
     named = [f"{result.stem} ({_WORDS[result.status]})" for result in hit]
     return Finding(
-        sentence=f"Ended by a limit, and so missing from the comparison: {join_words(named, 8)}.",
+        sentence=f"Ended by a limit, and so missing from the comparison: {listed(named)}.",
         advice="Raise --timeout, --max-memory or the budget, or say which models were left out.",
         numbers={result.stem: result.status for result in hit},
     )

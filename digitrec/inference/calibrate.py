@@ -52,9 +52,9 @@ class Calibration:
     Attributes
     ----------
     choice : Choice or None
-        None where there are too few images, or too many mistakes, to promise anything.
+        None where there are too few images, or too many mistakes, to guarantee anything.
     error, level : float
-        What was to be promised, and with which confidence.
+        The error that was to be guaranteed, and with which confidence.
     files : list of LabelledFile
         Those that could be read.
     guesses : list of int or None
@@ -196,7 +196,7 @@ def calibrate(
     error : float
         Greatest share of wrong digits among the accepted ones, 0–1.
     level : float
-        Confidence of the promise, 0–1.
+        Confidence of the guarantee, 0–1.
     context : {"crop"}, optional
         As `Recognizer.predict_digit` takes it; the threshold then holds with it alone.
 
@@ -253,7 +253,7 @@ def calibrate_command(
     Returns
     -------
     int
-        Exit code: 0, or 1 where nothing can be promised; then no threshold is written.
+        Exit code: 0, or 1 where nothing can be guaranteed; then no threshold is written.
     """
     if output.suffix.lower() != ".json":
         raise ConfigurationError(f"the threshold file must end in .json, not {str(output)!r}")
@@ -297,7 +297,7 @@ def _describe(found: Calibration) -> list[str]:
             *lines,
             f"threshold {choice.threshold:.6g} accepts {choice.n_accepted:,} of {n:,} images "
             f"({choice.n_accepted / n:.1%}), {choice.n_wrong:,} of them wrong",
-            f"promise: of the digits that it accepts, at most {found.error:.3g} are wrong, with "
+            f"guarantee: of the digits that it accepts, at most {found.error:.3g} are wrong, with "
             f"{found.level:.0%} confidence, on images of the same kind "
             f"(upper bound {choice.bound:.3g})",
         ]
@@ -312,9 +312,9 @@ def _describe(found: Calibration) -> list[str]:
     )
     return [
         *lines,
-        f"no threshold can be promised to keep an error of {found.error:.3g} with "
+        f"no threshold guarantees an error of at most {found.error:.3g} with "
         f"{found.level:.0%} confidence: {why}",
-        f"about the least that these images could promise is an error of {bound:.2g} "
+        f"about the least that these images could guarantee is an error of {bound:.2g} "
         f"(threshold {GRID[best]:.4g}: {wrong[best]:,} wrong of {accepted[best]:,} accepted)",
         "no threshold file was written",
     ]

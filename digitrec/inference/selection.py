@@ -99,13 +99,13 @@ def choose_threshold(
     Returns
     -------
     Choice or None
-        None where no threshold can be promised.
+        None where no threshold guarantees it.
 
     Notes
     -----
     Each threshold of a fixed grid has a Clopper–Pearson bound. From each of three fixed starts the
     grid is gone down until a bound fails; each start has a third of the probability of a wrong
-    promise (a union bound), and going down costs nothing more, for the first threshold that does
+    guarantee (a union bound), and going down costs nothing more, for the first threshold that does
     not hold must pass before any other does (fixed-sequence testing; A. N. Angelopoulos et al.,
     "Learn then test", 2021).
     """
@@ -152,7 +152,7 @@ def least_error(
 
 
 def least_images(error: float, level: float = 0.95) -> int:
-    """Return how many images, all accepted and right, it takes to promise an error.
+    """Return how many images, all accepted and right, it takes to guarantee an error.
 
     Examples
     --------

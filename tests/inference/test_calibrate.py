@@ -1,4 +1,4 @@
-"""Thresholds that keep a promise, and the command that chooses them."""
+"""Thresholds that guarantee an error, and the command that chooses them."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ def overconfident(rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndar
 
 
 def useless(rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
-    # Confidence says nothing, and the error is a little too large: any choice breaks the promise.
+    # Confidence says nothing, and the error is a little too large: any choice breaks the guarantee.
     return rng.random(n), rng.random(n) > 1.1 * ERROR
 
 
 @pytest.mark.parametrize("n", [200, 4000])
 @pytest.mark.parametrize("source", [calibrated, overconfident, useless])
-def test_the_promise_is_kept_as_often_as_it_says(source, n):
+def test_the_guarantee_holds_as_often_as_it_says(source, n):
     rng = np.random.default_rng(n)
     confidence, right = source(rng, 100_000)
     broken = 0
@@ -90,7 +90,7 @@ def test_the_least_number_of_images(error):
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 2000))
 @settings(max_examples=30)
-def test_the_least_error_is_where_promises_begin(seed, n):
+def test_the_least_error_is_the_least_guaranteed(seed, n):
     confidence, right = calibrated(np.random.default_rng(seed), n)
     shown = np.ones(n, bool)
     accepted, wrong = accuracy_by_threshold(confidence, right, shown)
@@ -161,7 +161,7 @@ def test_a_threshold_decides_on_nothing_but_the_confidence(recognizer, digits, i
         assert bound.accepted == (free.accepted and free.confidence >= t)
 
 
-def test_too_few_images_promise_nothing(recognizer_file, labelled, tmp_path):
+def test_too_few_images_guarantee_nothing(recognizer_file, labelled, tmp_path):
     code, printed = run(labelled, recognizer_file, tmp_path, error=0.005)
     assert code == 1
     assert "too few images: even without a mistake, 817 accepted images are needed" in printed

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import inspect
+import itertools
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -125,7 +126,7 @@ def _resolve(given: Any, what: str, make: Any) -> dict[str, Any]:
     for name, value in pairs:
         spec = make(name, value)
         if name is None and not isinstance(value, (str, ModelSpec, FeatureSpec)):
-            spec = _with_free_name(spec, found)
+            spec = _with_free_name(spec, value, found)
         if spec.name in found:
             if found[spec.name] is spec:
                 continue
@@ -141,12 +142,11 @@ def _resolve(given: Any, what: str, make: Any) -> dict[str, Any]:
     return found
 
 
-def _with_free_name(spec: Any, taken: Iterable[str]) -> Any:
-    import dataclasses
-
-    name, number = spec.name, 2
-    while name in taken or name in MODELS:
-        name, number = f"{spec.name}_{number}", number + 1
+def _with_free_name(spec: Any, value: Any, taken: Iterable[str]) -> Any:
+    """Return a spec under a name that no other has; a registry model keeps its own for itself."""
+    base = _class_name(value) if spec.name in MODELS else spec.name
+    numbered = (f"{base}_{number}" for number in itertools.count(2))
+    name = next(name for name in itertools.chain([base], numbered) if name not in taken)
     return spec if name == spec.name else dataclasses.replace(spec, name=name, title=name)
 
 
@@ -240,14 +240,17 @@ def _first_line(error: Exception) -> str:
     return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
 
 
-def _own_name(estimator: Any) -> str:
-    """Return a class name in lower_snake; that of the last step of a Pipeline."""
-    steps = getattr(estimator, "steps", None)
+def _class_name(value: Any) -> str:
+    """Return the name of a class or of an object's class; that of the last step of a Pipeline."""
+    steps = getattr(value, "steps", None)
     if steps and len(steps[-1]) == 2 and steps[-1][1] not in (None, "passthrough"):
-        return _own_name(steps[-1][1])
-    words = re.sub(
-        r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", type(estimator).__name__
-    )
+        return _class_name(steps[-1][1])
+    return value.__name__ if inspect.isclass(value) else type(value).__name__
+
+
+def _own_name(estimator: Any) -> str:
+    """Return a class name in lower_snake."""
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", _class_name(estimator))
     return words.lower().strip("_")
 
 

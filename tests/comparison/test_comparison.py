@@ -31,6 +31,7 @@ from sklearn.tree import DecisionTreeClassifier
 import digitrec
 from digitrec.commands.options import choose
 from digitrec.errors import ConfigurationError, DatasetError, DigitrecError
+from digitrec.evaluation.candidates import resolve_models
 from digitrec.evaluation.frames import JOB_COLUMNS, LEADERBOARD_COLUMNS, NESTED
 from digitrec.evaluation.result import Result
 from digitrec.preprocessing import FEATURES
@@ -137,11 +138,20 @@ def test_models_and_features_of_every_form(iris):
     board = c.leaderboard()
     assert set(board.index) == {
         f"{model} ({features})"
-        for model in ("gaussian_nb_2", "logistic_regression_2", "dummy")
+        for model in ("GaussianNB", "LogisticRegression", "dummy")
         for features in ("two", "raw")
     }
     assert (board["status"] == "ok").all()
-    assert c.estimator("gaussian_nb_2 (two)").n_features_in_ == 4
+    assert c.estimator("GaussianNB (two)").n_features_in_ == 4
+
+
+def test_own_models_have_names_of_their_own():
+    own = [Centroids(), Centroids(1.0), LogisticRegression(), "logistic_regression", GaussianNB]
+    own.append(make_pipeline(StandardScaler(), LogisticRegression()))
+    assert list(resolve_models(own)) == [
+        *("centroids", "centroids_2", "LogisticRegression", "logistic_regression", "GaussianNB"),
+        "LogisticRegression_2",
+    ]
 
 
 def test_all_features_of_the_registry():

@@ -26,7 +26,7 @@ UNIT_TOLERANCE = 1.1e-3
 BYTE_TOLERANCE = 0.5
 """How far floats of a 0–255 scale may lie outside of it; they are rounded anyway."""
 UNCLEAR_SCALE = 16
-"""Largest value up to which one image of a 0–255 scale cannot be told from one of 0–16."""
+"""Largest value up to which one image of a 0–255 scale cannot be distinguished from one of 0–16."""
 DEPTHS = (1023, 4095, 65535)
 """Largest values of 10, 12 and 16 bits."""
 FULL_SCALE = 192
@@ -40,7 +40,7 @@ FAINT_SHARE, MIN_FAINT = 0.1, 5
 MIN_IMAGE_PIXELS = 64
 """Fewest pixels (8x8) of images that have ink of full strength somewhere."""
 MIN_CONTRAST = 64
-"""Least difference of the extreme values, 0–255, of an image whose polarity can be told."""
+"""Least difference of the extreme values, 0–255, of an image whose polarity can be determined."""
 CLEAR_BORDER = 0.1
 """Largest share of border pixels on the other side of the middle level for a clear paper."""
 UNCLEAR_BORDER = 0.6

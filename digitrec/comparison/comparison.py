@@ -541,7 +541,7 @@ def read_comparison(folder: str | os.PathLike[str]) -> Comparison:
     Comparison
         With the data where they are in digitrec's cache. An analysis that needs them elsewhere
         loads them again, and one that fits models again does so with those of the registry; what
-        cannot be had says why.
+        cannot be computed raises an error that says why.
 
     Raises
     ------

@@ -60,21 +60,21 @@ def name_classes(
         return list(parts), []
     values = {int(value) for array in arrays for value in np.unique(array)}
     names = f"{path.parent.name}/{path.name}".lower()
-    told = path.name
+    source = path.name
     if mapping is None and (file := find_mapping(path)) is not None:
-        mapping, told = read_mapping(file), file.name
+        mapping, source = read_mapping(file), file.name
     elif mapping is None:
         said = next((name for name in SETS if "emnist" in names and name in names), "")
         said = said or ("letters" if _LETTERS.search(names) else "")
         if not said:
             return list(parts), []
-        mapping, told = SETS[said], f"the name of {path.name}"
+        mapping, source = SETS[said], f"the name of {path.name}"
         if said == "letters" and 0 in values:
             mapping = {label - 1: name for label, name in mapping.items()}
     unknown = sorted(values - set(mapping))
     if unknown:
         raise DatasetError(
-            f"{path}: the label {unknown[0]} is none of the {len(mapping)} classes that {told} "
+            f"{path}: the label {unknown[0]} is none of the {len(mapping)} classes that {source} "
             "gives; put the -mapping.txt of the set beside the file, or rename it"
         )
     found = {label: mapping[label] for label in sorted(values)}
@@ -84,7 +84,7 @@ def name_classes(
     else:
         named = [np.array([found[int(v)] for v in np.unique(a)]) for a in arrays]
         label, name = next(pair for pair in found.items() if str(pair[0]) != pair[1])
-        notes = [f"The labels were taken for characters after {told}: {label} is {name!r}."]
+        notes = [f"The labels were replaced by characters, given by {source}: {label} is {name!r}."]
     result = [
         RawPart(part.images, labels[np.unique(array, return_inverse=True)[1]])
         for part, labels, array in zip(parts, named, arrays, strict=True)

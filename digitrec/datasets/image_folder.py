@@ -188,7 +188,7 @@ class _Files:
     roots: list[Path]
     paths: list[Path] = field(default_factory=list)
     classes: list[str] = field(default_factory=list)  # of each path
-    writers: list[str] = field(default_factory=list)  # of each path, where the layout tells them
+    writers: list[str] = field(default_factory=list)  # of each path, where the layout shows them
 
 
 def _read_part(roots: Sequence[Path], may_lack_classes: bool = False) -> tuple[_Files, list[str]]:

@@ -198,7 +198,7 @@ def _label_column(table: pd.DataFrame, label: Hashable | None) -> Hashable:
     if len(found) != 1:
         what = f"has the columns {found}" if found else f"has none of: {', '.join(_LABEL_NAMES)}"
         raise ConfigurationError(
-            f"cannot tell which column holds the labels: the table {what}; pass label='column'"
+            f"it is not clear which column holds the labels: the table {what}; pass label='column'"
         )
     return found[0]
 

@@ -106,7 +106,7 @@ def run_jobs(
     does not fit gets the status ``"not_run"``.
 
     Ctrl-C ends what is running; it and what is waiting become results with the status
-    ``"interrupted"``, and the function returns. Whoever is subscribed is told each thing that
+    ``"interrupted"``, and the function returns. Subscribers get an `Event` for everything that
     happens, several times a second; see `digitrec.evaluation.progress`.
 
     Parameters

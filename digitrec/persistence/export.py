@@ -265,6 +265,7 @@ def _reason(model: Any, parity: Parity) -> str:
     if parity.n_other_labels or type(model[-1]) not in TREES:
         return ""
     return (
-        "; trees answer in steps, and a feature that rounds to the other side of a threshold "
-        f"moves a vote: give a tolerance of {1.1 * parity.max_difference:.2g} if that is no harm"
+        "; a feature value that is rounded to the other side of a tree's threshold changes the "
+        f"vote of that tree: pass a tolerance of {1.1 * parity.max_difference:.2g} to accept this "
+        "difference"
     )

@@ -1,7 +1,7 @@
 """HTTP service and drawing page on top of inference (extra ``serve``).
 
 `serve` runs the service, `create_app` builds it as an ASGI application, `Settings` holds its
-limits. A serving process speaks HTTP; its engine processes parse, decode and recognise.
+limits. A serving process handles HTTP; its engine processes parse, decode and recognise.
 """
 
 from __future__ import annotations

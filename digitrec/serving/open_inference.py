@@ -1,7 +1,7 @@
 """The Open Inference Protocol, version 2, with its binary tensor extension.
 
 https://github.com/kserve/open-inference-protocol; the binary extension is the one that Triton's
-HTTP client uses unless told otherwise: the JSON head's length stands in the header
+HTTP client uses by default: the JSON head's length stands in the header
 ``Inference-Header-Content-Length`` and the tensors' bytes follow the head.
 """
 

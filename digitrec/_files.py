@@ -214,7 +214,7 @@ def check_output(path: str | os.PathLike[str], what: str, starts: tuple[bytes, .
         with path.open("rb") as file:
             is_kind = file.read(max(map(len, starts), default=0)).startswith(starts)
         if not is_kind:
-            raise ConfigurationError(f"{str(path)!r} exists and is no {what}; name a new file")
+            raise ConfigurationError(f"{str(path)!r} exists and is not a {what}; name a new file")
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:

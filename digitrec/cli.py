@@ -292,7 +292,7 @@ def evaluate(
     metrics = evaluate_model(loaded, data, part=part).metrics(data.label_names)
     note = ""
     if was_seen(metadata, data, part):
-        note = "The model was trained on these rows: this is no estimate for new ones."
+        note = "The model was trained on these rows: this is not an estimate for new ones."
         typer.echo(f"warning: {note}", err=True)
     title = f"{metadata.get('title', model.name)} on {data.name}, {part} rows"
     typer.echo(render_evaluation(title, metrics, data.label_names, note=note))

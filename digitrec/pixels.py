@@ -82,7 +82,7 @@ def to_uint8(
     Raises
     ------
     PixelError
-        If the values are no finite real numbers, or have another scale or one that is not clear.
+        If the values are not finite real numbers, or have another scale or one that is not clear.
 
     Examples
     --------
@@ -141,7 +141,7 @@ def scale_dataset(
     Raises
     ------
     PixelError
-        If the values are no finite real numbers, their scale is not clear, or too many images
+        If the values are not finite real numbers, their scale is not clear, or too many images
         have another scale than the rest.
 
     Examples
@@ -291,7 +291,7 @@ def to_rows(
     try:
         array = np.asarray(values)
     except (ValueError, TypeError, OverflowError) as error:
-        raise PixelError(f"{what} are no array: the images differ in shape") from error
+        raise PixelError(f"{what} are not an array: the images differ in shape") from error
     shape = array.shape
     if shape in ((n_pixels,), (height, width), (height, width, 1)):
         return array.reshape(1, n_pixels), True
@@ -330,7 +330,7 @@ def _real_numbers(values: ArrayLike, what: str) -> NDArray[Any]:
     try:
         array = np.asarray(values)
     except (ValueError, TypeError, OverflowError) as error:
-        raise PixelError(f"{what} are no array: the images differ in shape") from error
+        raise PixelError(f"{what} are not an array: the images differ in shape") from error
     if array.dtype.kind not in "buif":
         raise PixelError(
             f"{what} have the dtype {array.dtype}; give booleans, integers or floats, "

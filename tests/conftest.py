@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-# A busy machine is no failure.
+# A busy machine is not a failure.
 settings.register_profile("tests", deadline=None)
 settings.load_profile("tests")
 

@@ -139,7 +139,7 @@ def test_outputs_do_not_replace_files_of_another_kind(model, there, tmp_path):
     for command in commands:
         result = digitrec(*command)
         assert result.returncode == 2, command
-        assert re.search("exists and is no|is a folder", result.stderr.splitlines()[-1])
+        assert re.search("exists and is not a|is a folder", result.stderr.splitlines()[-1])
     assert [path.read_bytes() for path in files] == before
 
 

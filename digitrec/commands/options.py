@@ -183,12 +183,12 @@ def read_config(path: Path, allowed: Sequence[str]) -> dict[str, Any]:
     Raises
     ------
     ConfigurationError
-        If the file is no TOML or sets something that is no option.
+        If the file is not valid TOML or sets something that is not an option.
     """
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path} is no TOML: {error}") from error
+        raise ConfigurationError(f"{path} is not valid TOML: {error}") from error
     options = {}
     for key, value in content.items():
         name = key.replace("-", "_")

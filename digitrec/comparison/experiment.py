@@ -109,7 +109,7 @@ class Experiment:
             for model, setting in given.items():
                 if model is not None and model not in models:
                     raise ConfigurationError(
-                        f"the {what} {setting!r} is for {model!r}, which is no model of this "
+                        f"the {what} {setting!r} is for {model!r}, which is not a model of this "
                         f"comparison; those are: {', '.join(models)}"
                     )
         for model, values in self.parameters.items():

@@ -24,7 +24,7 @@ class Dataset:
     y_train, y_test : ndarray of int64, shape (n_samples,)
         Labels, indices into `label_names`.
     image_shape : tuple of int, or None
-        ``(height, width)``; None for a table whose rows are no images.
+        ``(height, width)``; None for a table whose rows are not images.
     label_names : tuple of str
         Names of the classes.
     source : str

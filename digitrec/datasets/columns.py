@@ -98,7 +98,7 @@ def arrange_columns(names: Sequence[str], labelled: bool | None = True) -> Colum
         listed = ", ".join(
             shorten(clean[p]) if clean[p] else "one without a name" for p in left_out
         )
-        notes.append(f"Columns that are no pixels were left out: {listed}.")
+        notes.append(f"Columns that are not pixels were left out: {listed}.")
     order, image_shape = _order_pixels(clean, pixels)
     if order != sorted(order):
         notes.append("The pixel columns were brought into the order of the numbers in their names.")
@@ -128,7 +128,7 @@ def square_shape(n_pixels: int) -> tuple[int, int]:
 def _find_label(
     names: Sequence[str], others: Sequence[int], labelled: bool | None
 ) -> tuple[int | None, list[int]]:
-    """Return the label among the columns that are no pixels, and those to leave out."""
+    """Return the label among the columns that are not pixels, and those to leave out."""
     named = [place for place in others if names[place].casefold() in LABEL_NAMES]
     index = [
         place
@@ -188,7 +188,7 @@ def _order_grid(
     if len(set(keys)) < len(places) or len(axes[0]) * len(axes[1]) != len(places):
         raise DatasetError(
             f"the numbers of the pixel columns have gaps: {len(places)} columns like "
-            f"{shorten(names[places[0]])} are no whole image of {len(axes[0])} x {len(axes[1])}"
+            f"{shorten(names[places[0]])} are not a whole image of {len(axes[0])} x {len(axes[1])}"
         )
     text = names[places[0]].casefold()
     by_row = [place for _, place in sorted(zip(keys, places, strict=True))]

@@ -55,7 +55,7 @@ def load_image_folder(folder: Path) -> Dataset:
     ``val``, …) has a fixed test set; of any other a stratified fifth is held out. Validation
     images join the training images, or are the test images where there are no others. Folders of
     writers may lie above or below those of the classes. Hidden files, those of operating systems
-    and folders without images are no classes; all else that is left out is counted in
+    and folders without images are not classes; all else that is left out is counted in
     `Dataset.warnings`.
 
     Raises
@@ -269,7 +269,7 @@ def _left_out_files(others: Counter[str]) -> list[str]:
         listed = ", ".join(
             f"{count:,} {suffix or 'without a suffix'}" for suffix, count in rest[:5]
         )
-        notes.append(f"Files that are no images were left out: {listed}.")
+        notes.append(f"Files that are not images were left out: {listed}.")
     return notes
 
 

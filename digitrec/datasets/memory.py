@@ -388,7 +388,7 @@ def _table_note(array: NDArray[Any], columns: list[str] | None) -> list[str]:
     if side * side != array.shape[1] or side * side < _MIN_PIXELS:
         return []
     return [
-        f"rows were taken for rows of a table, not for images: the values are no pixels of 0–1 or "
+        f"rows were taken for rows of a table, not for images: the values are not pixels of 0–1 or "
         f"0–255; pass image_shape=({side}, {side}) for images"
     ]
 

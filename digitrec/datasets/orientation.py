@@ -29,7 +29,7 @@ def is_transposed(images: NDArray[Any], digits: NDArray[np.int64]) -> bool:
     images : ndarray, shape (n, height, width)
         Of any scale and polarity.
     digits : ndarray of int64, shape (n,)
-        Digits 0 to 9; what are no digits do not look like MNIST either way.
+        Digits 0 to 9; what are not digits do not look like MNIST either way.
 
     Returns
     -------

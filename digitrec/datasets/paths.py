@@ -47,7 +47,7 @@ def load_path(path: Path) -> Dataset:
     Parameters
     ----------
     path : pathlib.Path
-        A file or folder that exists. If a folder is no dataset itself, but one of the
+        A file or folder that exists. If a folder is not a dataset itself, but one of the
         folders below it does, that one is loaded.
 
     Raises

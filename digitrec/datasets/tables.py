@@ -137,7 +137,7 @@ def load_tables(train: Path, test: Path | None = None, name: str = "") -> Datase
     Raises
     ------
     DatasetError
-        As `read_table` does, or if the rows are no dataset.
+        As `read_table` does, or if the rows are not a dataset.
     """
     parts = [read_table(path, True) for path in (train, test) if path is not None]
     named, notes = name_classes([RawPart(part.images, _labels(part)) for part in parts], train)
@@ -325,7 +325,7 @@ def _place_label(
         shape = square_shape(n_columns - 1)
     except DatasetError as error:
         raise DatasetError(
-            f"{path} has no header, and its {n_columns} columns are no label and square image"
+            f"{path} has no header, and its {n_columns} columns are not a label and a square image"
         ) from error
     places = [
         place
@@ -423,7 +423,7 @@ def _compact(values: NDArray[Any]) -> NDArray[Any]:
     Raises
     ------
     ValueError
-        If they are no numbers, or some are missing.
+        If they are not numbers, or some are missing.
     """
     if values.dtype == np.bool_:
         return values

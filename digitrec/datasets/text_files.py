@@ -19,7 +19,7 @@ from digitrec._optional import is_installed
 from digitrec.errors import DatasetError
 
 LINE_LIMIT = 10_000_000
-"""Characters of a line from which a file is no table."""
+"""Characters of a line from which a file is not a table."""
 _PACKED_BYTES = 256
 """Bytes of a Zstandard file that are unpacked at a time: 4 of them may hold 128 KiB of zeros."""
 #: What reading a damaged compressed file may raise.

@@ -55,7 +55,7 @@ def resolve_models(models: Any) -> dict[str, ModelSpec]:
     Raises
     ------
     ConfigurationError
-        If a name is unknown, two names are alike, or something is no classifier.
+        If a name is unknown, two names are alike, or something is not a classifier.
     """
     if models is None:
         models = DEFAULT_MODELS
@@ -78,7 +78,7 @@ def resolve_features(features: Any, *, images: bool = True) -> dict[str, Feature
     Raises
     ------
     ConfigurationError
-        If a name is unknown, two names are alike, something is no transformer, or a feature set
+        If a name is unknown, two names are alike, something is not a transformer, or a feature set
         needs images where there are none.
     """
     if features is None:
@@ -161,7 +161,7 @@ def _model_spec(name: str | None, value: Any) -> ModelSpec:
     estimator = _instance(value, "model")
     if not (callable(getattr(estimator, "fit", None)) and hasattr(estimator, "predict")):
         raise ConfigurationError(
-            f"{_shown(value)} is no model: it has no fit and predict; give a registry name, a "
+            f"{_shown(value)} is not a model: it has no fit and predict; give a registry name, a "
             "scikit-learn classifier, a Pipeline or a class"
         )
     name = name or _own_name(estimator)
@@ -189,7 +189,7 @@ def _feature_spec(name: str | None, value: Any) -> FeatureSpec:
     transformer = _instance(value, "feature set")
     if not (hasattr(transformer, "fit") and hasattr(transformer, "transform")):
         raise ConfigurationError(
-            f"{_shown(value)} is no feature set: it has no fit and transform; give a registry "
+            f"{_shown(value)} is not a feature set: it has no fit and transform; give a registry "
             "name or a scikit-learn transformer"
         )
     problem = _why_not_portable(transformer)

@@ -57,7 +57,7 @@ JOB_COLUMNS: Mapping[str, str] = {
 
 
 NESTED = ("per_class", "confusion", "curves")
-"""Fields of a `Result` that are no columns; they are in results.json."""
+"""Fields of a `Result` that are not columns; they are in results.json."""
 
 
 def job_rows(results: Iterable[Result]) -> list[dict[str, Any]]:

@@ -70,7 +70,7 @@ def metric_name(metric: str | Callable[..., float]) -> str:
 
 
 def check_metric(metric: str | Callable[..., float]) -> None:
-    """Refuse what is no metric.
+    """Refuse what is not a metric.
 
     Raises
     ------

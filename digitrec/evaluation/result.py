@@ -349,7 +349,7 @@ class Run:
 
 
 def shape_list(image_shape: tuple[int, int] | None) -> list[int] | None:
-    """Return an image shape as JSON has it; None for rows that are no images."""
+    """Return an image shape as JSON has it; None for rows that are not images."""
     return None if image_shape is None else list(image_shape)
 
 

@@ -45,7 +45,7 @@ MIN_CLASS_ROWS = 100
 # Estimated seconds of one fit from which halving is used: below, a job costs more than its fit. Of
 # 9 candidates of the SVM on mnist_5k (0.33 s each) it saves a third of the processor time.
 MIN_HALVING_SECONDS = 0.3
-# Groups of rows left out in turn, to estimate the variance of a score that is no mean of rows.
+# Groups of rows left out in turn, to estimate the variance of a score that is not a mean of rows.
 N_GROUPS = 50
 
 
@@ -376,8 +376,8 @@ def _score_units(
 ) -> tuple[float, NDArray[np.float64]]:
     """Return a score and the values of which it is the mean: one a row, or a group of rows.
 
-    A score that is no mean over rows has the pseudo-values of the jackknife over `N_GROUPS` groups
-    with all classes in each.
+    A score that is not a mean over rows has the pseudo-values of the jackknife over `N_GROUPS`
+    groups with all classes in each.
     """
     if metric == "accuracy":
         right = (said.y_true == said.y_pred).astype(np.float64)

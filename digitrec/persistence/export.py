@@ -194,7 +194,7 @@ def compare_models(
         n_rows=len(X),
         n_other_labels=int(np.sum(model.predict(X) != candidate.predict(X))),
         max_difference=float(by_row.max(initial=0)),
-        # Written so that a value that is no number counts as different.
+        # Written so that a value that is not a number counts as different.
         n_beyond=int(np.sum(~(by_row <= tolerance))),
         tolerance=tolerance,
     )

@@ -186,7 +186,7 @@ def _decode_text(text: str) -> bytes:
     raise RequestError(
         422,
         "wrong_values",
-        f"the text {text[:40]!r} is no image in base64"
+        f"the text {text[:40]!r} is not an image in base64"
         + (f" but {foreign}" if foreign else "")
         + "; send the image file itself as the body or as the file of a form, its base64 as text, "
         "or pixels as numbers from 0 to 255",

@@ -129,7 +129,7 @@ def test_the_second_run_reuses_the_first_and_keeps_its_times(reports, call):
     [
         (("--models", "svn"), "unknown model 'svn'; choose one of: logistic_regression, svm"),
         (("--dataset", "emnist99"), "unknown dataset 'emnist99'"),
-        (("--set", "svm.C=1"), "is for 'svm', which is no model of this comparison"),
+        (("--set", "svm.C=1"), "is for 'svm', which is not a model of this comparison"),
         (("--set", "lda.n_jobs=4"), "--set lda.n_jobs has no effect"),
         (("--repeats", "3"), "--repeats has no effect without --cv"),
         (("--rope", "0.1"), "--rope has no effect without --cv"),

@@ -103,7 +103,7 @@ def test_two_datasets_of_one_name_do_not_share_a_folder(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("models = [", "is no TOML"),
+        ("models = [", "is not valid TOML"),
         ("modls = 'svm'", "unknown option in"),
         ("config = 'x'", "unknown option in"),
     ],

@@ -219,7 +219,7 @@ def test_log_loss_ranks_only_what_has_probabilities(iris):
     ("arguments", "message"),
     [
         ({"models": "svn"}, "unknown model 'svn'"),
-        ({"models": [5]}, "5 is no model"),
+        ({"models": [5]}, "5 is not a model"),
         ({"models": {"a b": "lda", "a_b": "qda"}}, "same file name"),
         ({"models": []}, "no model was given"),
         ({"models": "lda", "metric": "acuracy"}, "unknown metric 'acuracy'"),

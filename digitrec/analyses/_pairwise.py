@@ -17,8 +17,8 @@ from digitrec.statistics.paired import holm
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# With more models the numbers in the cells are unreadable.
-_MAX_ANNOTATED = 12
+# Models up to which numbers fit into the cells at full size, and up to which they can be read.
+_FULL_SIZE, _MAX_ANNOTATED = 12, 16
 
 
 ALPHA = 0.05  # familywise level over all pairs
@@ -90,7 +90,7 @@ def matrix_figure(
     name_cells(axes, labels, labels, line="#E4E7EB")
     axes.imshow(values, **colors)
     if len(labels) <= _MAX_ANNOTATED:
-        annotate_cells(axes, texts, on_dark)
+        annotate_cells(axes, texts, on_dark, size=8.5 * min(1, _FULL_SIZE / len(labels)))
     axes.set_xlabel(axis_label)
     axes.set_title(title)
     return figure

@@ -1,6 +1,8 @@
 """The rule of invalidation: what changes a key, and what does not."""
 
 import importlib.metadata
+import importlib.util
+import re
 import subprocess
 import sys
 import types
@@ -151,3 +153,36 @@ def test_values_are_described_without_addresses():
     assert describe_value(len) == "builtins.len"
     assert describe_value({3, 1}) == [1, 3]
     assert describe_value(float("nan")) == "nan"
+
+
+def _modules():
+    root = Path(_code.__file__).parent
+    for path in sorted(root.rglob("*.py")):
+        parts = path.relative_to(root.parent).with_suffix("").parts
+        yield ".".join(parts).removesuffix(".__init__"), path
+
+
+def test_no_import_of_a_module_is_missed(monkeypatch):
+    found = {}
+    for parse in (_code._import_lines, lambda source: source):
+        monkeypatch.setattr(_code, "_import_lines", parse)
+        for name, path in _modules():
+            _code._imports.cache_clear()
+            imports = _code._imports(path.read_bytes(), name, path.name == "__init__.py")
+            found.setdefault(name, []).append(set(imports))
+    _code._imports.cache_clear()
+    assert [name for name, (quick, whole) in found.items() if not whole <= quick] == []
+    # Text that looks like an import counts as one; the code of a model card has some.
+    assert sum(quick != whole for quick, whole in found.values()) <= 1
+
+
+def test_installed_libraries_have_a_version_without_being_imported():
+    _, libraries = _code._closure(name for name, _ in _modules())
+    installed = {name for name in libraries if importlib.util.find_spec(name)}
+    assert {"sklearn", "markdown_it", "pandas"} <= installed
+    known = importlib.metadata.packages_distributions()
+    for name in installed:
+        named = _code._DISTRIBUTIONS.get(name, (name,))
+        assert {re.sub("[-_.]+", "-", found).lower() for found in known[name]} & {
+            re.sub("[-_.]+", "-", found).lower() for found in named
+        }, name

@@ -289,7 +289,7 @@ def evaluate(
     _warn(data)
     check_input(metadata, data)
     part = part or choose_part(metadata, data)
-    metrics = evaluate_model(loaded, data, part=part).metrics(data.label_names)
+    metrics = evaluate_model(loaded, data, part=part).metrics(len(data.label_names))
     note = ""
     if was_seen(metadata, data, part):
         note = "The model was trained on these rows: this is not an estimate for new ones."

@@ -60,9 +60,9 @@ def test_saved_training_scores_as_the_fitted_one(digits, training, tmp_path):
     path = save_model(training.pipeline, tmp_path / "model.joblib", training.metadata)
     evaluation = evaluate_model(load_model(path), digits)
     expected = np.mean(training.pipeline.predict(digits.X_test) == digits.y_test)
-    metrics = evaluation.metrics(digits.label_names)
-    assert metrics["test_accuracy"] == pytest.approx(expected)
-    assert sum(map(sum, metrics["confusion"])) == len(digits.y_test)
+    metrics = evaluation.metrics(10)
+    assert metrics.test_accuracy == pytest.approx(expected)
+    assert sum(map(sum, metrics.confusion)) == len(digits.y_test)
     check_input(read_metadata(path), digits)
 
 

@@ -197,9 +197,8 @@ class Comparison:
         """Return precision, recall, F1 (0–1) and support of each class on the test rows."""
         import pandas as pd  # slow to import, and needed for tables only
 
-        frame = pd.DataFrame(self._ok(name).per_class)
-        frame.index = pd.Index(self._shown_labels(), name="class")
-        return frame[["precision", "recall", "f1", "support"]]
+        index = pd.Index(self._shown_labels(), name="class")
+        return pd.DataFrame(self._ok(name).by_class._asdict(), index=index)
 
     def tuning(self) -> pd.DataFrame:
         """Return what the searches of ``tune=`` gained: one row a model.

@@ -56,7 +56,7 @@ JOB_COLUMNS: Mapping[str, str] = {
 """Columns of the table of jobs, with their meaning."""
 
 
-NESTED = ("per_class", "confusion", "curves")
+NESTED = ("confusion", "curves")
 """Fields of a `Result` that are not columns; they are in results.json."""
 
 

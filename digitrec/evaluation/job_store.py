@@ -20,7 +20,7 @@ from digitrec._files import atomic_path, sha256_file, write_json
 from digitrec._platform import try_lock
 from digitrec.errors import DigitrecError
 from digitrec.evaluation.metrics import Predictions
-from digitrec.evaluation.result import SCHEMA, Result, Run
+from digitrec.evaluation.result import SCHEMA, Result, Run, read_record
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
@@ -318,6 +318,4 @@ def _parse(content: dict[str, Any]) -> tuple[Result, Limits]:
 
     if content.pop("schema") != SCHEMA:
         raise ValueError("written in another schema")
-    limits = Limits(**content.pop("limits"))
-    names = {field.name for field in dataclasses.fields(Result)}
-    return Result(**{name: value for name, value in content.items() if name in names}), limits
+    return read_record(Result, content), read_record(Limits, content["limits"])

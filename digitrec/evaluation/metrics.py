@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -11,7 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binomtest
-from sklearn.metrics import confusion_matrix, log_loss, precision_recall_fscore_support
+from sklearn import metrics
+
+from digitrec.evaluation.result import Metrics, score_classes
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,11 +103,28 @@ class Predictions:
             self.has_probabilities,
         )
 
-    def metrics(self, label_names: Sequence[str]) -> dict[str, Any]:
-        """Return the fields of a `Result` that score the test set."""
-        probabilities = self.scores if self.has_probabilities else None
-        return classification_metrics(
-            self.y_true, self.y_pred, self.scores, probabilities, label_names
+    def metrics(self, n_classes: int) -> Metrics:
+        """Score the predictions, as those of the test rows."""
+        labels = np.arange(n_classes)
+        confusion = metrics.confusion_matrix(self.y_true, self.y_pred, labels=labels).tolist()
+        classes = score_classes(confusion)
+        present = classes.support > 0
+        low, high = self.accuracy_interval
+        top2 = log_loss = None
+        if self.scores is not None:
+            top2 = top_k_accuracy(self.y_true, self.scores, 2)
+            if self.has_probabilities:
+                log_loss = _log_loss(self.y_true, self.scores, labels)
+        return Metrics(
+            test_accuracy=self.accuracy,
+            test_error=self.error,
+            test_accuracy_low=low,
+            test_accuracy_high=high,
+            balanced_accuracy=float(classes.recall[present].mean()),
+            macro_f1=float(classes.f1[present].mean()),
+            top2_accuracy=top2,
+            log_loss=log_loss,
+            confusion=confusion,
         )
 
 
@@ -187,62 +205,6 @@ def class_scores(model: Any, X: NDArray, n_classes: int) -> tuple[NDArray[np.flo
     return scores, probable
 
 
-def classification_metrics(
-    y_true: NDArray[np.integer],
-    y_pred: NDArray[np.integer],
-    scores: NDArray[np.floating] | None,
-    probabilities: NDArray[np.floating] | None,
-    label_names: Sequence[str],
-) -> dict[str, Any]:
-    """Score the predictions of one model on the test set.
-
-    Parameters
-    ----------
-    y_true, y_pred : ndarray of int, shape (n_test,)
-        Labels, indices into `label_names`.
-    scores : ndarray of float, shape (n_test, n_classes), or None
-        One score per class; needed for the top-2 accuracy.
-    probabilities : ndarray of float, shape (n_test, n_classes), or None
-        Rows that sum to 1; needed for the log loss.
-    label_names : sequence of str
-        Names of the classes.
-
-    Returns
-    -------
-    dict
-        The fields of `digitrec.evaluation.result.Result` that score the test set.
-    """
-    labels = np.arange(len(label_names))
-    n_right = int(np.sum(y_true == y_pred))
-    accuracy = n_right / len(y_true)
-    low, high = wilson_interval(n_right, len(y_true))
-    precision, recall, f1, support = precision_recall_fscore_support(
-        y_true, y_pred, labels=labels, zero_division=0
-    )
-    present = support > 0
-    return {
-        "test_accuracy": accuracy,
-        "test_error": (len(y_true) - n_right) / len(y_true),
-        "test_accuracy_low": low,
-        "test_accuracy_high": high,
-        "balanced_accuracy": float(recall[present].mean()),
-        "macro_f1": float(f1[present].mean()),
-        "top2_accuracy": None if scores is None else top_k_accuracy(y_true, scores, 2),
-        "log_loss": None if probabilities is None else _log_loss(y_true, probabilities, labels),
-        "per_class": [
-            {
-                "label": str(name),
-                "precision": float(precision[i]),
-                "recall": float(recall[i]),
-                "f1": float(f1[i]),
-                "support": int(support[i]),
-            }
-            for i, name in enumerate(label_names)
-        ],
-        "confusion": confusion_matrix(y_true, y_pred, labels=labels).tolist(),
-    }
-
-
 def _log_loss(y_true: NDArray, probabilities: NDArray, labels: NDArray) -> float | None:
     """Return the log loss of rows renormalised in double precision.
 
@@ -254,4 +216,4 @@ def _log_loss(y_true: NDArray, probabilities: NDArray, labels: NDArray) -> float
     if not (np.all(np.isfinite(rows)) and np.all(totals > 0)):
         return None
     rows = rows / totals
-    return float(log_loss(y_true, rows, labels=labels))
+    return float(metrics.log_loss(y_true, rows, labels=labels))

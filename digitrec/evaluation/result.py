@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
+import types
+import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from digitrec._files import file_safe, write_json
 from digitrec.errors import DigitrecError
@@ -21,13 +27,81 @@ SCHEMA = 1
 Status = Literal["ok", "timeout", "out_of_memory", "error", "interrupted", "not_run"]
 
 
+class ClassScores(NamedTuple):
+    """Scores of each class, arrays of shape (n_classes,).
+
+    Attributes
+    ----------
+    precision, recall, f1 : ndarray of float64
+        In 0–1; 0 where nothing was, or was predicted to be, of the class.
+    support : ndarray of int64
+        Test rows of the class.
+    """
+
+    precision: NDArray[np.float64]
+    recall: NDArray[np.float64]
+    f1: NDArray[np.float64]
+    support: NDArray[np.int64]
+
+
+def score_classes(confusion: Any) -> ClassScores:
+    """Return the scores of each class by a confusion matrix, whose rows are true labels."""
+    counts = np.asarray(confusion, dtype=np.int64)
+    right, true, predicted = counts.diagonal(), counts.sum(axis=1), counts.sum(axis=0)
+
+    def share(part: NDArray[np.int64], whole: NDArray[np.int64]) -> NDArray[np.float64]:
+        return np.divide(part, whole, out=np.zeros(len(whole)), where=whole > 0)
+
+    return ClassScores(
+        precision=share(right, predicted),
+        recall=share(right, true),
+        f1=share(2 * right, true + predicted),
+        support=true,
+    )
+
+
 @dataclass(frozen=True, kw_only=True)
-class Result:
+class Metrics:
+    """What predictions of the test rows score; fractions in 0–1.
+
+    Attributes
+    ----------
+    test_accuracy_low, test_accuracy_high : float
+        Wilson 95 % interval of `test_accuracy`.
+    balanced_accuracy, macro_f1 : float
+        Mean recall and mean F1 score of the classes that have test rows.
+    top2_accuracy : float or None
+        Share of the rows whose class is among the two with the largest scores.
+    log_loss : float or None
+        Mean negative logarithm of the true class's probability.
+    confusion : list of list of int
+        Confusion matrix; rows are true labels. Empty without test rows.
+    """
+
+    test_accuracy: float | None = None
+    test_error: float | None = None
+    test_accuracy_low: float | None = None
+    test_accuracy_high: float | None = None
+    balanced_accuracy: float | None = None
+    macro_f1: float | None = None
+    top2_accuracy: float | None = None
+    log_loss: float | None = None
+    confusion: list[list[int]] = field(default_factory=list)
+
+    @property
+    def by_class(self) -> ClassScores:
+        """Precision, recall, F1 score and rows of each class."""
+        return score_classes(self.confusion)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result(Metrics):
     """What one job (dataset, features, model and parameters, seed) gave.
 
     Everything is JSON-safe. A measurement is None where the job failed or the model
     has no such thing (the log loss of a model without probabilities). Accuracies, errors and
-    scores are fractions in 0–1; times are seconds unless the name says otherwise.
+    scores, those of `Metrics` among them, are fractions in 0–1; times are seconds unless the name
+    says otherwise.
 
     Attributes
     ----------
@@ -51,12 +125,6 @@ class Result:
     is_ranked : bool
         Whether the metric of the run can be computed of the model: the log loss cannot of one
         without probabilities, which then cannot win.
-    test_accuracy_low, test_accuracy_high : float
-        Wilson 95 % interval of `test_accuracy`.
-    per_class : list of dict
-        ``label``, ``precision``, ``recall``, ``f1``, ``support`` of each class on the test set.
-    confusion : list of list of int
-        Confusion matrix on the test set; rows are true labels.
     fit_seconds : float
         Wall time of the fit that the test score belongs to (training and validation rows).
     validation_fit_seconds : float
@@ -101,16 +169,6 @@ class Result:
     validation_accuracy: float | None = None
     validation_score: float | None = None
     is_ranked: bool = True
-    test_accuracy: float | None = None
-    test_error: float | None = None
-    test_accuracy_low: float | None = None
-    test_accuracy_high: float | None = None
-    balanced_accuracy: float | None = None
-    macro_f1: float | None = None
-    top2_accuracy: float | None = None
-    log_loss: float | None = None
-    per_class: list[dict[str, Any]] = field(default_factory=list)
-    confusion: list[list[int]] = field(default_factory=list)
     fit_seconds: float | None = None
     validation_fit_seconds: float | None = None
     feature_seconds: float | None = None
@@ -213,19 +271,6 @@ class RunDataset:
             warnings=dataset.warnings,
         )
 
-    @classmethod
-    def from_dict(cls, stored: Mapping[str, Any]) -> RunDataset:
-        """Return the record that `dataclasses.asdict` made, as JSON gives it back."""
-        fields = dict(stored)
-        for name in ("label_names", "label_values", "seen", "warnings"):
-            fields[name] = tuple(fields.get(name) or ())
-        if fields["image_shape"] is not None:
-            height, width = fields["image_shape"]
-            fields["image_shape"] = (height, width)
-            # Earlier versions did not record it.
-            fields.setdefault("n_columns", height * width)
-        return cls(**fields)
-
 
 @dataclass(frozen=True, kw_only=True)
 class Candidate:
@@ -291,13 +336,6 @@ class Tuning:
     test_gain: float | None = None
     test_low: float | None = None
     test_high: float | None = None
-
-    @classmethod
-    def from_dict(cls, stored: Mapping[str, Any]) -> Tuning:
-        """Return the record that `dataclasses.asdict` made, as JSON gives it back."""
-        chance = stored["chance"] and ChanceGain(**stored["chance"])
-        candidates = [Candidate(**row) for row in stored["candidates"]]
-        return cls(**{**stored, "chance": chance, "candidates": candidates})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -372,6 +410,43 @@ def render_config(config: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
+_types = functools.cache(typing.get_type_hints)
+
+
+def read_record(kind: Any, stored: Any) -> Any:
+    """Return what JSON gave back as the type that it had before `dataclasses.asdict`.
+
+    Parameters
+    ----------
+    kind : type
+        A dataclass, or the type of one of its fields.
+    stored : object
+        What JSON gave back. Fields that the dataclass does not have are left out: earlier
+        versions stored them.
+
+    Raises
+    ------
+    TypeError
+        If a field is missing.
+
+    Examples
+    --------
+    >>> read_record(ChanceGain, {"mean": 0.1, "high": 0.2, "p_value": 0.5, "unknown": 1})
+    ChanceGain(mean=0.1, high=0.2, p_value=0.5)
+    """
+    kinds = typing.get_args(kind)
+    if typing.get_origin(kind) is types.UnionType:
+        return None if stored is None else read_record(kinds[0], stored)
+    if typing.get_origin(kind) is tuple:
+        return tuple(read_record(kinds[0], item) for item in stored or ())
+    if typing.get_origin(kind) is list:
+        return [read_record(kinds[0], item) for item in stored]
+    if isinstance(kind, type) and dataclasses.is_dataclass(kind):
+        known = {name: kind for name, kind in _types(kind).items() if name in stored}
+        return kind(**{name: read_record(of, stored[name]) for name, of in known.items()})
+    return stored
+
+
 def write_run(run: Run, path: Path) -> None:
     """Write a run as ``results.json``, atomically."""
     write_json(path, {"schema": SCHEMA, **dataclasses.asdict(run)})
@@ -389,10 +464,11 @@ def read_run(path: Path) -> Run:
         content = json.loads(Path(path).read_text(encoding="utf-8"))
         if content.pop("schema") != SCHEMA:
             raise DigitrecError(f"{path} was written by another version of digitrec; run it again")
-        results = [Result(**row) for row in content.pop("results")]
-        data = RunDataset.from_dict(content.pop("dataset"))
-        tuning = [Tuning.from_dict(row) for row in content.pop("tuning", ())]
-        return Run(dataset=data, results=results, tuning=tuning, **content)
+        if shape := content["dataset"]["image_shape"]:
+            # Earlier versions did not record it.
+            content["dataset"].setdefault("n_columns", shape[0] * shape[1])
+        run: Run = read_record(Run, content)
+        return run
     except FileNotFoundError as error:
         raise DigitrecError(
             f"no saved results at {path}; make them with: python -m benchmarks.run_all"

@@ -109,7 +109,7 @@ def _run(job: Job, store: JobStore, stage: Callable[[str], None]) -> Result:
         status="ok",
         parameters=describe_parameters(final.model),
         validation_accuracy=held_out.accuracy,
-        **tested.metrics(dataset.label_names),
+        **dataclasses.asdict(tested.metrics(n_classes)),
         fit_seconds=final.seconds,
         validation_fit_seconds=first.seconds,
         feature_seconds=whole.fixed_seconds + whole.seconds,

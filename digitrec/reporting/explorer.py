@@ -369,12 +369,12 @@ def _class_html(context: ReportContext, found: Sequence[tuple[Row, Predictions]]
     rows = [
         row
         for row in context.model_rows
-        if row.shown.key in index_of and len(row.shown.per_class) == len(names)
+        if row.shown.key in index_of and len(row.shown.confusion) == len(names)
     ]
     if not rows:
         return ""
-    scores = np.array([[entry["f1"] for entry in row.shown.per_class] for row in rows], dtype=float)
-    support = np.array([entry["support"] for entry in rows[0].shown.per_class])
+    scores = np.array([row.shown.by_class.f1 for row in rows])
+    support = rows[0].shown.by_class.support
     lowest = min(0.99, float(scores[:, support > 0].min(initial=1.0)))
     lines = []
     for label, name in enumerate(names):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from digitrec.analyses import ReportContext
 from digitrec.evaluation.frames import Row
 from digitrec.evaluation.metrics import Predictions
-from digitrec.evaluation.result import Result
+from digitrec.evaluation.result import ClassScores, Result
 from digitrec.rendering.images import grid_columns, images_figure
 from digitrec.rendering.markdown import MISSING, code, escape, percent, seconds, table
 from digitrec.rendering.section import Content, FigureSpec, Section
@@ -81,13 +81,13 @@ def _model_content(context: ReportContext, row: Row) -> Content:
             lambda: model_figures.curves_figure(result.curves, title=f"{row.title}: training"),
         )
         parts.append(curves)
-    if result.per_class:
+    if result.confusion:
         which = ""
-        if len(result.per_class) > MAX_CLASSES_SHOWN:
-            which = f", the {MAX_CLASSES_SHOWN} hardest of {len(result.per_class)} classes"
+        if len(result.confusion) > MAX_CLASSES_SHOWN:
+            which = f", the {MAX_CLASSES_SHOWN} hardest of {len(result.confusion)} classes"
         parts += [
             f"Classification report on the test rows, %{which}:",
-            class_table(result.per_class),
+            class_table(context.label_names, result.by_class),
         ]
     parts += ["Parameters:", _parameter_table(result.parameters)]
     return Content.of(*parts)
@@ -198,31 +198,27 @@ def most_frequent_errors(confusion: ArrayLike, limit: int) -> list[tuple[int, in
     ]
 
 
-def class_table(per_class: Sequence[Mapping[str, Any]]) -> str:
+def class_table(label_names: Sequence[str], scores: ClassScores) -> str:
     """Return precision, recall and F1 of each class, or of the hardest of very many, and means."""
-    tested = [entry for entry in per_class if entry["support"]]
-    shown = per_class
+    *shares, support = scores
+    tested = np.flatnonzero(support)
+    shown = np.arange(len(support))
     if len(shown) > MAX_CLASSES_SHOWN:
-        hardest = sorted(tested, key=lambda entry: entry["f1"])[:MAX_CLASSES_SHOWN]
-        shown = [entry for entry in shown if entry in hardest]
-    fields = ("precision", "recall", "f1")
+        order = np.argsort(scores.f1[tested], kind="stable")
+        shown = np.sort(tested[order[:MAX_CLASSES_SHOWN]])
     rows = [
         [
-            escape(entry["label"]),
+            escape(label_names[i]),
             # Without test rows a class has no scores.
-            *(percent(entry[field]) if entry["support"] else MISSING for field in fields),
-            f"{entry['support']:,}",
+            *(percent(share[i]) if support[i] else MISSING for share in shares),
+            f"{support[i]:,}",
         ]
-        for entry in shown
+        for i in shown.tolist()
     ]
-    support = [entry["support"] for entry in tested]
-    for name, weights in (("macro average", None), ("weighted average", support)):
-        if tested:
-            averages = [
-                percent(float(np.average([entry[field] for entry in tested], weights=weights)))
-                for field in fields
-            ]
-            rows.append([f"*{name}*", *averages, f"{sum(support):,}"])
+    for name, weights in (("macro average", None), ("weighted average", support[tested])):
+        if len(tested):
+            averages = [percent(np.average(share[tested], weights=weights)) for share in shares]
+            rows.append([f"*{name}*", *averages, f"{support.sum():,}"])
     return table(["class", "precision", "recall", "F1", "rows"], rows, "lrrrr")
 
 

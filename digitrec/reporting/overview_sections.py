@@ -203,13 +203,14 @@ def error_section(context: ReportContext) -> Content | None:
 def per_class_section(context: ReportContext) -> Content | None:
     """F1 score of every model on every class."""
     classes = context.label_names
-    rows = [row for row in context.model_rows if len(row.shown.per_class) == len(classes)]
+    rows = [row for row in context.model_rows if len(row.shown.confusion) == len(classes)]
     if not rows:
         return None
-    tested = [i for i, entry in enumerate(rows[0].shown.per_class) if entry["support"]]
+    scores = [row.shown.by_class for row in rows]
+    tested = np.flatnonzero(scores[0].support).tolist()
     if not tested:
         return None
-    f1 = np.array([[row.shown.per_class[i]["f1"] for i in tested] for row in rows], dtype=float)
+    f1 = np.array([of_model.f1[tested] for of_model in scores])
     order = f1.mean(axis=0).argsort(kind="stable")
     hardest = classes[tested[order[0]]]
     shown = np.sort(order[:MAX_CLASSES_SHOWN])

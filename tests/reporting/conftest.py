@@ -16,7 +16,7 @@ from sklearn.svm import SVC
 from digitrec._environment import describe_hardware, library_versions
 from digitrec.analyses import ReportContext
 from digitrec.datasets import Dataset
-from digitrec.evaluation.metrics import Predictions, classification_metrics
+from digitrec.evaluation.metrics import Predictions
 from digitrec.evaluation.result import Result, Run, RunDataset
 
 LABELS = ("zero/oh", "one|l", "<two>", "3", "4", "5", "6", "7", "8", "n*i*n*e")
@@ -89,8 +89,8 @@ def run_and_predictions(dataset):
         results.append(
             Result(
                 **common,
-                **classification_metrics(
-                    dataset.y_test, y_pred, scores, scores if probable else None, LABELS
+                **dataclasses.asdict(
+                    Predictions(dataset.y_test, y_pred, scores, probable).metrics(len(LABELS))
                 ),
                 key=name,
                 model=name,

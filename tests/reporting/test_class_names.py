@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from digitrec.analyses import ReportContext
-from digitrec.evaluation.metrics import classification_metrics
+from digitrec.evaluation.metrics import Predictions
 from digitrec.rendering.style import MAX_NAME_LENGTH, render_png, short_names
 from digitrec.reporting import render_report
 from digitrec.reporting.evaluation import render_evaluation
@@ -19,7 +19,7 @@ def with_classes(run, names, absent=()):
     """The run with other classes; its models read one in ten rows as the next class."""
     y_true = np.repeat([i for i in range(len(names)) if i not in absent], 10)
     y_pred = np.where(np.arange(len(y_true)) % 10 == 0, (y_true + 1) % len(names), y_true)
-    metrics = classification_metrics(y_true, y_pred, None, None, names)
+    metrics = dataclasses.asdict(Predictions(y_true, y_pred).metrics(len(names)))
     results = [dataclasses.replace(r, **metrics) if r.ok else r for r in run.results]
     dataset = dataclasses.replace(run.dataset, label_names=tuple(names))
     return dataclasses.replace(run, results=results, dataset=dataset)
@@ -53,9 +53,7 @@ def test_the_evaluation_of_many_classes_lists_their_errors():
     names = [f"class {i}" for i in range(40)]
     y_true = np.arange(40).repeat(3)
     y_pred = np.where(np.arange(120) == 7, 5, y_true)
-    text = render_evaluation(
-        "many", classification_metrics(y_true, y_pred, None, None, names), names
-    )
+    text = render_evaluation("many", Predictions(y_true, y_pred).metrics(40), names)
     (row,) = [line for line in text.splitlines() if "class 2 " in line and "class 5" in line]
     assert row.split("|")[3].strip() == "1"
 

@@ -10,7 +10,7 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from digitrec.evaluation.metrics import Predictions, classification_metrics
+from digitrec.evaluation.metrics import Predictions
 from digitrec.reporting import write_report
 
 # One worker runs all of these, so that the browser is started once.
@@ -257,9 +257,7 @@ def test_without_images_and_with_many_classes(open_page, run, predictions, tmp_p
     results = [
         dataclasses.replace(
             result,
-            **classification_metrics(
-                relabelled[result.key].y_true, relabelled[result.key].y_pred, None, None, names
-            ),
+            **dataclasses.asdict(relabelled[result.key].metrics(len(names))),
         )
         for result in run.results
         if result.ok

@@ -91,7 +91,7 @@ def test_without_images_and_predictions_the_examples_are_left_out(context):
 
 def test_a_run_in_which_nothing_ended_well_still_reports(run):
     failed = [
-        dataclasses.replace(result, status="error", reason="boom", per_class=[], confusion=[])
+        dataclasses.replace(result, status="error", reason="boom", confusion=[])
         for result in run.results
     ]
     report = render_report(ReportContext(run=dataclasses.replace(run, results=failed, winner=None)))

@@ -250,12 +250,11 @@ def train(
             f"cannot fit {model!r} with {', '.join(set_ or [])}: {reason}"
         ) from error
     save_model(training.pipeline, output, training.metadata)
-    facts = training.metadata["metrics"]
+    low, high = training.held_out.accuracy_interval
     typer.echo(
-        f"validation accuracy {100 * facts['validation_accuracy']:.2f} % "
-        f"(95 % interval {100 * facts['validation_accuracy_low']:.2f}–"
-        f"{100 * facts['validation_accuracy_high']:.2f} %, {facts['n_validation']:,} rows); "
-        f"final fit on {training.metadata['n_train']:,} rows in {facts['fit_seconds']:.1f} s"
+        f"validation accuracy {100 * training.held_out.accuracy:.2f} % (95 % interval "
+        f"{100 * low:.2f}–{100 * high:.2f} %, {len(training.held_out.y_true):,} rows); "
+        f"final fit on {len(data.y_train):,} rows in {training.fit_seconds:.1f} s"
     )
     typer.echo(f"model written to {output}")
 

@@ -42,10 +42,16 @@ class Training:
     metadata : dict
         JSON-safe facts to save with it: model, features, parameters, seed, validation accuracy
         with its Wilson 95 % interval, fit time, data fingerprint and label names.
+    held_out : Predictions
+        What the model fitted without the validation rows said of them.
+    fit_seconds : float
+        Wall time of the fit on all rows.
     """
 
     pipeline: Pipeline
     metadata: dict[str, Any]
+    held_out: Predictions
+    fit_seconds: float
 
 
 def train_model(
@@ -141,7 +147,9 @@ def train_model(
             "fit_seconds": final.seconds,
         },
     }
-    return Training(pipeline=pipeline, metadata=metadata)
+    return Training(
+        pipeline=pipeline, metadata=metadata, held_out=held_out, fit_seconds=final.seconds
+    )
 
 
 def seen_rows(dataset: Dataset) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from digitrec.rendering.style import WIDTH, annotate_cells, name_cells, new_figure, styled
+from digitrec.statistics import ALPHA
 from digitrec.statistics.paired import holm
 
 if TYPE_CHECKING:
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
 
 # Models up to which numbers fit into the cells at full size, and up to which they can be read.
 _FULL_SIZE, _MAX_ANNOTATED = 12, 16
-
-
-ALPHA = 0.05  # familywise level over all pairs
 
 
 def compare_pairs(

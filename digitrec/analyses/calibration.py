@@ -229,6 +229,16 @@ def describe_calibration(
     }
 
 
+def calibration_errors(
+    y_test: NDArray[np.integer], y_train: NDArray[np.integer], predictions: JobPredictions
+) -> tuple[float, float | None] | None:
+    """Return the calibration error before and after scaling; see `describe_calibration`."""
+    found = describe_calibration(y_test, y_train, predictions)
+    if found is None:
+        return None
+    return found["before"]["ece"], found["after"] and found["after"]["ece"]
+
+
 def _logits(
     scores: NDArray[np.float32], has_probabilities: bool, seen: NDArray[np.integer]
 ) -> NDArray[np.float64]:

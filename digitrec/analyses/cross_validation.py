@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from digitrec.analyses._pairwise import ALPHA, compare_pairs, matrix_figure, pair_cells, pairs_of
+from digitrec.analyses._pairwise import compare_pairs, matrix_figure, pair_cells, pairs_of
 from digitrec.analyses._registry import Analysis, AnalysisContext
 from digitrec.errors import ConfigurationError
 from digitrec.rendering.markdown import (
@@ -23,6 +23,7 @@ from digitrec.rendering.markdown import (
     table_of,
 )
 from digitrec.rendering.section import Content, FigureSpec
+from digitrec.statistics import ALPHA
 from digitrec.statistics.folds import correlated_test
 
 if TYPE_CHECKING:

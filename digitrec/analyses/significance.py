@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from digitrec.analyses._pairwise import ALPHA, compare_pairs, matrix_figure, pair_cells, pairs_of
+from digitrec.analyses._pairwise import compare_pairs, matrix_figure, pair_cells, pairs_of
 from digitrec.analyses._registry import Analysis, AnalysisContext
 from digitrec.errors import ConfigurationError
 from digitrec.rendering.markdown import (
@@ -23,6 +23,7 @@ from digitrec.rendering.markdown import (
 )
 from digitrec.rendering.section import Content, FigureSpec
 from digitrec.rendering.style import BLUE, ORANGE
+from digitrec.statistics import ALPHA
 from digitrec.statistics.paired import cochran_test, mcnemar_test
 
 if TYPE_CHECKING:
@@ -87,6 +88,11 @@ def compare_predictions(
         "group": group,
         "better": better,
     }
+
+
+def alike(output: Mapping[str, Any] | None) -> frozenset[str]:
+    """Return the stems of the winner and of what does not differ from it by an output of `run`."""
+    return frozenset((output or {}).get("group", ()))
 
 
 def frame(output: Mapping[str, Any]) -> pd.DataFrame:

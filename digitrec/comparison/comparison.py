@@ -353,11 +353,12 @@ class Comparison:
         """Stems of the results that do not differ significantly from the winner."""
         if self.run.winner is None or sum(bool(row.results) for row in self._rows) < 2:
             return frozenset()
+        from digitrec.analyses.significance import alike
+
         try:
-            output = self.analysis("significance")
+            return alike(self.analysis("significance"))
         except DigitrecError:
             return frozenset()
-        return frozenset(output.get("group", ()))
 
     @property
     def _label_names(self) -> list[str]:

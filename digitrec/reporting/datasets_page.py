@@ -14,7 +14,8 @@ from digitrec.evaluation.frames import model_title
 from digitrec.evaluation.result import Run
 from digitrec.rendering.markdown import escape, join_words, number, p_value, percent, table
 from digitrec.rendering.style import BLUE, GREY, INK, new_figure, save_figure, styled
-from digitrec.statistics.ranks import compare_over_datasets
+from digitrec.statistics import ALPHA
+from digitrec.statistics.ranks import RankComparison, RankPair, compare_over_datasets
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -30,12 +31,11 @@ def write_datasets_page(runs: Sequence[Run], output_dir: Path) -> Path | None:
     pathlib.Path or None
         The page; None where fewer than two models ended well on every dataset.
     """
-    outcome = _compare(runs)
-    if outcome is None:
+    models, scores = _common_scores(runs)
+    if len(models) < 2:
         return None
-    figure = critical_difference_figure(
-        outcome["models"], outcome["mean_ranks"], outcome["critical_difference"]
-    )
+    outcome = compare_over_datasets(scores)
+    figure = critical_difference_figure(models, outcome.mean_ranks, outcome.critical_difference)
     save_figure(figure, output_dir / _FIGURE)
     path = output_dir / "across_datasets.md"
     write_text(path, render_datasets_page(runs))
@@ -51,93 +51,91 @@ def render_datasets_page(runs: Sequence[Run]) -> str:
         One per dataset. Models take part that succeeded on every one of them; their score is
         the mean test accuracy over seeds. Empty where there are fewer than two.
     """
-    outcome = _compare(runs)
-    if outcome is None:
+    models, scores = _common_scores(runs)
+    if len(models) < 2:
         return ""
-    models, datasets = outcome["models"], outcome["datasets"]
-    order = sorted(range(len(models)), key=lambda i: outcome["mean_ranks"][i])
+    outcome = compare_over_datasets(scores)
+    datasets = [dataset_title(run.dataset.name) for run in runs]
+    order = sorted(range(len(models)), key=lambda i: outcome.mean_ranks[i])
     accuracy = table(
         ["dataset", *(escape(models[i]) for i in order)],
         [
-            [escape(name), *(percent(scores[i]) for i in order)]
-            for name, scores in zip(datasets, outcome["scores"], strict=True)
+            [escape(name), *(percent(of_models[i]) for i in order)]
+            for name, of_models in zip(datasets, scores, strict=True)
         ]
-        + [["*mean rank*", *(number(outcome["mean_ranks"][i], 2) for i in order)]],
+        + [["*mean rank*", *(number(outcome.mean_ranks[i], 2) for i in order)]],
         "l" + "r" * len(models),
     )
-    pairs = sorted(outcome["pairs"], key=lambda pair: -abs(pair["difference"]))
+    pairs = sorted(outcome.pairs, key=lambda pair: -abs(pair.difference))
     ranks = table(
         ["models", "difference of mean ranks", "95 % interval", "p", "in words"],
-        [_pair_row(pair) for pair in pairs],
+        [_pair_row(pair, models) for pair in pairs],
         "lrrrl",
     )
     parts = [
         "# Models over several datasets",
-        _friedman_sentence(outcome),
+        _friedman_sentence(outcome, datasets),
         accuracy,
         f"![Mean rank of each model with the critical difference]({_FIGURE})",
         ranks,
         "Test accuracy, %; mean over seeds. The interval is the difference plus and minus "
-        f"Nemenyi's critical difference, {number(outcome['critical_difference'], 2)} ranks, and "
+        f"Nemenyi's critical difference, {number(outcome.critical_difference, 2)} ranks, and "
         "p is Nemenyi's, so both allow for all pairs (Demšar 2006). With few datasets the test "
         "sees only very large differences.",
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def _compare(runs: Sequence[Run]) -> dict[str, Any] | None:
-    contexts = [ReportContext(run=run) for run in runs]
-    scores: list[dict[tuple[str, str], float]] = []
-    for context in contexts:
-        found = {(row.features, row.model): row.mean("test_accuracy") for row in context.ok_rows}
-        scores.append({key: value for key, value in found.items() if value is not None})
-    if len(scores) < 2:
-        return None
-    common = [key for key in scores[0] if all(key in found for found in scores)]
-    if len(common) < 2:
-        return None
+def _common_scores(runs: Sequence[Run]) -> tuple[list[str], list[list[float]]]:
+    """Return the models that succeeded in every run, and their accuracies run by run.
+
+    There are no models where there are fewer than two runs.
+    """
+    found = [
+        {(row.features, row.model): row.mean("test_accuracy") for row in context.ok_rows}
+        for context in (ReportContext(run=run) for run in runs)
+    ]
+    if len(found) < 2:
+        return [], []
+    common = [key for key in found[0] if all(of_run.get(key) is not None for of_run in found)]
     several = len({features for features, _ in common}) > 1
-    return compare_over_datasets(
-        [[found[key] for key in common] for found in scores],
-        [f"{model_title(m)} ({f})" if several else model_title(m) for f, m in common],
-        [dataset_title(run.dataset.name) for run in runs],
-    )
+    models = [f"{model_title(m)} ({f})" if several else model_title(m) for f, m in common]
+    return models, [[of_run[key] or 0.0 for key in common] for of_run in found]
 
 
-def _friedman_sentence(outcome: dict[str, Any]) -> str:
-    datasets, alpha = outcome["datasets"], outcome["alpha"]
-    p = outcome["p_value"] if outcome["f_p_value"] is None else outcome["f_p_value"]
+def _friedman_sentence(outcome: RankComparison, datasets: Sequence[str]) -> str:
     text = (
-        f"{len(outcome['models'])} models on {join_words([escape(name) for name in datasets])}, "
+        f"{len(outcome.mean_ranks)} models on {join_words([escape(name) for name in datasets])}, "
         "ranked by test accuracy on each. Friedman's test: χ² = "
-        f"{number(outcome['chi_square'], 2)}, p = {p_value(outcome['p_value'])}"
+        f"{number(outcome.chi_square, 2)}, p = {p_value(outcome.p_value)}"
     )
-    if outcome["f_statistic"] is not None:
+    p = outcome.p_value
+    if outcome.f_p_value is not None:
+        p = outcome.f_p_value
         text += (
-            f"; Iman and Davenport's form: F = {number(outcome['f_statistic'], 2)}, "
-            f"p = {p_value(outcome['f_p_value'])}"
+            f"; Iman and Davenport's form: F = {number(outcome.f_statistic, 2)}, p = {p_value(p)}"
         )
-    text += f"; agreement of the datasets, Kendall's W = {number(outcome['kendall_w'], 2)}. "
+    text += f"; agreement of the datasets, Kendall's W = {number(outcome.kendall_w, 2)}. "
     verdict = (
         "The mean ranks differ significantly."
-        if p < alpha
+        if p < ALPHA
         else "The mean ranks do not differ significantly."
     )
     return (text + verdict).replace("= < ", "< ")
 
 
-def _pair_row(pair: dict[str, Any]) -> list[str]:
-    better, worse = pair["first"], pair["second"]
-    sign = 1 if pair["difference"] <= 0 else -1
+def _pair_row(pair: RankPair, models: Sequence[str]) -> list[str]:
+    better, worse = models[pair.first], models[pair.second]
+    sign = 1 if pair.difference <= 0 else -1
     if sign < 0:
         better, worse = worse, better
-    low, high = sorted((sign * pair["low"], sign * pair["high"]))
+    low, high = sorted((sign * pair.low, sign * pair.high))
     return [
         f"{escape(better)} before {escape(worse)}",
-        number(-sign * pair["difference"], 2),
+        number(-sign * pair.difference, 2),
         f"{number(-high, 2)} to {number(-low, 2)}".replace("-", "−"),
-        p_value(pair["p_value"]),
-        "significantly better ranks" if pair["significant"] else "no significant difference",
+        p_value(pair.p_value),
+        "significantly better ranks" if pair.significant else "no significant difference",
     ]
 
 

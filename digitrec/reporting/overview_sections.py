@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from digitrec.analyses import ANALYSES, ReportContext, dataset_title
+from digitrec.analyses.significance import alike
 from digitrec.evaluation.frames import Row, model_title
 from digitrec.evaluation.result import Result
 from digitrec.rendering.markdown import (
@@ -26,6 +27,7 @@ from digitrec.rendering.section import Content, FigureSpec, Section
 from digitrec.rendering.style import MAX_CLASSES_SHOWN
 from digitrec.reporting import overview_figures
 from digitrec.reporting.published_errors import PUBLISHED
+from digitrec.statistics import ALPHA
 
 
 def summary_section(context: ReportContext) -> Content:
@@ -53,13 +55,13 @@ def summary_section(context: ReportContext) -> Content:
 
 def accuracy_table(context: ReportContext) -> str:
     """Return the table of all models as Markdown, best validation accuracy first."""
-    alike = _alike(context)
+    same = alike(context.output("significance"))
 
     def name(row: Row) -> str:
         text = escape(row.title)
         if row in context.model_rows:
             text = f"[{text}](#{anchor(row.title)})"
-        return f"★ **{text}**" if row.is_winner else "≈ " * (row.shown.stem in alike) + text
+        return f"★ **{text}**" if row.is_winner else "≈ " * (row.shown.stem in same) + text
 
     def mean(field: str, form: Callable[..., str] = percent) -> Callable[[Row], str]:
         return lambda row: form(row.mean(field), row.spread(field))
@@ -81,11 +83,6 @@ def accuracy_table(context: ReportContext) -> str:
         "status": _status,
     }
     return table_of(context.rows, columns, "l" * (len(columns) - 11) + "r" * 10 + "l")
-
-
-def _alike(context: ReportContext) -> set[str]:
-    """Return the stems of the results that do not differ significantly from the winner."""
-    return set(context.run.analyses.get("significance", {}).get("group", ()))
 
 
 def _interval(row: Row) -> str:
@@ -166,12 +163,11 @@ def _legend(context: ReportContext) -> str:
         if metric == "accuracy"
         else f"★ chosen by {escape(metric)} on the validation rows; rows are in that order."
     )
-    alike = _alike(context)
-    if any(row.shown.stem in alike for row in context.rows if not row.is_winner):
-        level = context.run.analyses["significance"]["alpha"]
+    same = alike(context.output("significance"))
+    if any(row.shown.stem in same for row in context.rows if not row.is_winner):
         text += (
             " ≈ not distinguishable from ★ on the test rows (McNemar's exact test with Holm's "
-            f"correction, level {level:g})."
+            f"correction, level {ALPHA:g})."
         )
     if any(len(row.results) > 1 for row in context.rows):
         text += " ± is the standard deviation over seeds."

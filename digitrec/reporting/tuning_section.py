@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
 from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 from digitrec.analyses import ReportContext
 from digitrec.evaluation.frames import model_title
-from digitrec.evaluation.result import Tuning
-from digitrec.evaluation.tuning import candidate_rows, tuning_rows
+from digitrec.evaluation.result import Candidate, Tuning
 from digitrec.rendering.markdown import (
     MISSING,
     code,
@@ -44,16 +42,16 @@ def tuning_section(context: ReportContext) -> Content | None:
     unit = ", points" if share else ""
     per_cent = ", %" if share else ""
     columns: dict[str, Any] = {
-        "model": lambda row: escape(model_title(row["model"])),
-        "features": lambda row: escape(row["features"]),
-        "candidates": "{n_candidates}",
-        "fits, s": lambda row: seconds(row["seconds"]),
-        f"default{per_cent}": lambda row: _score(row["default"], share),
-        f"best{per_cent}": lambda row: _score(row["best"], share),
-        f"gain{unit}": lambda row: _gain(row, share),
-        f"gain by chance{unit} (95 % below)": lambda row: _chance(row, share),
-        "p": lambda row: p_value(row["p_value"]),
-        f"gain on test rows{unit} (95 % interval)": lambda row: _test_gain(row, share),
+        "model": lambda tuning: escape(model_title(tuning.model)),
+        "features": lambda tuning: escape(tuning.features),
+        "candidates": lambda tuning: len(tuning.candidates),
+        "fits, s": lambda tuning: seconds(tuning.seconds),
+        f"default{per_cent}": lambda tuning: _score(tuning.default, share),
+        f"best{per_cent}": lambda tuning: _score(tuning.best, share),
+        f"gain{unit}": lambda tuning: _gain(tuning, share),
+        f"gain by chance{unit} (95 % below)": lambda tuning: _chance(tuning, share),
+        "p": lambda tuning: p_value(tuning.chance and tuning.chance.p_value),
+        f"gain on test rows{unit} (95 % interval)": lambda tuning: _test_gain(tuning, share),
     }
     name = metric.replace("_", " ")
     better = " (negative, so that more is better)" if metric == "log_loss" else ""
@@ -61,7 +59,7 @@ def tuning_section(context: ReportContext) -> Content | None:
         "## Tuning",
         "What does a search over parameters gain? Candidates are fitted on the training rows and "
         f"chosen by {escape(name)}{better} on the validation rows.",
-        table_of(tuning_rows(context.run), columns, "ll" + "r" * 8),
+        table_of(context.run.tuning, columns, "ll" + "r" * 8),
         "Choosing the best of many candidates gains on the validation rows even if none is better "
         "than the default. **Gain by chance** estimates that gain: the largest of all candidates' "
         "differences, each centred at zero, over validation rows drawn with replacement (White's "
@@ -120,25 +118,27 @@ def validation_curve_figure(tuning: Tuning) -> Figure:
     lines = -(-len(names) // columns)
     figure = new_figure(0.6 + 2.3 * lines)
     share = tuning.metric in _SHARES
-    rows = [row for row in candidate_rows(tuning) if row["score"] is not None]
+    candidates = [one for one in tuning.candidates if one.score is not None]
     for place, name in enumerate(names):
         axes = figure.add_subplot(lines, columns, place + 1)
-        shown = [row for row in rows if row["parameter"] == name]
         scale = 100 if share else 1
-        if all(_is_number(row["value"]) for row in shown if not row["is_default"]):
-            for row in shown:
-                if not _is_number(row["value"]):  # such as gamma="scale" among numbers
-                    at_score = scale * row["score"]
-                    axes.axhline(at_score, label="default", color="black", ls="--", lw=1)
-            shown = [row for row in shown if _is_number(row["value"])]
-            at = [float(row["value"]) for row in shown]
+        points: list[tuple[Candidate, Any, float]] = [
+            (one, (one.parameters or tuning.defaults).get(name), scale * (one.score or 0.0))
+            for one in candidates
+        ]
+        if all(_is_number(value) for one, value, _ in points if one.parameters):
+            for _, value, score in points:
+                if not _is_number(value):  # such as gamma="scale" among numbers
+                    axes.axhline(score, label="default", color="black", ls="--", lw=1)
+            points = [point for point in points if _is_number(point[1])]
+            at = [float(value) for _, value, _ in points]
         else:
-            values = [_value(row["value"]) for row in shown]
+            values = [_value(value) for _, value, _ in points]
             texts = sorted(set(values))
             at = [float(texts.index(value)) for value in values]
             axes.set_xticks(range(len(texts)), texts)
             axes.set_xlim(-0.5, len(texts) - 0.5)
-        _points(axes, shown, at, [scale * row["score"] for row in shown])
+        _draw(axes, [one for one, _, _ in points], at, [score for _, _, score in points])
         if name in tuning.log and min(at, default=0) > 0:
             axes.set_xscale("log")
             plain_log_ticks(axes.xaxis)
@@ -158,17 +158,17 @@ def validation_curve_figure(tuning: Tuning) -> Figure:
     return figure
 
 
-def _points(axes: Axes, rows: list[dict[str, Any]], at: list[float], scores: list[float]) -> None:
+def _draw(axes: Axes, candidates: list[Candidate], at: list[float], scores: list[float]) -> None:
     """Draw candidates: those fitted on all rows, those left behind on fewer, and the default."""
-    most = max((row["rows"] for row in rows), default=0)
+    most = max((one.rows or 0 for one in candidates), default=0)
     kinds = (
-        ("fewer rows", "o", GREY, 14, lambda r: r["rows"] < most and not r["is_default"]),
-        ("candidate", "o", BLUE, 18, lambda r: r["rows"] == most and not r["is_default"]),
+        ("fewer rows", "o", GREY, 14, lambda one: one.parameters and one.rows < most),
+        ("candidate", "o", BLUE, 18, lambda one: one.parameters and one.rows == most),
         ("best", "o", ORANGE, 36, lambda r: r["candidate"] == 0),
-        ("default", "D", "black", 26, lambda r: r["is_default"]),
+        ("default", "D", "black", 26, lambda one: not one.parameters),
     )
     for label, marker, color, size, belongs in kinds:
-        chosen = [i for i, row in enumerate(rows) if belongs(row)]
+        chosen = [i for i, one in enumerate(candidates) if belongs(one)]
         if chosen:
             axes.scatter(
                 [at[i] for i in chosen],
@@ -189,31 +189,26 @@ def _difference(value: float, share: bool) -> str:
     return points(value) if share else f"{value:+.4f}".replace("-", "−")
 
 
-def _gain(row: Mapping[str, Any], share: bool) -> str:
-    if row["default"] is None or row["best"] is None:
+def _gain(tuning: Tuning, share: bool) -> str:
+    if tuning.default is None or tuning.best is None:
         return MISSING
-    return _difference(row["best"] - row["default"], share)
+    return _difference(tuning.best - tuning.default, share)
 
 
-def _chance(row: Mapping[str, Any], share: bool) -> str:
-    if row["chance_gain"] is None:
+def _chance(tuning: Tuning, share: bool) -> str:
+    if tuning.chance is None:
         return MISSING
-    mean, high = (_difference(row[name], share) for name in ("chance_gain", "chance_high"))
-    return f"{mean} ({high})"
+    return f"{_difference(tuning.chance.mean, share)} ({_difference(tuning.chance.high, share)})"
 
 
-def _test_gain(row: Mapping[str, Any], share: bool) -> str:
-    if row["test_gain"] is None:
+def _test_gain(tuning: Tuning, share: bool) -> str:
+    gain, low, high = tuning.test_gain, tuning.test_low, tuning.test_high
+    if gain is None or low is None or high is None:
         return MISSING
-    low, high = row["test_low"], row["test_high"]
     if share:
-        return f"{points(row['test_gain'])} ({interval(low, high, signed=True)})"
-    return " ".join(
-        [
-            _difference(row["test_gain"], share),
-            f"({_difference(low, share)} to {_difference(high, share)})",
-        ]
-    )
+        return f"{points(gain)} ({interval(low, high, signed=True)})"
+    low_text, high_text = (_difference(end, share) for end in (low, high))
+    return f"{_difference(gain, share)} ({low_text} to {high_text})"
 
 
 def _is_number(value: Any) -> bool:

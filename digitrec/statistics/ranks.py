@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import itertools
 import math
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import chi2, f, rankdata, studentized_range
 
 from digitrec.errors import ConfigurationError
-
-ALPHA = 0.05
-"""Level of significance over all pairs."""
+from digitrec.statistics import ALPHA
 
 
 def nemenyi_critical_difference(n_models: int, n_datasets: int, alpha: float = ALPHA) -> float:
@@ -35,28 +33,69 @@ def nemenyi_critical_difference(n_models: int, n_datasets: int, alpha: float = A
     return q * math.sqrt(n_models * (n_models + 1) / (6 * n_datasets))
 
 
-def compare_over_datasets(
-    scores: ArrayLike, models: list[str], datasets: list[str]
-) -> dict[str, Any]:
+@dataclass(frozen=True, kw_only=True)
+class RankPair:
+    """Two models over the same datasets; Nemenyi's test allows for all pairs.
+
+    Attributes
+    ----------
+    first, second : int
+        Columns of the scores.
+    difference, low, high : float
+        Difference of the mean ranks, and that plus and minus the critical difference.
+    p_value : float
+        Nemenyi's.
+    significant : bool
+        Whether the difference is at least the critical one.
+    """
+
+    first: int
+    second: int
+    difference: float
+    low: float
+    high: float
+    p_value: float
+    significant: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class RankComparison:
+    """Several models over several datasets.
+
+    Attributes
+    ----------
+    mean_ranks : list of float
+        Of each model; 1 is best.
+    chi_square, p_value : float
+        Friedman's test.
+    f_statistic, f_p_value : float or None
+        Iman and Davenport's less conservative form of it; None where every dataset ranks the
+        models alike.
+    kendall_w : float
+        Agreement of the datasets, 0–1, the effect size.
+    critical_difference : float
+        Smallest significant difference of mean ranks by Nemenyi.
+    pairs : list of RankPair
+        Every pair of models.
+    """
+
+    mean_ranks: list[float]
+    chi_square: float
+    p_value: float
+    f_statistic: float | None
+    f_p_value: float | None
+    kendall_w: float
+    critical_difference: float
+    pairs: list[RankPair]
+
+
+def compare_over_datasets(scores: ArrayLike) -> RankComparison:
     """Compare models by their ranks over several datasets.
 
     Parameters
     ----------
     scores : array-like of float, shape (n_datasets, n_models)
-        Higher is better; equal scores share their mean rank.
-    models, datasets : list of str
-        Names of the columns and rows of `scores`; at least two of each.
-
-    Returns
-    -------
-    dict
-        JSON-safe. ``mean_ranks`` (1 is best) in the order of ``models``; ``chi_square`` and
-        ``p_value`` of Friedman's test; ``f_statistic`` and ``f_p_value`` of Iman and Davenport's
-        less conservative form of it (None where every dataset ranks the models alike);
-        ``kendall_w``: agreement of the datasets, 0–1, the effect size; ``critical_difference``
-        by Nemenyi; ``pairs``: ``first``, ``second``, ``difference`` of mean ranks, ``low``,
-        ``high`` (the difference plus and minus the critical difference), ``p_value`` (Nemenyi,
-        already adjusted for all pairs) and ``significant``.
+        Higher is better; equal scores share their mean rank. At least two of each.
 
     Raises
     ------
@@ -89,27 +128,23 @@ def compare_over_datasets(
         difference = float(mean_ranks[i] - mean_ranks[j])
         q = abs(difference) / error * math.sqrt(2)
         pairs.append(
-            {
-                "first": models[i],
-                "second": models[j],
-                "difference": difference,
-                "low": difference - critical,
-                "high": difference + critical,
-                "p_value": float(studentized_range.sf(q, n_models, np.inf)),
-                "significant": abs(difference) >= critical,
-            }
+            RankPair(
+                first=i,
+                second=j,
+                difference=difference,
+                low=difference - critical,
+                high=difference + critical,
+                p_value=float(studentized_range.sf(q, n_models, np.inf)),
+                significant=abs(difference) >= critical,
+            )
         )
-    return {
-        "models": models,
-        "datasets": datasets,
-        "scores": scores.tolist(),
-        "alpha": ALPHA,
-        "mean_ranks": mean_ranks.tolist(),
-        "chi_square": chi_square,
-        "p_value": float(chi2.sf(chi_square, n_models - 1)),
-        "f_statistic": f_statistic,
-        "f_p_value": f_p_value,
-        "kendall_w": chi_square / largest,
-        "critical_difference": critical,
-        "pairs": pairs,
-    }
+    return RankComparison(
+        mean_ranks=mean_ranks.tolist(),
+        chi_square=chi_square,
+        p_value=float(chi2.sf(chi_square, n_models - 1)),
+        f_statistic=f_statistic,
+        f_p_value=f_p_value,
+        kendall_w=chi_square / largest,
+        critical_difference=critical,
+        pairs=pairs,
+    )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from digitrec.analyses.checks._check import Finding, check, listed, proportion_gap
+from digitrec.statistics import ALPHA
 
 if TYPE_CHECKING:
     from digitrec.analyses import AnalysisContext
@@ -89,9 +90,6 @@ def validation_gap(context: AnalysisContext) -> Finding | None:
         ),
         numbers=numbers,
     )
-
-
-ALPHA = 0.05
 
 
 @check("note", "Winner's lead not significant")
@@ -184,23 +182,19 @@ MIN_ROWS_PER_CLASS = 30
 @check("note", "Probabilities far from calibrated")
 def miscalibration(context: AnalysisContext) -> Finding | None:
     """Compare the confidence of each model that has probabilities with its accuracy."""
-    from digitrec.analyses.calibration import describe_calibration
+    from digitrec.analyses.calibration import calibration_errors
 
     y_test, y_train = np.asarray(context.dataset.y_test), np.asarray(context.dataset.y_train)
     if len(y_test) < MIN_ROWS_PER_CLASS * len(np.unique(y_test)):
         return None
-    numbers = {}
+    numbers: dict[str, Any] = {}
     for result in context.one_per_model:
         predictions = context.predictions(result)
         if not predictions.has_probabilities:
             continue
-        found = describe_calibration(y_test, y_train, predictions)
-        if found is not None and found["before"]["ece"] > MAX_ERROR:
-            after = found["after"]
-            numbers[result.stem] = {
-                "error": found["before"]["ece"],
-                "after_scaling": after and after["ece"],
-            }
+        errors = calibration_errors(y_test, y_train, predictions)
+        if errors is not None and errors[0] > MAX_ERROR:
+            numbers[result.stem] = {"error": errors[0], "after_scaling": errors[1]}
     if not numbers:
         return None
     named = [f"{stem} ({100 * found['error']:.1f} points)" for stem, found in numbers.items()]

@@ -107,7 +107,7 @@ def compare(dataset: Dataset, *, n_jobs: int) -> dict[str, Any]:
     spec = FEATURES[DEFAULT_FEATURES]
     started = time.perf_counter()
     fixed = spec.build_fixed(dataset.image_shape, n_jobs=n_jobs)
-    learned = spec.build_fitted(dataset.image_shape)
+    learned = spec.build_fitted()
     train = learned.fit_transform(fixed.transform(dataset.X_train))
     test = learned.transform(fixed.transform(dataset.X_test))
     feature_seconds = time.perf_counter() - started

@@ -87,7 +87,7 @@ def _fixed_features(X: NDArray[np.uint8], name: str, n_jobs: int) -> dict[str, f
     features = pipeline.transform(X)
     seconds = time.perf_counter() - started
     started = time.perf_counter()
-    FEATURES[name].build_fitted(_SHAPE).fit_transform(features)
+    FEATURES[name].build_fitted().fit_transform(features)
     fitted_seconds = time.perf_counter() - started
     return {
         "seconds": seconds,

@@ -118,7 +118,7 @@ def measure(
     images |= {("MNIST-C", kind): corrupt_images(X_score, _SHAPE, kind) for kind in CORRUPTIONS}
     for features in (DEFAULT_FEATURES, "robust"):
         fixed = FEATURES[features].build_fixed(_SHAPE, n_jobs=-1)
-        fitted = FEATURES[features].build_fitted(_SHAPE)
+        fitted = FEATURES[features].build_fitted()
         columns = fitted.fit_transform(fixed.transform(X_fit))
         models = {name: fit_model(MODELS[name].build(0), columns, y_fit).model for name in _MODELS}
         for (group, kind), X in images.items():

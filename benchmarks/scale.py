@@ -117,7 +117,7 @@ def _fit_features(folder: Path, key: str, n_jobs: int) -> dict[str, float]:
     with threadpool_limits(n_jobs):
         started = time.perf_counter()
         fixed = store.fixed(dataset, DEFAULT_FEATURES)
-        learned = FEATURES[DEFAULT_FEATURES].build_fitted(dataset.image_shape)
+        learned = FEATURES[DEFAULT_FEATURES].build_fitted()
         np.save(folder / "X_fit.npy", learned.fit_transform(fixed.train))
         fitted = time.perf_counter()
         np.save(folder / "X_test.npy", learned.transform(fixed.test))

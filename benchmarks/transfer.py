@@ -190,7 +190,7 @@ def _prepare(
 ) -> tuple[NDArray[np.float32], dict[str, NDArray[np.float32]]]:
     """Return the features of the training rows and of each test set."""
     fixed = FEATURES[features].build_fixed(training.image_shape)
-    fitted = FEATURES[features].build_fitted(training.image_shape)
+    fitted = FEATURES[features].build_fitted()
     X_train = fitted.fit_transform(fixed.transform(training.X_train))
     return X_train, {name: fitted.transform(fixed.transform(X)) for name, (X, _) in tests.items()}
 

@@ -103,7 +103,7 @@ def train_model(
     fixed_rows, y = fixed.transform(dataset.X_train), np.asarray(dataset.y_train)
 
     def fit(rows: NDArray[np.intp] | slice) -> Fit:
-        learned = FEATURES[features].build_fitted(dataset.image_shape)
+        learned = FEATURES[features].build_fitted()
         with joblib.parallel_config("threading", n_jobs=available_cores()):
             return fit_model(
                 spec.build(random_state, parameters), fixed_rows[rows], y[rows], transformer=learned

@@ -29,7 +29,7 @@ class _OwnSteps:
 
     transformer: Any
 
-    def __call__(self, n_components: int) -> list[tuple[str, Any]]:
+    def __call__(self) -> list[tuple[str, Any]]:
         return [("features", clone(self.transformer))]
 
 

@@ -262,7 +262,7 @@ def make_job(
     if not model.problem:
         estimator = model.build(random_state, overrides)
         transformer = join_pipelines(
-            features.build_fixed(dataset.image_shape), features.build_fitted(dataset.image_shape)
+            features.build_fixed(dataset.image_shape), features.build_fitted()
         )
         facts["parameters"] = describe_parameters(estimator)
         facts["transformer"] = describe_parameters(transformer)

@@ -153,7 +153,7 @@ class SharedData:
         fixed = store.fixed(source, spec)
         rows = _Rows.choose(dataset, n_copies, validation_seed)
         train, test = _plain(fixed.train), _plain(fixed.test)
-        pipeline = spec.build_fitted(dataset.image_shape)
+        pipeline = spec.build_fitted()
         learns = any(step != "passthrough" for _, step in pipeline.steps)
         seconds = 0.0
         labels = np.asarray(source.y_train)

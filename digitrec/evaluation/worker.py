@@ -165,7 +165,7 @@ def _run_part(job: Job, store: JobStore, stage: Callable[[str], None]) -> Result
         X_fit, y_fit = np.asarray(fixed.train[rows]), y[rows]
         X_score = np.asarray(fixed.test if held_out is None else fixed.train[held_out])
         y_score = np.asarray(dataset.y_test) if held_out is None else y[held_out]
-        transformer = job.feature_spec.build_fitted(dataset.image_shape)
+        transformer = job.feature_spec.build_fitted()
     stage("fit")
     n_classes = len(dataset.label_names)
     fit, scores = fit_and_score(

@@ -25,7 +25,7 @@ class DistortedImagesClassifier(MostProbableClassifier):
 
     image_shape: tuple[int, int] | None
     n_components: int
-    whitening: float
+    whitening: float = 0.0
     descriptor: TransformerMixin | None
     augmentation: Augmentation | None
     n_jobs: int | None
@@ -39,13 +39,9 @@ class DistortedImagesClassifier(MostProbableClassifier):
         images, targets = checked
         self.classes_, labels = encode_classes(targets)
         self.features_ = DistortedFeatures(
-            self.image_shape,
-            descriptor=self.descriptor,
-            n_components=self.n_components,
-            whitening=self.whitening,
-            n_jobs=self.n_jobs,
+            self.image_shape, self.descriptor, self.n_components, self.whitening, self.n_jobs
         )
-        return images, labels, self.features_.fit_transform(images)
+        return images, labels, self.features_.pipeline_.fit_transform(images)
 
     def _copies(self, images: NDArray, n_copies: int, seed: int) -> Iterator[NDArray[np.float32]]:
         """Yield the features of distorted copies of all images, one copy of each at a time."""
@@ -68,7 +64,7 @@ class DistortedImagesClassifier(MostProbableClassifier):
 
     def _describe(self, X: ArrayLike) -> NDArray[np.float32]:
         images = check_rows(self, X, dtype=[np.float32, np.float64], fitted="features_")
-        return self.features_.transform(images)
+        return self.features_.pipeline_.transform(images)
 
     def _probabilities(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
         raise NotImplementedError

@@ -58,7 +58,6 @@ def fit_pair(
     gamma: float,
     tol: float = 1e-3,
     cache_size: float = 500,
-    max_iter: int = -1,
     sample_weight: NDArray | None = None,
 ) -> PairMachine:
     """Fit the machine of two classes with libsvm; the solution is that on all rows.
@@ -74,7 +73,7 @@ def fit_pair(
         Features of the rows of both classes.
     is_first : ndarray of bool, shape (n_samples,)
         Which rows are of the first class; both occur.
-    C, gamma, tol, cache_size, max_iter
+    C, gamma, tol, cache_size
         As `sklearn.svm.SVC` has them; gamma is a number.
     sample_weight : ndarray of float, shape (n_samples,), optional
         Factor of `C` for each row, positive.
@@ -85,13 +84,13 @@ def fit_pair(
     """
 
     def fit(chosen: NDArray[np.intp]) -> SVC:
-        machine = SVC(C=C, gamma=gamma, tol=tol, cache_size=cache_size, max_iter=max_iter)
+        machine = SVC(C=C, gamma=gamma, tol=tol, cache_size=cache_size)
         weights = None if sample_weight is None else sample_weight[chosen]
         return machine.fit(rows[chosen], is_first[chosen], weights)
 
     n_iterations = 0
     everything = np.arange(len(rows))
-    if len(rows) >= _LEAST_ROWS and max_iter == -1:
+    if len(rows) >= _LEAST_ROWS:
         near = _near_linear_boundary(rows, is_first)
         for _ in range(_MOST_ROUNDS):
             if near.mean() > _MOST_NEAR:

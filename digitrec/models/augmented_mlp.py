@@ -32,9 +32,6 @@ class AugmentedMLP(DistortedImagesClassifier):
         Units of each hidden layer.
     n_components : int, default=200
         Principal components of the features.
-    whitening : float, default=0.0
-        Components are divided by their variance to this power; 0 keeps their sizes, 0.5 gives
-        all of them the same size.
     descriptor : transformer, optional
         What describes images before their components are taken, as `DistortedFeatures` has
         it; None means `OrientedGradients`.
@@ -76,7 +73,6 @@ class AugmentedMLP(DistortedImagesClassifier):
         *,
         hidden_layer_sizes: tuple[int, ...] = (512,),
         n_components: int = 200,
-        whitening: float = 0.0,
         descriptor: TransformerMixin | None = None,
         n_networks: int = 1,
         n_epochs: int = 36,
@@ -88,7 +84,6 @@ class AugmentedMLP(DistortedImagesClassifier):
         self.image_shape = image_shape
         self.hidden_layer_sizes = hidden_layer_sizes
         self.n_components = n_components
-        self.whitening = whitening
         self.descriptor = descriptor
         self.n_networks = n_networks
         self.n_epochs = n_epochs

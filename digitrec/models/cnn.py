@@ -24,6 +24,8 @@ _log = logging.getLogger(__name__)
 
 # Rows the network answers at once.
 _CHUNK_ROWS = 2000
+# Learning rate of the first step.
+_LEARNING_RATE = 0.002
 # Learning rate while weights are averaged, as a share of the first one.
 _AVERAGING_RATE = 0.1
 # Share of the epochs, the last ones, that show undistorted images: those to be recognised are so.
@@ -50,14 +52,9 @@ class ConvolutionalNetwork(MostProbableClassifier):
         Passes over the training rows.
     batch_size : int, default=128
         Rows per step.
-    learning_rate : float, default=0.002
-        Of the first step.
     augment : bool, default=False
         Distort the training images again in each epoch except the last sixth, by
-        `digitrec.models._distorted.JITTER`.
-    dropout : tuple of float, optional
-        Shares of the inputs of the dense layers that are left out in each step, in [0, 1); None
-        means ``(0.4, 0.3)``, or ``(0.2, 0.1)`` with `augment`, which prevents overfitting too.
+        `digitrec.models._distorted.JITTER`. Half as much dropout is then enough.
     averaged_epochs : int, default=0
         Last epochs whose weights are averaged; the learning rate stays at a tenth of the first one
         during them, so that their weights differ. 0 takes the weights of the last step.
@@ -92,9 +89,7 @@ class ConvolutionalNetwork(MostProbableClassifier):
         hidden: int = 128,
         epochs: int = 10,
         batch_size: int = 128,
-        learning_rate: float = 0.002,
         augment: bool = False,
-        dropout: tuple[float, float] | None = None,
         averaged_epochs: int = 0,
         average_shifts: bool = False,
         validation_fraction: float = 0.05,
@@ -106,9 +101,7 @@ class ConvolutionalNetwork(MostProbableClassifier):
         self.hidden = hidden
         self.epochs = epochs
         self.batch_size = batch_size
-        self.learning_rate = learning_rate
         self.augment = augment
-        self.dropout = dropout
         self.averaged_epochs = averaged_epochs
         self.average_shifts = average_shifts
         self.validation_fraction = validation_fraction
@@ -240,7 +233,8 @@ def _compiled_network(
     """Return a compiled network of rows of pixels; its last layer takes images."""
     keras = _load_keras(settings["n_jobs"])
     layers = keras.layers
-    dropout = settings["dropout"] or ((0.2, 0.1) if settings["augment"] else (0.4, 0.3))
+    # Shares of the inputs of the dense layers; distortions prevent overfitting, too.
+    dropout = (0.2, 0.1) if settings["augment"] else (0.4, 0.3)
     steps = [keras.Input((*shape, 1))]
     for i, n_filters in enumerate(settings["filters"]):
         steps += [
@@ -261,7 +255,7 @@ def _compiled_network(
     pixels = [keras.Input((shape[0] * shape[1],)), layers.Reshape((*shape, 1))]
     network = keras.Sequential([*pixels, keras.Sequential(steps)])
     rate = keras.optimizers.schedules.CosineDecay(
-        settings["learning_rate"],
+        _LEARNING_RATE,
         n_steps,
         alpha=_AVERAGING_RATE if settings["averaged_epochs"] else 0.0,
     )

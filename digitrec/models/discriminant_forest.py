@@ -12,7 +12,6 @@ from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier
 from sklearn.utils.validation import validate_data
 
 from digitrec._validation import check_rows
-from digitrec.errors import ConfigurationError
 from digitrec.models._classes import MostProbableClassifier, encode_classes
 from digitrec.preprocessing._images import run_threads
 
@@ -26,6 +25,8 @@ _MOST_PAIRS = 45
 # Added to the variance within classes in every direction, as a share of its mean. On MNIST,
 # 0.1 gives a validation log loss of 0.036 and 0.001 one of 0.040.
 _SHRINKAGE = 0.1
+N_LEVELS = 64
+"""Levels of a column."""
 # Share of the rows on either side whose values are taken as the lowest or the highest level.
 _TAIL = 0.001
 # Where in its level a lowest value lies; not a round number, so that whole pixel values do not
@@ -42,29 +43,23 @@ class DiscriminantForest(MostProbableClassifier):
     apart. Linear discriminants do: those of all classes together (at most ``n_classes - 1``),
     and one for each pair of classes. They are the columns of the trees; where they are fewer
     than 50, the most discriminative single features fill up. Rounding them
-    to `n_levels` levels makes the trees small and quick to grow.
+    to 64 levels makes the trees small and quick to grow.
 
     Parameters
     ----------
     n_estimators : int
         Trees.
-    criterion : {"gini", "entropy", "log_loss"}
-        What a split lowers.
     max_features : int, float, {"sqrt", "log2"} or None
         Split candidates drawn at each node, as in scikit-learn; no more than there are columns.
     min_samples_leaf : int or float
         Rows that a leaf holds at least.
     max_depth : int, optional
         Levels of a tree at most.
-    bootstrap : bool
-        Whether each tree sees a sample of the rows drawn with replacement, else all rows.
-    n_levels : int
-        Levels of a column; at least 2.
     random_thresholds : bool
         Whether the threshold of each split candidate is drawn at random instead of searched, as
         `sklearn.ensemble.ExtraTreesClassifier` does it.
     random_state : int, RandomState or None
-        Seed of the split candidates and the samples.
+        Seed of the split candidates.
     n_jobs : int, optional
         Threads.
 
@@ -103,23 +98,17 @@ class DiscriminantForest(MostProbableClassifier):
         self,
         n_estimators: int = 100,
         *,
-        criterion: str = "gini",
         max_features: int | float | str | None = 3,
         min_samples_leaf: int | float = 1,
         max_depth: int | None = None,
-        bootstrap: bool = False,
-        n_levels: int = 64,
         random_thresholds: bool = False,
         random_state: int | np.random.RandomState | None = None,
         n_jobs: int | None = None,
     ) -> None:
         self.n_estimators = n_estimators
-        self.criterion = criterion
         self.max_features = max_features
         self.min_samples_leaf = min_samples_leaf
         self.max_depth = max_depth
-        self.bootstrap = bootstrap
-        self.n_levels = n_levels
         self.random_thresholds = random_thresholds
         self.random_state = random_state
         self.n_jobs = n_jobs
@@ -133,25 +122,18 @@ class DiscriminantForest(MostProbableClassifier):
             Features.
         y : array-like, shape (n_samples,)
             Labels.
-
-        Raises
-        ------
-        ConfigurationError
-            If `n_levels` is less than 2.
         """
-        if self.n_levels < 2:
-            raise ConfigurationError(f"n_levels must be at least 2, not {self.n_levels!r}")
         checked: tuple[NDArray, NDArray] = validate_data(self, X, y, dtype=np.float32)
         rows, targets = checked
         self.classes_, labels = encode_classes(targets)
         axes = _discriminants(rows, labels, len(self.classes_))
         coordinates = rows @ axes
         low, high = np.quantile(coordinates, [_TAIL, 1 - _TAIL], axis=0)
-        scale = (self.n_levels - 1) / np.where(high > low, high - low, np.inf)
+        scale = (N_LEVELS - 1) / np.where(high > low, high - low, np.inf)
         self.axes_ = (axes * scale).astype(np.float32)
         self.offsets_ = (_OFFSET - low * scale).astype(np.float32)
-        parameters: dict[str, Any] = self.get_params()
-        del parameters["n_levels"], parameters["random_thresholds"]
+        parameters: dict[str, Any] = self.get_params() | {"bootstrap": False}
+        del parameters["random_thresholds"]
         if isinstance(self.max_features, int):
             parameters["max_features"] = min(self.max_features, axes.shape[1])
         kind = ExtraTreesClassifier if self.random_thresholds else RandomForestClassifier
@@ -188,7 +170,7 @@ class DiscriminantForest(MostProbableClassifier):
     def _levels(self, rows: NDArray) -> NDArray[np.float32]:
         levels: NDArray[np.float32] = rows @ self.axes_
         levels += self.offsets_
-        return np.clip(np.floor(levels, out=levels), 0, self.n_levels - 1, out=levels)
+        return np.clip(np.floor(levels, out=levels), 0, N_LEVELS - 1, out=levels)
 
 
 def _discriminants(

@@ -16,13 +16,15 @@ from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from digitrec._validation import check_rows
 from digitrec.errors import ConfigurationError
-from digitrec.models._classes import encode_classes
+from digitrec.models._classes import encode_classes, pair_log_probabilities, pair_membership
 from digitrec.models._pair_solver import PairMachine, fit_pair
-from digitrec.models._pairs import elect, pair_log_probabilities, pair_membership
 from digitrec.preprocessing._images import run_threads
 
 # Rows of the kernel matrix held at once: 1,000 rows against 30,000 support vectors are 120 MB.
 _CHUNK_ROWS = 1000
+
+# Size of libsvm's kernel caches while fitting, all threads together.
+_CACHE_MB = 1000
 
 # About the mean of the kernel where gamma is "scale".
 _KERNEL_LEVEL = 0.25
@@ -46,15 +48,8 @@ class KernelSVC(ClassifierMixin, BaseEstimator):
         Coefficient of the RBF kernel, as scikit-learn has it.
     tol : float, default=1e-3
         Tolerance of the stopping criterion.
-    cache_size : float, default=1000
-        Size of libsvm's kernel caches in MB while fitting, all threads together.
     class_weight : dict, "balanced" or None, default=None
         Weight of `C` for each class.
-    max_iter : int, default=-1
-        Limit on libsvm's iterations for a pair; -1 for none.
-    margin_slope : float, default=4.0
-        Slope of the logistic that turns a margin between two classes into a probability. Of
-        1 to 8, 4 gave the least log loss on held-out training rows of MNIST.
     n_jobs : int, optional
         Threads, one a pair of classes; None means one unless `joblib.parallel_config` says
         otherwise.
@@ -100,19 +95,13 @@ class KernelSVC(ClassifierMixin, BaseEstimator):
         *,
         gamma: float | str = "scale",
         tol: float = 1e-3,
-        cache_size: float = 1000,
         class_weight: Any = None,
-        max_iter: int = -1,
-        margin_slope: float = 4.0,
         n_jobs: int | None = None,
     ) -> None:
         self.C = C
         self.gamma = gamma
         self.tol = tol
-        self.cache_size = cache_size
         self.class_weight = class_weight
-        self.max_iter = max_iter
-        self.margin_slope = margin_slope
         self.n_jobs = n_jobs
 
     def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> KernelSVC:
@@ -177,8 +166,7 @@ class KernelSVC(ClassifierMixin, BaseEstimator):
                 C=self.C,
                 gamma=self.gamma_,
                 tol=self.tol,
-                cache_size=self.cache_size / n_threads,
-                max_iter=self.max_iter,
+                cache_size=_CACHE_MB / n_threads,
                 sample_weight=None if uniform else weights[both],
             )
 
@@ -271,17 +259,19 @@ class KernelSVC(ClassifierMixin, BaseEstimator):
         ndarray of shape (n_samples,)
             Labels.
         """
-        return elect(self.decision_function(X), self.classes_)
+        decisions = self.decision_function(X)
+        if decisions.ndim == 1:
+            return self.classes_[(decisions > 0).astype(np.intp)]
+        return self.classes_[decisions.argmax(axis=1)]
 
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
         """Return probabilities from the pairwise margins.
 
-        The margin of class i against class j, times `margin_slope`, is taken as the log-odds of
-        i against j; a class scores the sum of the log-probabilities of its pairs. Where the
-        votes elect another class than this, the two change places, so that the predicted class
-        is always the most probable one. Nothing is fitted for this, so the cost of libsvm's
-        inner cross-validation is saved; calibrate on held-out rows where the probabilities
-        themselves matter.
+        The margin of class i against class j, times 4, is taken as the log-odds of i against j; a
+        class scores the sum of the log-probabilities of its pairs. Where the votes elect another
+        class than this, the two change places, so that the predicted class is always the most
+        probable one. Nothing is fitted for this, so the cost of libsvm's inner cross-validation is
+        saved; calibrate on held-out rows where the probabilities themselves matter.
 
         Parameters
         ----------
@@ -295,26 +285,12 @@ class KernelSVC(ClassifierMixin, BaseEstimator):
         """
         pairs = self._pair_margins(X)
         n_classes = len(self.classes_)
-        scores = pair_log_probabilities(pairs * self.margin_slope, n_classes)
+        scores = pair_log_probabilities(pairs, n_classes)
         rows = np.arange(len(pairs))
         elected, likeliest = _votes(pairs, n_classes).argmax(axis=1), scores.argmax(axis=1)
         best, other = scores[rows, likeliest], scores[rows, elected]
         scores[rows, likeliest], scores[rows, elected] = other, best
         return softmax(scores, axis=1)
-
-    def predict_log_proba(self, X: ArrayLike) -> NDArray[np.float64]:
-        """Return the logarithms of `predict_proba`.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Features.
-
-        Returns
-        -------
-        ndarray of float64, shape (n_samples, n_classes)
-        """
-        return np.log(self.predict_proba(X))
 
     @property
     def pair_coefficients_(self) -> NDArray[np.float32]:

@@ -11,14 +11,12 @@ from scipy.special import softmax
 from sklearn.base import TransformerMixin
 from sklearn.utils import check_random_state
 
+from digitrec.models._classes import pair_log_probabilities
 from digitrec.models._distorted import DistortedImagesClassifier
 from digitrec.models._pair_solver import PairMachine, fit_pair
-from digitrec.models._pairs import pair_log_probabilities
 from digitrec.preprocessing._images import map_rows, run_threads
 from digitrec.preprocessing.augmentation import Augmentation
 
-# Slope of the logistic that turns the margin of a pair of classes into log-odds.
-_MARGIN_SLOPE = 4.0
 # Training rows further than this from a pair's boundary take no part in its second fit.
 _MARGIN_KEPT = 1.5
 
@@ -135,35 +133,9 @@ class VirtualSVC(DistortedImagesClassifier):
             self._fit_pairs(chosen, pairs)
         return self
 
-    def decision_function(self, X: ArrayLike) -> NDArray[np.float32]:
-        """Return one value per class: the sum of the log-probabilities of its pairs.
-
-        The margin of a class against another, times four, is taken as log-odds.
-
-        Parameters
-        ----------
-        X : array-like, shape (n_samples, height * width)
-            Images, values 0–1.
-
-        Returns
-        -------
-        ndarray of float32, shape (n_samples, n_classes) or (n_samples,)
-            For two classes the log-odds of the second.
-        """
-        return self._decisions(self._describe(X))
-
-    def _decisions(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
-        margins = self._pair_margins(rows)
-        margins *= np.float32(_MARGIN_SLOPE)
-        if len(self.classes_) == 2:
-            return -margins[:, 0]
-        return pair_log_probabilities(margins, len(self.classes_))
-
     def _probabilities(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
-        decisions = self._decisions(rows)
-        if decisions.ndim == 1:
-            decisions = np.stack([np.zeros_like(decisions), decisions], axis=1)
-        return softmax(decisions, axis=1)
+        margins = self._pair_margins(rows)
+        return softmax(pair_log_probabilities(margins, len(self.classes_)), axis=1)
 
     def _fit_pairs(self, parts: list[_Rows], pairs: list[tuple[int, int]]) -> None:
         """Fit one machine per pair of classes, and merge their support vectors."""

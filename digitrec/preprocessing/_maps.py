@@ -23,6 +23,11 @@ Maps = NDArray[np.float32]
 # 16, 32 and 64 images take about the same time each, 128 twice as long.
 _BLOCK = 32
 
+# Added to the squared norm of a neighbourhood; damps cells with little in them.
+FLOOR = 0.1
+N_DIRECTIONS = 8
+"""Directions of the gradient and of the fixed filters, over the full circle."""
+
 # Added to sums of squares under a root that is divided by: far below one grey level of 255.
 _TINY = np.float32(1e-24)
 
@@ -30,11 +35,9 @@ _TINY = np.float32(1e-24)
 class MapFeatures(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
     """Base of transformers that pool maps on grids and normalise the cells.
 
-    A subclass has the parameters ``floor`` and ``power``, and says in `_pooled` what is pooled.
+    Each cell is divided by the norm of all maps in the cells around it, and its square root taken,
+    which makes the distribution less skewed. A subclass says in `_pooled` what is pooled.
     """
-
-    floor: float
-    power: float
 
     def _pooled(self, images: Maps) -> Iterator[tuple[Maps, Sequence[int]]]:
         """Yield maps of images ``(height, width, n_images)``, pooled on grids, and the grids."""
@@ -51,7 +54,7 @@ class MapFeatures(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
                     corner = 0
                     for size in grids:
                         square = slice(corner, corner + size)
-                        cells = _normalise(pooled[:, square, square], self.floor, self.power)
+                        cells = _normalise(pooled[:, square, square])
                         result[block, column : column + len(cells)] = cells.T
                         corner, column = corner + size, column + len(cells)
             return result
@@ -132,26 +135,24 @@ def gradient(images: Maps) -> tuple[Maps, Maps]:
     return gx, framed[..., 2:, 1:-1, :] - framed[..., :-2, 1:-1, :]
 
 
-def direction_maps(images: Maps, n_directions: int) -> Maps:
+def direction_maps(images: Maps) -> Maps:
     """Return ``max(0, g)**2 / |gradient|`` for the part g of the gradient in each direction.
 
     Parameters
     ----------
     images : ndarray of float32, shape (height, width, n_images)
-    n_directions : int
-        Even; over the full circle.
 
     Returns
     -------
-    ndarray of float32, shape (n_directions, height, width, n_images)
+    ndarray of float32, shape (N_DIRECTIONS, height, width, n_images)
     """
     gx, gy = gradient(images)
     # The square of a projection of the compressed gradient is a square by the magnitude.
     root = np.sqrt(np.sqrt(gx * gx + gy * gy + _TINY))
     gx /= root
     gy /= root
-    maps = np.empty((n_directions, *images.shape), dtype=np.float32)
-    zeros, half = np.zeros_like(gx), n_directions // 2
+    maps = np.empty((N_DIRECTIONS, *images.shape), dtype=np.float32)
+    zeros, half = np.zeros_like(gx), N_DIRECTIONS // 2
     for k in range(half):
         angle = np.pi * k / half
         projection = gx * np.float32(np.cos(angle))
@@ -219,15 +220,12 @@ def _frame(images: Maps, before: int, after: int) -> Maps:
     return framed
 
 
-def _normalise(cells: Maps, floor: float, power: float) -> NDArray[np.float32]:
+def _normalise(cells: Maps) -> NDArray[np.float32]:
     """Divide cells by the norm of all maps in the cells around; one row a map and cell."""
     n_maps, size, _, n_images = cells.shape
     around = neighbourhood(size)
     energy = np.einsum("mijn,mijn->ijn", cells, cells)
     local = np.matmul(around, (around @ energy.reshape(size, -1)).reshape(energy.shape))
-    normalised = cells / np.sqrt(local + np.float32(floor))
-    if power == 0.5:
-        np.sqrt(normalised, out=normalised)
-    elif power != 1:
-        np.power(normalised, np.float32(power), out=normalised)
+    normalised = cells / np.sqrt(local + np.float32(FLOOR))
+    np.sqrt(normalised, out=normalised)
     return normalised.reshape(n_maps * size * size, n_images)

@@ -50,10 +50,6 @@ class ConvolutionFilters(MapFeatures):
         Least cosine between a patch and a filter that counts; at least 0 and below 1.
     grids : sequence of int, default=(7, 4)
         Cells per side of each grid.
-    floor : float, default=0.1
-        Added to the squared norm of a neighbourhood; damps cells with little in them.
-    power : float, default=0.5
-        Exponent applied to the normalised cells.
     random_state : int, RandomState or None, default=0
         Seed of the choice of patches and of the clustering.
     n_jobs : int, optional
@@ -85,8 +81,6 @@ class ConvolutionFilters(MapFeatures):
         side: int = 3,
         threshold: float = 0.6,
         grids: Sequence[int] = (7, 4),
-        floor: float = 0.1,
-        power: float = 0.5,
         random_state: int | RandomState | None = 0,
         n_jobs: int | None = None,
     ) -> None:
@@ -95,8 +89,6 @@ class ConvolutionFilters(MapFeatures):
         self.side = side
         self.threshold = threshold
         self.grids = grids
-        self.floor = floor
-        self.power = power
         self.random_state = random_state
         self.n_jobs = n_jobs
 
@@ -147,7 +139,10 @@ class ConvolutionFilters(MapFeatures):
         return self
 
     def _check_parameters(self) -> None:
-        check_threshold(self.threshold)
+        if not 0 <= self.threshold < 1:
+            raise ConfigurationError(
+                f"threshold must be at least 0 and below 1, not {self.threshold!r}"
+            )
         if self.n_filters < 1 or self.side < 2:
             raise ConfigurationError(
                 "n_filters must be at least 1 and side at least 2, "
@@ -157,9 +152,3 @@ class ConvolutionFilters(MapFeatures):
     def _pooled(self, images: Maps) -> Iterator[tuple[Maps, Sequence[int]]]:
         maps = filter_maps(images, self.filters_, self.threshold)
         yield pool_on_grids(maps, self.grids), self.grids
-
-
-def check_threshold(threshold: float) -> None:
-    """Raise `ConfigurationError` where a least cosine is out of range."""
-    if not 0 <= threshold < 1:
-        raise ConfigurationError(f"threshold must be at least 0 and below 1, not {threshold!r}")

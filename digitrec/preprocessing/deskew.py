@@ -12,6 +12,9 @@ from digitrec.preprocessing._images import ImageTransformer, RowFunction
 
 # Weight of ink below which an image counts as blank; keeps the divisions finite.
 _TINY = np.float32(1e-6)
+# Largest slant undone, in columns per row. Flat strokes have no slant to speak of, and their
+# moments give arbitrary ones.
+MAX_SLANT = 1.0
 
 
 class Deskew(OneToOneFeatureMixin, ImageTransformer):
@@ -27,9 +30,6 @@ class Deskew(OneToOneFeatureMixin, ImageTransformer):
     image_shape : tuple of int, optional
         ``(height, width)``. None infers a square (one line of pixels where the number of
         columns is not a square number).
-    max_slant : float, default=1.0
-        Largest slant undone, in columns per row. Flat strokes have no slant to speak of, and
-        their moments give arbitrary ones.
     n_jobs : int, optional
         Threads; None means one.
 
@@ -46,25 +46,18 @@ class Deskew(OneToOneFeatureMixin, ImageTransformer):
     """
 
     def __init__(
-        self,
-        image_shape: tuple[int, int] | None = None,
-        *,
-        max_slant: float = 1.0,
-        n_jobs: int | None = None,
+        self, image_shape: tuple[int, int] | None = None, *, n_jobs: int | None = None
     ) -> None:
         self.image_shape = image_shape
-        self.max_slant = max_slant
         self.n_jobs = n_jobs
 
     def _row_function(self, shape: tuple[int, int]) -> RowFunction:
-        return functools.partial(_deskew, shape=shape, max_slant=float(self.max_slant))
+        return functools.partial(_deskew, shape=shape)
 
 
-def _deskew(
-    X: NDArray[np.float32], shape: tuple[int, int], max_slant: float
-) -> NDArray[np.float32]:
+def _deskew(X: NDArray[np.float32], shape: tuple[int, int]) -> NDArray[np.float32]:
     height, width = shape
-    dy, dx, slant = _moments(X, shape, max_slant)
+    dy, dx, slant = _moments(X, shape)
     # Bilinear sampling is separable here: rows move by one distance per image, and then
     # pixels along a row by one distance per row.
     moved = _shift(X, dy, height, width)
@@ -75,7 +68,7 @@ def _deskew(
 
 
 def _moments(
-    X: NDArray[np.float32], shape: tuple[int, int], max_slant: float
+    X: NDArray[np.float32], shape: tuple[int, int]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
     """Return the centre of mass relative to the image's centre (dy, dx), and the slant."""
     sums = np.maximum(X, 0) @ moment_weights(shape)
@@ -84,7 +77,7 @@ def _moments(
     mean = sums[:, 1:] / np.where(blank, np.float32(1), mass)[:, None]
     y, x, yy, xy = np.where(blank[:, None], np.float32(0), mean).T
     slant = (xy - x * y) / np.maximum(yy - y * y, _TINY)
-    return y, x, np.clip(slant, -max_slant, max_slant, dtype=np.float32)
+    return y, x, np.clip(slant, -MAX_SLANT, MAX_SLANT, dtype=np.float32)
 
 
 @functools.lru_cache(maxsize=16)

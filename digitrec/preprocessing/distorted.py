@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, TransformerMixin, clone
+from numpy.typing import NDArray
+from sklearn.base import TransformerMixin, clone
 from sklearn.pipeline import Pipeline
-from sklearn.utils.validation import check_is_fitted
 
 from digitrec.preprocessing._images import resolve_image_shape
 from digitrec.preprocessing.augmentation import Augmentation, augment
@@ -17,7 +16,7 @@ from digitrec.preprocessing.gradients import OrientedGradients
 from digitrec.preprocessing.scaling import GlobalScaler
 
 
-class DistortedFeatures(TransformerMixin, BaseEstimator):
+class DistortedFeatures:
     """Features for models that make their own training images.
 
     Images, best deskewed ones, become a descriptor, principal components and one scale; the
@@ -26,82 +25,42 @@ class DistortedFeatures(TransformerMixin, BaseEstimator):
 
     Parameters
     ----------
-    image_shape : tuple of int, optional
+    image_shape : tuple of int or None
         ``(height, width)``; None infers a square.
-    descriptor : transformer, optional
+    descriptor : transformer or None
         What describes images before their components are taken, with parameters
         ``image_shape`` and ``n_jobs``; it is cloned. None means `OrientedGradients`.
-    n_components : int, default=150
+    n_components : int
         Principal components.
-    whitening : float, default=0.0
+    whitening : float
         As `PrincipalComponents` has it.
-    n_jobs : int, optional
+    n_jobs : int or None
         Threads; None means one.
 
     Attributes
     ----------
     pipeline_ : sklearn.pipeline.Pipeline
-        The fitted steps; they have seen no distorted copy.
+        From images, values 0–1, to features. It is fitted on images, not on copies of them.
     """
 
     def __init__(
         self,
-        image_shape: tuple[int, int] | None = None,
-        *,
-        descriptor: TransformerMixin | None = None,
-        n_components: int = 150,
-        whitening: float = 0.0,
-        n_jobs: int | None = None,
+        image_shape: tuple[int, int] | None,
+        descriptor: TransformerMixin | None,
+        n_components: int,
+        whitening: float,
+        n_jobs: int | None,
     ) -> None:
         self.image_shape = image_shape
-        self.descriptor = descriptor
-        self.n_components = n_components
-        self.whitening = whitening
         self.n_jobs = n_jobs
-
-    def fit(self, X: ArrayLike, y: object = None) -> DistortedFeatures:
-        """Fit as `fit_transform` does."""
-        self.fit_transform(X)
-        return self
-
-    def fit_transform(self, X: ArrayLike, y: object = None) -> NDArray[np.float32]:
-        """Fit, and return the features of the training images.
-
-        Parameters
-        ----------
-        X : array-like, shape (n_samples, height * width)
-            Training images, values 0–1.
-        y : ignored
-
-        Returns
-        -------
-        ndarray of float32, shape (n_samples, n_components)
-        """
-        descriptor = OrientedGradients() if self.descriptor is None else clone(self.descriptor)
-        descriptor.set_params(image_shape=self.image_shape, n_jobs=self.n_jobs)
+        described = OrientedGradients() if descriptor is None else clone(descriptor)
         self.pipeline_ = Pipeline(
             [
-                ("descriptor", descriptor),
-                ("components", PrincipalComponents(self.n_components, whitening=self.whitening)),
+                ("descriptor", described.set_params(image_shape=image_shape, n_jobs=n_jobs)),
+                ("components", PrincipalComponents(n_components, whitening=whitening)),
                 ("scale", GlobalScaler()),
             ]
         )
-        return self.pipeline_.fit_transform(X)
-
-    def transform(self, X: ArrayLike) -> NDArray[np.float32]:
-        """Return the features of images.
-
-        Parameters
-        ----------
-        X : array-like, shape (n_samples, height * width)
-            Images, values 0–1.
-
-        Returns
-        -------
-        ndarray of float32, shape (n_samples, n_components)
-        """
-        check_is_fitted(self)
-        return self.pipeline_.transform(X)
 
     def copies(
         self, X: NDArray, n_copies: int, random_state: int, augmentation: Augmentation
@@ -123,7 +82,6 @@ class DistortedFeatures(TransformerMixin, BaseEstimator):
         ------
         ndarray of float32, shape (n_samples, n_components)
         """
-        check_is_fitted(self)
         shape = resolve_image_shape(self.image_shape, X.shape[1])
         rounds = augment(
             X,

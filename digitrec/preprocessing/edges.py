@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from digitrec.errors import ConfigurationError
 from digitrec.preprocessing._maps import (
+    N_DIRECTIONS,
     MapFeatures,
     Maps,
     direction_maps,
@@ -19,14 +20,12 @@ from digitrec.preprocessing._maps import (
     pool_on_grids,
     pooling_windows,
 )
-from digitrec.preprocessing.convolution_filters import check_threshold
-
-N_DIRECTIONS = 8
-"""Directions of the filters and of the gradient, over the full circle."""
 
 # Width of the Gaussian whose derivatives the filters are, in pixels. Validation log loss of the
 # SVM on MNIST: 0.7 gives 0.0160, 0.8 gives 0.0152, 1.0 gives 0.0147.
 _SIGMA = 1.0
+# Least cosine between a patch and a filter that counts.
+THRESHOLD = 0.6
 
 # Maps of the filters with the other sign, which are half a turn on, brought in order of direction.
 _BY_DIRECTION = np.concatenate(
@@ -60,12 +59,6 @@ class EdgeMaps(MapFeatures):
         Cells per side of each grid for the first-order maps.
     second_grids : sequence of int, default=(6,)
         Cells per side of each grid for the second-order maps; empty leaves these out.
-    threshold : float, default=0.6
-        Least cosine between a patch and a filter that counts; at least 0 and below 1.
-    floor : float, default=0.1
-        Added to the squared norm of a neighbourhood; damps cells with little in them.
-    power : float, default=0.5
-        Exponent applied to the normalised cells.
     n_jobs : int, optional
         Threads; None means one.
 
@@ -96,17 +89,11 @@ class EdgeMaps(MapFeatures):
         *,
         grids: Sequence[int] = (5,),
         second_grids: Sequence[int] = (6,),
-        threshold: float = 0.6,
-        floor: float = 0.1,
-        power: float = 0.5,
         n_jobs: int | None = None,
     ) -> None:
         self.image_shape = image_shape
         self.grids = grids
         self.second_grids = second_grids
-        self.threshold = threshold
-        self.floor = floor
-        self.power = power
         self.n_jobs = n_jobs
 
     @property
@@ -116,7 +103,6 @@ class EdgeMaps(MapFeatures):
         return first + second
 
     def _check_parameters(self) -> None:
-        check_threshold(self.threshold)
         if not self.grids or min(*self.grids, *self.second_grids, 1) < 1:
             raise ConfigurationError(
                 "grids must hold at least one number of cells, all of them at least 1, "
@@ -125,7 +111,7 @@ class EdgeMaps(MapFeatures):
 
     def _pooled(self, images: Maps) -> Iterator[tuple[Maps, Sequence[int]]]:
         # The second half of the filters is the first with the other sign, half a turn on.
-        maps = filter_maps(images, edge_filters()[:N_DIRECTIONS], self.threshold, opposites=True)
+        maps = filter_maps(images, edge_filters()[:N_DIRECTIONS], THRESHOLD, opposites=True)
         pooled = pool_on_grids(maps, self.grids)
         yield pooled[_BY_DIRECTION], self.grids
         if self.second_grids:
@@ -135,7 +121,7 @@ class EdgeMaps(MapFeatures):
 def _second_order(images: Maps, grids: Sequence[int]) -> Maps:
     """Return the pooled maps of the directions of the maps of directions."""
     down, across = (half_windows(length) for length in images.shape[:2])
-    gx, gy = gradient(pool(direction_maps(images, N_DIRECTIONS), down, across))
+    gx, gy = gradient(pool(direction_maps(images), down, across))
     products = np.empty((3, *gx.shape), dtype=np.float32)
     for product, a, b in zip(products, (gx, gy, gx), (gx, gy, gy), strict=True):
         np.multiply(a, b, out=product)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 
-from digitrec.errors import ConfigurationError, check_choice
+from digitrec.errors import check_choice
 from digitrec.preprocessing.background import RemoveBackground
 from digitrec.preprocessing.components import PrincipalComponents
 from digitrec.preprocessing.deskew import Deskew
@@ -39,17 +39,14 @@ class FeatureSpec:
         ``fixed_steps(image_shape, n_jobs) -> steps`` that learn nothing and treat each image
         on its own, from raw pixels 0–255; computed once per dataset.
     fitted_steps : callable
-        ``fitted_steps(n_components) -> steps`` that are fitted on training rows; may be empty.
-    n_components : int
-        Default number of principal components; 0 where the set has none.
+        ``fitted_steps() -> steps`` that are fitted on training rows; by default none.
     """
 
     name: str
     title: str
     summary: str
     fixed_steps: Callable[[ImageShape, int | None], Steps]
-    fitted_steps: Callable[[int], Steps]
-    n_components: int = 0
+    fitted_steps: Callable[[], Steps] = list
 
     def build_fixed(
         self, image_shape: ImageShape, *, n_jobs: int | None = None, X: NDArray | None = None
@@ -79,16 +76,8 @@ class FeatureSpec:
             steps[0][1].fit(X)
         return pipeline
 
-    def build_fitted(self, image_shape: ImageShape, n_components: int | None = None) -> Pipeline:
+    def build_fitted(self) -> Pipeline:
         """Return the part that is fitted on training rows, unfitted.
-
-        Parameters
-        ----------
-        image_shape : tuple of int
-            ``(height, width)``; for the symmetry of the interface.
-        n_components : int, optional
-            Principal components; None means the set's default. Sets without components
-            take None or 0 only.
 
         Returns
         -------
@@ -96,15 +85,7 @@ class FeatureSpec:
             Takes what `build_fixed` returns. A set that learns nothing gives a Pipeline that
             passes its input through.
         """
-        if n_components is None:
-            n_components = self.n_components
-        if bool(n_components) != bool(self.n_components) or n_components < 0:
-            allowed = "at least 1" if self.n_components else "0"
-            raise ConfigurationError(
-                f"n_components of the features {self.name!r} must be {allowed}, "
-                f"not {n_components!r}"
-            )
-        return Pipeline(self.fitted_steps(n_components) or [("identity", "passthrough")])
+        return Pipeline(self.fitted_steps() or [("identity", "passthrough")])
 
 
 def join_pipelines(*pipelines: Pipeline, **steps: Any) -> Pipeline:
@@ -124,9 +105,7 @@ def join_pipelines(*pipelines: Pipeline, **steps: Any) -> Pipeline:
     return Pipeline([*joined, *steps.items()] or [("identity", "passthrough")])
 
 
-def build_features(
-    name: str, image_shape: ImageShape, *, n_components: int | None = None
-) -> Pipeline:
+def build_features(name: str, image_shape: ImageShape) -> Pipeline:
     """Return the whole, unfitted way from raw pixels to a feature set.
 
     Parameters
@@ -135,8 +114,6 @@ def build_features(
         Key of `FEATURES`.
     image_shape : tuple of int
         ``(height, width)``.
-    n_components : int, optional
-        Principal components; None means the set's default.
 
     Returns
     -------
@@ -145,9 +122,8 @@ def build_features(
         float32 rows. Its steps are flat.
     """
     spec = FEATURES[check_choice("feature set", name, FEATURES)]
-    fitted = spec.build_fitted(image_shape, n_components)
     fixed = Pipeline(spec.fixed_steps(image_shape, None) or [("identity", "passthrough")])
-    return join_pipelines(fixed, fitted)
+    return join_pipelines(fixed, spec.build_fitted())
 
 
 def _pixels(image_shape: ImageShape, n_jobs: int | None) -> Steps:
@@ -179,12 +155,8 @@ def _robust(image_shape: ImageShape, n_jobs: int | None) -> Steps:
     return [scale, ("remove_background", RemoveBackground(image_shape, n_jobs=n_jobs)), *others]
 
 
-def _nothing(n_components: int) -> Steps:
-    return []
-
-
-def _components(n_components: int) -> Steps:
-    return [("components", PrincipalComponents(n_components)), ("scale", GlobalScaler())]
+def _components(n_components: int) -> Callable[[], Steps]:
+    return lambda: [("components", PrincipalComponents(n_components)), ("scale", GlobalScaler())]
 
 
 _SPECS = (
@@ -193,21 +165,18 @@ _SPECS = (
         title="raw pixels",
         summary="Pixels scaled to 0–1.",
         fixed_steps=_pixels,
-        fitted_steps=_nothing,
     ),
     FeatureSpec(
         name="deskewed",
         title="deskewed pixels",
         summary="Pixels scaled to 0–1, centred and straightened by image moments.",
         fixed_steps=_deskewed,
-        fitted_steps=_nothing,
     ),
     FeatureSpec(
         name="equal_width",
         title="deskewed pixels of equal width",
         summary="As `deskewed`, and stretched until the ink of each image is equally wide.",
         fixed_steps=_equal_width,
-        fitted_steps=_nothing,
     ),
     FeatureSpec(
         name="gradients",
@@ -217,8 +186,7 @@ _SPECS = (
             "and reduced to principal components."
         ),
         fixed_steps=_gradients,
-        fitted_steps=_components,
-        n_components=100,
+        fitted_steps=_components(100),
     ),
     FeatureSpec(
         name="edges",
@@ -228,8 +196,7 @@ _SPECS = (
             "normalised, and reduced to principal components."
         ),
         fixed_steps=_edges,
-        fitted_steps=_components,
-        n_components=150,
+        fitted_steps=_components(150),
     ),
     FeatureSpec(
         name="robust",
@@ -239,8 +206,7 @@ _SPECS = (
             "removed first: for images taken in uneven light or damaged."
         ),
         fixed_steps=_robust,
-        fitted_steps=_components,
-        n_components=150,
+        fitted_steps=_components(150),
     ),
 )
 

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from digitrec.errors import ConfigurationError
-from digitrec.preprocessing._maps import MapFeatures, Maps, direction_maps, pool_on_grids
+from digitrec.preprocessing._maps import (
+    N_DIRECTIONS,
+    MapFeatures,
+    Maps,
+    direction_maps,
+    pool_on_grids,
+)
 
 
 class OrientedGradients(MapFeatures):
     """Pool maps of gradient directions on coarse grids, normalised by their surroundings.
 
-    With the central differences ``(gx, gy)`` of an image, each direction ``t`` has the map
+    With the central differences ``(gx, gy)`` of an image, each of 8 directions ``t`` has the map
     ``max(0, gx * cos(t) + gy * sin(t))**2 / sqrt(gx**2 + gy**2)``: the gradient's magnitude,
     shared softly among the directions near its own. Every map is pooled with triangular
     windows on each grid, and each cell is divided by the norm of all directions in the
@@ -23,15 +28,8 @@ class OrientedGradients(MapFeatures):
     image_shape : tuple of int, optional
         ``(height, width)``. None infers a square (one line of pixels where the number of
         columns is not a square number).
-    n_directions : int, default=8
-        Directions over the full circle; even.
     grids : sequence of int, default=(7, 4)
         Cells per side of each grid.
-    floor : float, default=0.1
-        Added to the squared norm of a neighbourhood; damps cells with little in them.
-    power : float, default=0.5
-        Exponent applied to the normalised cells; below 1, it makes their distribution
-        less skewed.
     n_jobs : int, optional
         Threads; None means one.
 
@@ -52,28 +50,16 @@ class OrientedGradients(MapFeatures):
         self,
         image_shape: tuple[int, int] | None = None,
         *,
-        n_directions: int = 8,
         grids: Sequence[int] = (7, 4),
-        floor: float = 0.1,
-        power: float = 0.5,
         n_jobs: int | None = None,
     ) -> None:
         self.image_shape = image_shape
-        self.n_directions = n_directions
         self.grids = grids
-        self.floor = floor
-        self.power = power
         self.n_jobs = n_jobs
 
     @property
     def _n_features_out(self) -> int:
-        return self.n_directions * sum(g * g for g in self.grids)
-
-    def _check_parameters(self) -> None:
-        if self.n_directions < 2 or self.n_directions % 2:
-            raise ConfigurationError(
-                f"n_directions must be an even number of at least 2, not {self.n_directions!r}"
-            )
+        return N_DIRECTIONS * sum(g * g for g in self.grids)
 
     def _pooled(self, images: Maps) -> Iterator[tuple[Maps, Sequence[int]]]:
-        yield pool_on_grids(direction_maps(images, self.n_directions), self.grids), self.grids
+        yield pool_on_grids(direction_maps(images), self.grids), self.grids

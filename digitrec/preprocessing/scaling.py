@@ -36,11 +36,6 @@ class PixelScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     Rows that are dark on light where the training rows are light on dark are inverted: those
     that are light nearly everywhere where no training row has ink.
 
-    Parameters
-    ----------
-    maximum : float, default=255.0
-        Pixel value that becomes 1. With another one than 255 no scale is looked at.
-
     Attributes
     ----------
     n_features_in_ : int
@@ -52,9 +47,6 @@ class PixelScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         or of the rows to tell the polarity of a row.
     """
 
-    def __init__(self, maximum: float = 255.0) -> None:
-        self.maximum = maximum
-
     def fit(self, X: ArrayLike, y: object = None) -> PixelScaler:
         """Check the input, and learn whether it holds pixels and which are background.
 
@@ -65,17 +57,16 @@ class PixelScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         y : ignored
         """
         rows: NDArray = validate_data(self, X, dtype="numeric")
-        low, high = float(rows.min()), float(rows.max())
-        self.checks_scale_ = bool(
-            self.maximum == 255
-            and low >= -UNIT_TOLERANCE
-            and (high <= 1 + UNIT_TOLERANCE or UNCLEAR_SCALE < high <= 255 + BYTE_TOLERANCE)
+        low, high = _extremes(rows)
+        least, most = float(low.min()), float(high.max())
+        self.checks_scale_ = least >= -UNIT_TOLERANCE and (
+            most <= 1 + UNIT_TOLERANCE or UNCLEAR_SCALE < most <= 255 + BYTE_TOLERANCE
         )
-        self.background_ = _find_background(rows) if self.checks_scale_ else _NONE
+        self.background_ = _find_background(rows, low, high) if self.checks_scale_ else _NONE
         return self
 
     def transform(self, X: ArrayLike) -> NDArray[np.float32]:
-        """Return ``X / maximum``.
+        """Return ``X / 255``.
 
         Parameters
         ----------
@@ -97,8 +88,8 @@ class PixelScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             If images were converted from another scale or polarity.
         """
         rows: NDArray = check_rows(self, X)
-        scaled = np.multiply(rows, np.float32(1 / self.maximum), dtype=np.float32, casting="unsafe")
-        if self.maximum != 255 or not getattr(self, "checks_scale_", True):
+        scaled = np.multiply(rows, np.float32(1 / 255), dtype=np.float32, casting="unsafe")
+        if not getattr(self, "checks_scale_", True):
             return scaled
         largest = rows.max(axis=1)
         odd = largest <= (1 if rows.dtype == np.uint8 else UNCLEAR_SCALE)
@@ -124,7 +115,9 @@ class PixelScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         levels = scaled[:, background]
         odd = np.flatnonzero((levels > MIN_CONTRAST / 510).mean(axis=1) >= INVERTED_LIGHT)
         if len(odd):
-            odd = odd[_light_share(scaled[odd], background, 255) >= INVERTED_LIGHT]
+            rows = scaled[odd]
+            share = _light_share(rows[:, background], *_extremes(rows), factor=255)
+            odd = odd[share >= INVERTED_LIGHT]
         if len(odd):
             scaled[odd] = (255 - np.rint(scaled[odd] * 255)) * np.float32(1 / 255)
             warnings.warn(
@@ -145,34 +138,40 @@ class PixelScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 _NONE: NDArray[np.intp] = np.zeros(0, np.intp)
 
 
-def _light_share(rows: NDArray, places: NDArray[np.intp], factor: float = 1) -> NDArray[np.float64]:
-    """Return the share of light pixels among some places of each row; 0 without contrast.
+def _extremes(rows: NDArray) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the lowest and the highest value of each row."""
+    return rows.min(axis=1).astype(np.float64), rows.max(axis=1).astype(np.float64)
+
+
+def _light_share(
+    pixels: NDArray, low: NDArray[np.float64], high: NDArray[np.float64], *, factor: float
+) -> NDArray[np.float64]:
+    """Return the share of light pixels among some of each row; 0 without contrast.
 
     Light is what lies above the middle of the row's extreme values, which `factor` brings to
     0–255.
     """
-    low, high = (np.asarray(f(axis=1), np.float64) for f in (rows.min, rows.max))
-    light = (rows[:, places] > ((low + high) / 2)[:, None]).mean(axis=1)
+    light = (pixels > ((low + high) / 2)[:, None]).mean(axis=1)
     # Half a level less: contrasts are whole levels, which scaling rounds.
     return np.where((high - low) * factor > MIN_CONTRAST - 0.5, light, 0.0)
 
 
-def _find_background(rows: NDArray) -> NDArray[np.intp]:
+def _find_background(
+    rows: NDArray, low: NDArray[np.float64], high: NDArray[np.float64]
+) -> NDArray[np.intp]:
     """Return pixels that are dark in nearly all rows, spread over the image."""
-    factor = 255.0 if rows.max() <= 1 + UNIT_TOLERANCE else 1.0
-    everywhere = np.arange(rows.shape[1])
-    chunks = [rows[start : start + _CHUNK_ROWS] for start in range(0, len(rows), _CHUNK_ROWS)]
-    n_light, n_rows = np.zeros(rows.shape[1]), 0
-    for chunk in chunks:
-        low, high = (np.asarray(f(axis=1), np.float64) for f in (chunk.min, chunk.max))
-        clear = (high - low) * factor >= MIN_CONTRAST
-        n_light += (chunk[clear] > ((low + high) / 2)[clear, None]).sum(axis=0)
-        n_rows += int(clear.sum())
-    dark = everywhere[n_light <= BACKGROUND_LIGHT * n_rows]
-    if n_rows < MIN_TRAINING_ROWS or len(dark) < MIN_BACKGROUND:
+    factor = 255.0 if high.max() <= 1 + UNIT_TOLERANCE else 1.0
+    clear = np.flatnonzero((high - low) * factor >= MIN_CONTRAST)
+    middle = ((low + high) / 2)[:, None]
+    n_light = np.zeros(rows.shape[1])
+    for start in range(0, len(clear), _CHUNK_ROWS):
+        chunk = clear[start : start + _CHUNK_ROWS]
+        n_light += (rows[chunk] > middle[chunk]).sum(axis=0)
+    dark = np.flatnonzero(n_light <= BACKGROUND_LIGHT * len(clear))
+    if len(clear) < MIN_TRAINING_ROWS or len(dark) < MIN_BACKGROUND:
         return _NONE
     dark = dark[np.linspace(0, len(dark) - 1, min(MAX_BACKGROUND, len(dark))).astype(np.intp)]
-    lightest = max(float(_light_share(chunk, dark, factor).max()) for chunk in chunks)
+    lightest = _light_share(rows[:, dark], low, high, factor=factor).max()
     return dark if lightest <= TRAINING_LIGHT else _NONE
 
 

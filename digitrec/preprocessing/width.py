@@ -8,32 +8,30 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import OneToOneFeatureMixin
 
-from digitrec.errors import ConfigurationError
 from digitrec.preprocessing._images import ImageTransformer, RowFunction
 from digitrec.preprocessing._warping import sample
 from digitrec.preprocessing.deskew import moment_weights
 
 _TINY = 1e-6
+# Standard deviation of the ink's columns, in widths of the image. The median of MNIST's deskewed
+# digits is 0.13: most of them are stretched, and more cells of a grid meet their ink.
+_SPREAD = 1 / 6
+# Largest factor of stretching and of squeezing: a "1" should stay narrow.
+_MAX_STRETCH = 1.6
 
 
 class NormalizeWidth(OneToOneFeatureMixin, ImageTransformer):
     """Stretch or squeeze each image so that its ink spreads equally far to both sides.
 
     The width of a character is the standard deviation of its ink's columns. Each image is scaled
-    horizontally about the centre of its ink, which comes to the middle, until its width is the
-    one asked for, or as near to it as `max_stretch` allows. Blank images stay as they are.
+    horizontally about the centre of its ink, which comes to the middle, until its width is a
+    sixth of the image's, or as near to it as a factor of 1.6 allows. Blank images stay as they are.
 
     Parameters
     ----------
     image_shape : tuple of int, optional
         ``(height, width)``. None infers a square (one line of pixels where the number of
         columns is not a square number).
-    spread : float, default=1/6
-        Standard deviation of the ink's columns, in widths of the image. The median of MNIST's
-        deskewed digits is 0.13: most of them are stretched, and more cells of a grid meet their
-        ink.
-    max_stretch : float, default=1.6
-        Largest factor of stretching and of squeezing, at least 1: a "1" should stay narrow.
     n_jobs : int, optional
         Threads; None means one.
 
@@ -61,34 +59,16 @@ class NormalizeWidth(OneToOneFeatureMixin, ImageTransformer):
     """
 
     def __init__(
-        self,
-        image_shape: tuple[int, int] | None = None,
-        *,
-        spread: float = 1 / 6,
-        max_stretch: float = 1.6,
-        n_jobs: int | None = None,
+        self, image_shape: tuple[int, int] | None = None, *, n_jobs: int | None = None
     ) -> None:
         self.image_shape = image_shape
-        self.spread = spread
-        self.max_stretch = max_stretch
         self.n_jobs = n_jobs
 
-    def _check_parameters(self) -> None:
-        if self.spread <= 0 or self.max_stretch < 1:
-            raise ConfigurationError(
-                "spread must be above 0 and max_stretch at least 1, "
-                f"not {self.spread!r} and {self.max_stretch!r}"
-            )
-
     def _row_function(self, shape: tuple[int, int]) -> RowFunction:
-        return functools.partial(
-            _normalize, shape=shape, spread=self.spread, max_stretch=self.max_stretch
-        )
+        return functools.partial(_normalize, shape=shape)
 
 
-def _normalize(
-    X: NDArray[np.float32], shape: tuple[int, int], spread: float, max_stretch: float
-) -> NDArray[np.float32]:
+def _normalize(X: NDArray[np.float32], shape: tuple[int, int]) -> NDArray[np.float32]:
     height, width = shape
     ink = np.maximum(X, 0)
     mass, _, x, _, _ = (ink @ moment_weights(shape)).T
@@ -100,7 +80,7 @@ def _normalize(
     x = x / mass
     deviation = np.sqrt(np.maximum(squares / mass - x * x, 0))
     # Pixels of the original per pixel of the result.
-    step = np.clip(deviation / (spread * width), 1 / max_stretch, max_stretch)
+    step = np.clip(deviation / (_SPREAD * width), 1 / _MAX_STRETCH, _MAX_STRETCH)
     step, x = np.where(blank, 1, step)[:, None], np.where(blank, 0, x)[:, None]
     sources = np.float32((width - 1) / 2) + x + step * columns
     full = (len(X), height, width)

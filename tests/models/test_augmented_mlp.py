@@ -65,7 +65,7 @@ def test_networks_of_one_stream_are_averaged(digits):
     model = AugmentedMLP(n_networks=2, n_epochs=3, random_state=1).fit(X[:200], y[:200])
     first, second = model.networks_
     assert not np.allclose(first.coefs_[0], second.coefs_[0])
-    rows = model.features_.transform(X)
+    rows = model.features_.pipeline_.transform(X)
     expected = (first.predict_proba(rows) + second.predict_proba(rows)) / 2
     np.testing.assert_allclose(model.predict_proba(X), expected, atol=1e-6)
     alone = AugmentedMLP(n_networks=1, n_epochs=3, random_state=1).fit(X[:200], y[:200])

@@ -9,7 +9,6 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from digitrec.errors import ConfigurationError
 from digitrec.models.discriminant_forest import DiscriminantForest
 
 
@@ -99,11 +98,6 @@ def test_discriminants_help():
     without = RandomForestClassifier(bootstrap=False, max_features=5, random_state=0)
     without.fit(X[:half], y[:half])
     assert with_them.score(X[half:], y[half:]) > without.score(X[half:], y[half:]) + 0.01
-
-
-def test_fewer_than_two_levels_are_refused():
-    with pytest.raises(ConfigurationError, match="n_levels"):
-        DiscriminantForest(n_levels=1).fit(np.eye(4), [0, 1, 0, 1])
 
 
 def test_one_class_is_refused_by_name():

@@ -87,5 +87,5 @@ def test_models_load_in_a_fresh_process(fitted, rows, tmp_path):
 
 
 def test_a_wrong_parameter_is_explained():
-    with pytest.raises(ConfigurationError, match="'depth'; it has: C, cache_size"):
+    with pytest.raises(ConfigurationError, match="'depth'; it has: C, class_weight"):
         MODELS["svm"].build(parameters={"depth": 5})

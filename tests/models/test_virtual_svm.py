@@ -27,7 +27,7 @@ def test_follows_scikit_learn_conventions(estimator, check):
 def test_without_copies_margins_are_those_of_libsvm(digits, n_jobs):
     X, y = digits
     model = VirtualSVC(n_copies=0, n_components=40, n_jobs=n_jobs).fit(X[:900], y[:900])
-    rows = model.features_.transform(X)
+    rows = model.features_.pipeline_.transform(X)
     stock = SVC(C=10, gamma=model.gamma_, decision_function_shape="ovo")
     stock.fit(rows[:900], y[:900])
     np.testing.assert_allclose(model._pair_margins(rows), stock.decision_function(rows), atol=2e-3)
@@ -50,7 +50,7 @@ def test_second_fit_equals_one_on_all_rows_and_copies(digits):
     X, y = X[chosen], y[chosen]
     model = VirtualSVC(n_copies=3, n_components=40, random_state=1).fit(X, y)
     copies = list(model.features_.copies(X, 3, model.distortion_seed_, JITTER))
-    rows = np.concatenate([model.features_.transform(X), *copies])
+    rows = np.concatenate([model.features_.pipeline_.transform(X), *copies])
     stock = SVC(C=10, gamma=model.gamma_).fit(rows, np.tile(y, 4))
     agreement = np.mean(model.predict(X) == stock.predict(rows[: len(X)]))
     assert agreement == 1
@@ -63,12 +63,12 @@ def test_fits_are_repeatable_and_survive_pickling(digits):
     first = VirtualSVC(n_copies=2, random_state=3).fit(X[:200], y[:200])
     again = VirtualSVC(n_copies=2, random_state=3, n_jobs=2).fit(X[:200], y[:200])
     other = VirtualSVC(n_copies=2, random_state=4).fit(X[:200], y[:200])
-    decisions = first.decision_function(X)
+    probabilities = first.predict_proba(X)
     # Sums in single precision depend on how rows are shared among threads.
-    np.testing.assert_allclose(again.decision_function(X), decisions, rtol=1e-5, atol=1e-4)
-    assert not np.allclose(other.decision_function(X), decisions, rtol=1e-5, atol=1e-4)
+    np.testing.assert_allclose(again.predict_proba(X), probabilities, rtol=1e-5, atol=1e-4)
+    assert not np.allclose(other.predict_proba(X), probabilities, rtol=1e-5, atol=1e-4)
     restored = pickle.loads(pickle.dumps(first))
-    np.testing.assert_array_equal(restored.decision_function(X), decisions)
+    np.testing.assert_array_equal(restored.predict_proba(X), probabilities)
 
 
 def test_probabilities_agree_with_labels(digits):

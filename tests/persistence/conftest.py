@@ -9,7 +9,7 @@ from small_models import build_small
 from digitrec.datasets import load_dataset
 from digitrec.models import MODELS
 from digitrec.persistence import save_model
-from digitrec.preprocessing import DEFAULT_FEATURES, FEATURES, build_features, join_pipelines
+from digitrec.preprocessing import DEFAULT_FEATURES, build_features, join_pipelines
 
 
 @pytest.fixture(scope="session")
@@ -32,8 +32,9 @@ def fitted(small_digits):
         if spec.features and features not in spec.features:
             features = spec.features[0]
         model = build_small(name)
-        n_components = 20 if FEATURES[features].n_components else None
-        steps = build_features(features, small_digits.image_shape, n_components=n_components)
+        steps = build_features(features, small_digits.image_shape)
+        if "components" in steps.named_steps:
+            steps.set_params(components__n_components=20)
         return join_pipelines(steps, model=model).fit(X, y)
 
     return fit

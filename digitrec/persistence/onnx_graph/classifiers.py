@@ -23,7 +23,7 @@ from sklearn.svm import LinearSVC
 
 from digitrec.errors import ConfigurationError
 from digitrec.models.augmented_mlp import AugmentedMLP
-from digitrec.models.discriminant_forest import DiscriminantForest
+from digitrec.models.discriminant_forest import N_LEVELS, DiscriminantForest
 from digitrec.persistence.onnx_graph.graph import Graph
 from digitrec.persistence.onnx_graph.svm import SUPPORT_VECTOR_MACHINES
 from digitrec.persistence.onnx_graph.transformers import add_steps, form_of
@@ -179,7 +179,7 @@ def _knn(g: Graph, model: KNeighborsClassifier, x: str) -> str:
 
 def _discriminant_forest(g: Graph, model: DiscriminantForest, x: str) -> str:
     levels = g("Floor", g("Gemm", x, model.axes_, model.offsets_))
-    return add_classifier(g, model.forest_, g("Clip", levels, 0.0, model.n_levels - 1.0))
+    return add_classifier(g, model.forest_, g("Clip", levels, 0.0, N_LEVELS - 1.0))
 
 
 def _voting(g: Graph, model: VotingClassifier, x: str) -> str:

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from digitrec.models._pairs import pair_membership
+from digitrec.models._classes import MARGIN_SLOPE, pair_membership
 from digitrec.models.kernel_svm import KernelSVC
-from digitrec.models.virtual_svm import _MARGIN_SLOPE, VirtualSVC
+from digitrec.models.virtual_svm import VirtualSVC
 from digitrec.persistence.onnx_graph.graph import Graph
 from digitrec.persistence.onnx_graph.transformers import add_steps, rbf_kernel, with_norms
 
@@ -23,7 +23,7 @@ def _kernel_svm(g: Graph, model: KernelSVC, x: str) -> str:
         g, x, model.support_vectors_, model.gamma_, model.pair_coefficients_, model.intercept_
     )
     n_classes = len(model.classes_)
-    scores = _pair_log_probabilities(g, pairs, model.margin_slope, n_classes)
+    scores = _pair_log_probabilities(g, pairs, n_classes)
     # The votes elect the label: see `KernelSVC.predict_proba` for what trades places.
     first, second = pair_membership(n_classes)
     won = g("Cast", g("GreaterOrEqual", pairs, 0.0), to=1)
@@ -49,8 +49,7 @@ def _virtual_svm(g: Graph, model: VirtualSVC, x: str) -> str:
         model.pair_coefficients_,
         model.pair_intercepts_,
     )
-    slope, n_classes = _MARGIN_SLOPE, len(model.classes_)
-    return g("Softmax", _pair_log_probabilities(g, pairs, slope, n_classes), axis=1)
+    return g("Softmax", _pair_log_probabilities(g, pairs, len(model.classes_)), axis=1)
 
 
 def _pair_margins(
@@ -101,10 +100,10 @@ def _groups(coefficients: NDArray) -> Iterator[tuple[NDArray, NDArray]]:
         yield np.flatnonzero(left), np.arange(n_pairs)
 
 
-def _pair_log_probabilities(g: Graph, pairs: str, slope: float, n_classes: int) -> str:
+def _pair_log_probabilities(g: Graph, pairs: str, n_classes: int) -> str:
     """Return for each class the sum of the log-probabilities that it wins its pairs."""
     first, second = pair_membership(n_classes)
-    log_odds = g("Mul", pairs, slope)
+    log_odds = g("Mul", pairs, MARGIN_SLOPE)
     # The log-probability that the second of a pair wins is -softplus(log_odds), that the first
     # wins is -softplus(-log_odds) = log_odds - softplus(log_odds).
     losses = g("MatMul", g("Softplus", log_odds), first + second)

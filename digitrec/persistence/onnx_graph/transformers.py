@@ -26,10 +26,16 @@ from digitrec.preprocessing import (
     PrincipalComponents,
 )
 from digitrec.preprocessing._images import resolve_image_shape
-from digitrec.preprocessing._maps import contrasts, neighbourhood, pooling_windows
-from digitrec.preprocessing.deskew import moment_weights
-from digitrec.preprocessing.edges import (
+from digitrec.preprocessing._maps import (
+    FLOOR,
     N_DIRECTIONS,
+    contrasts,
+    neighbourhood,
+    pooling_windows,
+)
+from digitrec.preprocessing.deskew import MAX_SLANT, moment_weights
+from digitrec.preprocessing.edges import (
+    THRESHOLD,
     edge_filters,
     fold_directions,
     half_windows,
@@ -71,8 +77,8 @@ def form_of(forms: dict[Any, Any], part: Any) -> Any:
 
 
 def _scale_pixels(g: Graph, scaler: PixelScaler, x: str) -> str:
-    if scaler.maximum != 255 or not getattr(scaler, "checks_scale_", True):
-        return g("Mul", x, 1 / scaler.maximum)
+    if not getattr(scaler, "checks_scale_", True):
+        return g("Mul", x, 1 / 255)
     largest = g("ReduceMax", x, np.array([1]), keepdims=1)
     is_unit = g("LessOrEqual", largest, 1 + UNIT_TOLERANCE)
     scaled = g("Mul", x, g("Where", is_unit, 1.0, 1 / 255))
@@ -113,7 +119,7 @@ def _deskew(g: Graph, deskew: Deskew, x: str) -> str:
     )  # fmt: skip
     covariance = g("Sub", xy, g("Mul", dx, dy))
     variance = g("Max", g("Sub", yy, g("Mul", dy, dy)), _TINY)
-    slant = g("Clip", g("Div", covariance, variance), -deskew.max_slant, deskew.max_slant)
+    slant = g("Clip", g("Div", covariance, variance), -MAX_SLANT, MAX_SLANT)
     # Bilinear sampling is separable: rows move by one distance per image, and then the pixels
     # of each row by one distance per row.
     images = g("Reshape", x, np.array([-1, height, width]))
@@ -157,8 +163,8 @@ def _blend(g: Graph, taps: str, part: str, length: int, axis: int) -> str:
 def _orient(g: Graph, gradients: OrientedGradients, x: str) -> str:
     height, width = resolve_image_shape(gradients.image_shape, gradients.n_features_in_)
     images = g("Reshape", x, np.array([-1, height, width]))
-    maps = _direction_maps(g, images, gradients.n_directions, (height, width))
-    return _pooled(g, gradients, maps, gradients.n_directions, (height, width), gradients.grids)
+    maps = _direction_maps(g, images, (height, width))
+    return _pooled(g, maps, N_DIRECTIONS, (height, width), gradients.grids)
 
 
 def _gradient(g: Graph, images: str, shape: tuple[int, int]) -> tuple[str, str]:
@@ -167,8 +173,8 @@ def _gradient(g: Graph, images: str, shape: tuple[int, int]) -> tuple[str, str]:
     return g("MatMul", images, across), g("MatMul", down.T, images)
 
 
-def _direction_maps(g: Graph, images: str, n_directions: int, shape: tuple[int, int]) -> str:
-    """Return maps ``(rows, n_directions, height, width)`` of the gradient of images."""
+def _direction_maps(g: Graph, images: str, shape: tuple[int, int]) -> str:
+    """Return maps ``(rows, directions, height, width)`` of the gradient of images."""
     n_pixels = shape[0] * shape[1]
     gx, gy = _gradient(g, images, shape)
     squared = g("Add", g("Add", g("Mul", gx, gx), g("Mul", gy, gy)), _TINIEST)
@@ -178,10 +184,10 @@ def _direction_maps(g: Graph, images: str, n_directions: int, shape: tuple[int, 
         *(g("Reshape", g("Div", d, root), np.array([-1, 1, n_pixels])) for d in (gx, gy)),
         axis=1,
     )
-    angles = 2 * np.pi * np.arange(n_directions // 2) / n_directions
+    angles = 2 * np.pi * np.arange(N_DIRECTIONS // 2) / N_DIRECTIONS
     directions = np.stack([np.cos(angles), np.sin(angles)], axis=1)
     towards = g("Relu", g("MatMul", np.concatenate([directions, -directions]), pair))
-    return g("Reshape", g("Mul", towards, towards), np.array([-1, n_directions, *shape]))
+    return g("Reshape", g("Mul", towards, towards), np.array([-1, N_DIRECTIONS, *shape]))
 
 
 def _edge_maps(g: Graph, layer: EdgeMaps, x: str) -> str:
@@ -189,12 +195,12 @@ def _edge_maps(g: Graph, layer: EdgeMaps, x: str) -> str:
     # The second half of the filters is the first with the other sign, half a turn on.
     half_turn = N_DIRECTIONS // 2
     filters = edge_filters()[:N_DIRECTIONS]
-    maps = _filter_maps(g, x, filters, 3, layer.threshold, shape, order=(0, half_turn))
-    first = _pooled(g, layer, maps, 2 * N_DIRECTIONS, shape, layer.grids)
+    maps = _filter_maps(g, x, filters, 3, THRESHOLD, shape, order=(0, half_turn))
+    first = _pooled(g, maps, 2 * N_DIRECTIONS, shape, layer.grids)
     if not layer.second_grids:
         return first
     images = g("Reshape", x, np.array([-1, *shape]))
-    maps = _direction_maps(g, images, N_DIRECTIONS, shape)
+    maps = _direction_maps(g, images, shape)
     down, across = (half_windows(length) for length in shape)
     half = len(down), len(across)
     halved = g("MatMul", down, g("MatMul", maps, across.T))
@@ -213,14 +219,14 @@ def _edge_maps(g: Graph, layer: EdgeMaps, x: str) -> str:
     folded = g("Relu", g("MatMul", fold_directions(), products))
     n_maps = N_DIRECTIONS * len(fold_directions())
     folded = g("Reshape", folded, np.array([-1, n_maps, *half]))
-    second = _pooled(g, layer, folded, n_maps, half, layer.second_grids)
+    second = _pooled(g, folded, n_maps, half, layer.second_grids)
     return g("Concat", first, second, axis=1)
 
 
 def _convolve(g: Graph, layer: ConvolutionFilters, x: str) -> str:
     height, width = resolve_image_shape(layer.image_shape, layer.n_features_in_)
     maps = _filter_maps(g, x, layer.filters_, layer.side, layer.threshold, (height, width))
-    return _pooled(g, layer, maps, len(layer.filters_), (height, width), layer.grids)
+    return _pooled(g, maps, len(layer.filters_), (height, width), layer.grids)
 
 
 def _filter_maps(
@@ -253,14 +259,7 @@ def _filter_maps(
     return maps[0] if len(maps) == 1 else g("Concat", *maps, axis=1)
 
 
-def _pooled(
-    g: Graph,
-    layer: OrientedGradients | ConvolutionFilters | EdgeMaps,
-    maps: str,
-    n_maps: int,
-    shape: tuple[int, int],
-    grids: Sequence[int],
-) -> str:
+def _pooled(g: Graph, maps: str, n_maps: int, shape: tuple[int, int], grids: Sequence[int]) -> str:
     """Pool maps ``(rows, maps, height, width)`` on the grids and normalise the cells."""
     down, across = (
         np.concatenate([pooling_windows(length, size) for size in grids]) for length in shape
@@ -268,20 +267,13 @@ def _pooled(
     pooled = g("MatMul", down, g("MatMul", maps, across.T))
     ends = np.cumsum(grids)
     parts = [
-        _normalised_cells(g, layer, n_maps, pooled, int(end) - size, size)
+        _normalised_cells(g, n_maps, pooled, int(end) - size, size)
         for end, size in zip(ends, grids, strict=True)
     ]
     return parts[0] if len(parts) == 1 else g("Concat", *parts, axis=1)
 
 
-def _normalised_cells(
-    g: Graph,
-    layer: OrientedGradients | ConvolutionFilters | EdgeMaps,
-    n_maps: int,
-    pooled: str,
-    start: int,
-    size: int,
-) -> str:
+def _normalised_cells(g: Graph, n_maps: int, pooled: str, start: int, size: int) -> str:
     """Normalise the cells of one grid, a square on the diagonal of the pooled maps."""
     n_cells = size * size
     corner, end, axes = np.full(2, start), np.full(2, start + size), np.array([2, 3])
@@ -289,13 +281,9 @@ def _normalised_cells(
     cells = g("Reshape", cells, np.array([-1, n_maps, n_cells]))
     energy = g("ReduceSumSquare", cells, np.array([1]), keepdims=0)
     around = neighbourhood(size)
-    local = g("Gemm", energy, np.kron(around, around), np.full(n_cells, layer.floor))
+    local = g("Gemm", energy, np.kron(around, around), np.full(n_cells, FLOOR))
     norm = g("Reshape", g("Sqrt", local), np.array([-1, 1, n_cells]))
-    normalised = g("Div", cells, norm)
-    if layer.power == 0.5:
-        normalised = g("Sqrt", normalised)
-    elif layer.power != 1:
-        normalised = g("Pow", normalised, layer.power)
+    normalised = g("Sqrt", g("Div", cells, norm))
     return g("Reshape", normalised, np.array([-1, n_maps * n_cells]))
 
 

@@ -39,7 +39,7 @@ from digitrec.datasets import Dataset, load_dataset
 from digitrec.errors import ConfigurationError
 from digitrec.evaluation.fitting import fit_model
 from digitrec.models import DEFAULT_MODELS, MODELS
-from digitrec.preprocessing import DEFAULT_FEATURES, FEATURES, FeatureStore
+from digitrec.preprocessing import DEFAULT_FEATURES, FEATURES, fixed_features
 from digitrec.preprocessing.augmentation import augment
 from digitrec.rendering.markdown import table
 
@@ -113,11 +113,11 @@ def measure(
 
 def _fit_features(folder: Path, key: str, n_jobs: int) -> dict[str, float]:
     dataset = joblib.load(folder / "dataset.joblib", mmap_mode="r")
-    store = FeatureStore(folder / "features", n_jobs=n_jobs)
+    spec = FEATURES[DEFAULT_FEATURES]
     with threadpool_limits(n_jobs):
         started = time.perf_counter()
-        fixed = store.fixed(dataset, DEFAULT_FEATURES)
-        learned = FEATURES[DEFAULT_FEATURES].build_fitted()
+        fixed = fixed_features(dataset, spec, folder / "features", n_jobs=n_jobs)
+        learned = spec.build_fitted()
         np.save(folder / "X_fit.npy", learned.fit_transform(fixed.train))
         fitted = time.perf_counter()
         np.save(folder / "X_test.npy", learned.transform(fixed.test))

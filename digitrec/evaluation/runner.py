@@ -324,7 +324,7 @@ def run_part_jobs(
         If Ctrl-C ended them; what is finished is stored.
     """
     from digitrec.evaluation.shared import SharedData
-    from digitrec.preprocessing import FEATURES, FeatureStore
+    from digitrec.preprocessing import FEATURES, fixed_features
 
     if not jobs:
         return []
@@ -339,13 +339,13 @@ def run_part_jobs(
             try:
                 shared = SharedData(cache, n_jobs=n_cores)
                 shared.put(dataset)
-                features = FeatureStore(cache / "features", n_jobs=n_cores)
                 of_kind = {(job.features, job.part and job.part.kind): job for job in to_run}
                 for (name, kind), job in of_kind.items():
                     if name in FEATURES and kind == "validation":
                         shared.features_of(dataset, job)
                     elif name in FEATURES:
-                        features.fixed(dataset, name)
+                        folder = cache / "features"
+                        fixed_features(dataset, FEATURES[name], folder, n_jobs=n_cores)
             except BaseException:
                 executor.shutdown(cancel_futures=True)
                 raise

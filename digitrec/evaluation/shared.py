@@ -28,7 +28,7 @@ from digitrec._files import create_array
 from digitrec.datasets import Dataset
 from digitrec.evaluation.result import shape_list
 from digitrec.evaluation.splits import validation_split
-from digitrec.preprocessing import FEATURES, FeatureSpec, FeatureStore
+from digitrec.preprocessing import FEATURES, FeatureSpec, fixed_features
 from digitrec.preprocessing.augmentation import augment
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class SharedData:
 
     def __init__(self, root: str | Path, *, n_jobs: int | None = None) -> None:
         self.root = Path(root)
-        self.n_jobs = n_jobs
+        self.n_jobs = available_cores() if n_jobs is None else n_jobs
 
     def put(self, dataset: Dataset) -> None:
         """Write a dataset's arrays, where they are not there yet."""
@@ -149,8 +149,7 @@ class SharedData:
         """
         spec = features if isinstance(features, FeatureSpec) else FEATURES[features]
         source = self.with_copies(dataset, n_copies, copies_seed)
-        store = FeatureStore(self.root / "features", n_jobs=self.n_jobs)
-        fixed = store.fixed(source, spec)
+        fixed = fixed_features(source, spec, self.root / "features", n_jobs=self.n_jobs)
         rows = _Rows.choose(dataset, n_copies, validation_seed)
         train, test = _plain(fixed.train), _plain(fixed.test)
         pipeline = spec.build_fitted()
@@ -253,7 +252,7 @@ def _write_dataset(dataset: Dataset, folder: Path) -> None:
 
 
 def _write_copies(
-    dataset: Dataset, n_copies: int, random_state: int, path: Path, n_jobs: int | None
+    dataset: Dataset, n_copies: int, random_state: int, path: Path, n_jobs: int
 ) -> None:
     n_train, n_pixels = dataset.X_train.shape
     images = create_array(path, np.uint8, (n_train * (n_copies + 1), n_pixels))
@@ -264,7 +263,7 @@ def _write_copies(
         dataset.image_shape,
         n_copies,
         random_state,
-        n_jobs=n_jobs or available_cores(),
+        n_jobs=n_jobs,
     ):
         images[position : position + len(chunk)] = chunk
         position += len(chunk)

@@ -18,7 +18,7 @@ from digitrec.preprocessing.features import (
 )
 from digitrec.preprocessing.gradients import OrientedGradients
 from digitrec.preprocessing.scaling import GlobalScaler, PixelScaler
-from digitrec.preprocessing.store import FeatureStore, FixedFeatures
+from digitrec.preprocessing.store import FixedFeatures, fixed_features
 from digitrec.preprocessing.width import NormalizeWidth
 
 __all__ = [
@@ -29,7 +29,6 @@ __all__ = [
     "Deskew",
     "EdgeMaps",
     "FeatureSpec",
-    "FeatureStore",
     "FixedFeatures",
     "GlobalScaler",
     "NormalizeWidth",
@@ -39,5 +38,6 @@ __all__ = [
     "RemoveBackground",
     "augment",
     "build_features",
+    "fixed_features",
     "join_pipelines",
 ]

@@ -14,10 +14,8 @@ from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 
 from digitrec._code import cache_key, describe_value
-from digitrec._environment import available_cores
-from digitrec._files import atomic_path, create_array, file_safe, writable_cache_dir, write_json
-from digitrec.errors import check_choice
-from digitrec.preprocessing.features import FEATURES, FeatureSpec
+from digitrec._files import atomic_path, create_array, file_safe, write_json
+from digitrec.preprocessing.features import FeatureSpec
 
 if TYPE_CHECKING:
     from digitrec.datasets import Dataset
@@ -36,8 +34,8 @@ class FixedFeatures:
     ----------
     train, test : memmap of float32, shape (n_samples, n_features)
         Read-only features of the training and the test rows.
-    train_path, test_path : pathlib.Path
-        Their files; ``numpy.load(path, mmap_mode="r")`` opens them in another process.
+    train_path : pathlib.Path
+        File of `train`.
     seconds : float
         Wall time that computing both took, when they were computed.
     """
@@ -45,68 +43,47 @@ class FixedFeatures:
     train: NDArray[np.float32]
     test: NDArray[np.float32]
     train_path: Path
-    test_path: Path
     seconds: float
 
 
-class FeatureStore:
-    """Compute the fixed part of feature sets, or read it from disk.
+def fixed_features(
+    dataset: Dataset, spec: FeatureSpec, root: Path, *, n_jobs: int | None = None
+) -> FixedFeatures:
+    """Compute the fixed part of a feature set, or read it from disk.
 
-    Entries are found by the content of the dataset, the parameters of the transformers and
-    all the code that they run; see `digitrec._code.cache_key`.
+    It is found by the content of the dataset, the parameters of the transformers and all the code
+    that they run; see `digitrec._code.cache_key`.
 
     Parameters
     ----------
-    root : path-like, optional
-        Folder of the cache; None means ``features`` in digitrec's cache.
+    dataset : Dataset
+        Images; training and test rows are transformed alike.
+    spec : FeatureSpec
+        The feature set.
+    root : pathlib.Path
+        Folder of the cache.
     n_jobs : int, optional
-        Threads for computing; None means all cores this process may use.
+        Threads for computing; None means one.
     """
-
-    def __init__(self, root: str | Path | None = None, *, n_jobs: int | None = None) -> None:
-        self.root = Path(root) if root is not None else writable_cache_dir("features")
-        self.n_jobs = n_jobs
-
-    def fixed(self, dataset: Dataset, features: str | FeatureSpec) -> FixedFeatures:
-        """Return the fixed features of a dataset.
-
-        Parameters
-        ----------
-        dataset : Dataset
-            Images; training and test rows are transformed alike.
-        features : str or FeatureSpec
-            Key of `FEATURES`, or a record like those there.
-
-        Returns
-        -------
-        FixedFeatures
-        """
-        if isinstance(features, FeatureSpec):
-            spec = features
-        else:
-            spec = FEATURES[check_choice("feature set", features, FEATURES)]
-        name = spec.name
-        key = _key(spec, dataset.image_shape)
-        stem = self.root / f"{dataset.name}-{dataset.fingerprint}" / f"{file_safe(name)}-{key}"
-        n_rows = (len(dataset.X_train), len(dataset.X_test))
-        found = _open(stem, n_rows)
-        if found is not None:
-            _log.debug("features %r: read from %s", name, stem.parent)
-            return found
-        n_jobs = self.n_jobs if self.n_jobs is not None else available_cores()
-        pipeline = spec.build_fixed(dataset.image_shape, n_jobs=n_jobs)
-        seconds = 0.0
-        for part, X in (("train", dataset.X_train), ("test", dataset.X_test)):
-            started = time.perf_counter()
-            with atomic_path(_path(stem, part)) as temporary:
-                _write_features(pipeline, X, temporary)
-            seconds += time.perf_counter() - started
-        # Written last: its presence says that both arrays are whole.
-        write_json(_path(stem, "meta"), {"seconds": seconds, "rows": n_rows})
-        _log.info("features %r: %s images in %.1f s", name, f"{sum(n_rows):,}", seconds)
-        written = _open(stem, n_rows)
-        assert written is not None, f"features at {stem} were removed while they were written"
-        return written
+    key = _key(spec, dataset.image_shape)
+    stem = root / f"{dataset.name}-{dataset.fingerprint}" / f"{file_safe(spec.name)}-{key}"
+    n_rows = (len(dataset.X_train), len(dataset.X_test))
+    found = _open(stem, n_rows)
+    if found is not None:
+        _log.debug("features %r: read from %s", spec.name, stem.parent)
+        return found
+    pipeline = spec.build_fixed(dataset.image_shape, n_jobs=n_jobs)
+    started = time.perf_counter()
+    for part, X in (("train", dataset.X_train), ("test", dataset.X_test)):
+        with atomic_path(_path(stem, part)) as temporary:
+            _write_features(pipeline, X, temporary)
+    seconds = time.perf_counter() - started
+    # Written last: its presence says that both arrays are whole.
+    write_json(_path(stem, "meta"), {"seconds": seconds, "rows": n_rows})
+    _log.info("features %r: %s images in %.1f s", spec.name, f"{sum(n_rows):,}", seconds)
+    written = _open(stem, n_rows)
+    assert written is not None, f"features at {stem} were removed while they were written"
+    return written
 
 
 def _path(stem: Path, part: str) -> Path:
@@ -116,19 +93,17 @@ def _path(stem: Path, part: str) -> Path:
 
 def _open(stem: Path, n_rows: tuple[int, int]) -> FixedFeatures | None:
     """Return the features at `stem`, or None where they are missing or damaged."""
-    train_path, test_path = _path(stem, "train"), _path(stem, "test")
+    train_path = _path(stem, "train")
     try:
         meta = json.loads(_path(stem, "meta").read_text(encoding="utf-8"))
         train = np.load(train_path, mmap_mode="r")
-        test = np.load(test_path, mmap_mode="r")
+        test = np.load(_path(stem, "test"), mmap_mode="r")
         seconds = float(meta["seconds"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
     if (len(train), len(test)) != n_rows:
         return None
-    return FixedFeatures(
-        train=train, test=test, train_path=train_path, test_path=test_path, seconds=seconds
-    )
+    return FixedFeatures(train=train, test=test, train_path=train_path, seconds=seconds)
 
 
 def _write_features(pipeline: Pipeline, X: NDArray, path: Path) -> None:

@@ -14,7 +14,13 @@ from sklearn.pipeline import Pipeline
 from digitrec._messages import messages_to
 from digitrec.datasets._dataset import Dataset
 from digitrec.errors import ConfigurationError
-from digitrec.preprocessing import FEATURES, FeatureStore, build_features, join_pipelines, store
+from digitrec.preprocessing import (
+    FEATURES,
+    build_features,
+    fixed_features,
+    join_pipelines,
+    store,
+)
 
 
 @pytest.fixture(scope="module")
@@ -89,14 +95,14 @@ def test_unknown_names_are_refused():
 def test_store_computes_once_and_reads_after(name, digits, tmp_path):
     lines: list[str] = []
     with messages_to(lines.append):
-        first = FeatureStore(tmp_path).fixed(digits, name)
+        first = fixed_features(digits, FEATURES[name], tmp_path)
     expected = FEATURES[name].build_fixed((8, 8)).transform(digits.X_test)
     np.testing.assert_array_equal(first.test, expected)
     assert first.train.dtype == np.float32
     assert len(first.train) == len(digits.X_train)
     modified = first.train_path.stat().st_mtime_ns
     with messages_to(lines.append):
-        second = FeatureStore(tmp_path).fixed(digits, name)
+        second = fixed_features(digits, FEATURES[name], tmp_path)
     assert isinstance(second.train, np.memmap)
     assert not second.train.flags.writeable
     assert second.train_path.stat().st_mtime_ns == modified
@@ -105,25 +111,25 @@ def test_store_computes_once_and_reads_after(name, digits, tmp_path):
 
 
 def test_store_writes_many_rows_chunk_by_chunk(digits, tmp_path, monkeypatch):
-    whole = FeatureStore(tmp_path / "whole").fixed(digits, "edges")
+    whole = fixed_features(digits, FEATURES["edges"], tmp_path / "whole")
     monkeypatch.setattr(store, "_CHUNK_ROWS", 500)
-    parts = FeatureStore(tmp_path / "parts").fixed(digits, "edges")
+    parts = fixed_features(digits, FEATURES["edges"], tmp_path / "parts")
     # Products of other sizes round otherwise, and a root magnifies that near zero: 7e-6 seen.
     np.testing.assert_allclose(parts.train, whole.train, atol=5e-5)
     np.testing.assert_allclose(parts.test, whole.test, atol=5e-5)
 
 
 def test_store_computes_damaged_entries_again(digits, tmp_path):
-    store = FeatureStore(tmp_path, n_jobs=1)
-    first = store.fixed(digits, "deskewed")
+    spec = FEATURES["deskewed"]
+    first = fixed_features(digits, spec, tmp_path)
     expected = np.array(first.train)
-    for damaged in (first.train_path, first.test_path):
+    for damaged in first.train_path.parent.glob("*.npy"):
         content = damaged.read_bytes()
         damaged.write_bytes(content[: len(content) // 2])
-        again = store.fixed(digits, "deskewed")
+        again = fixed_features(digits, spec, tmp_path)
         np.testing.assert_array_equal(again.train, expected)
     first.train_path.unlink()
-    np.testing.assert_array_equal(store.fixed(digits, "deskewed").train, expected)
+    np.testing.assert_array_equal(fixed_features(digits, spec, tmp_path).train, expected)
 
 
 def test_store_tells_datasets_apart(digits, tmp_path):
@@ -136,7 +142,6 @@ def test_store_tells_datasets_apart(digits, tmp_path):
             "fingerprint": "",
         }
     )
-    store = FeatureStore(tmp_path)
-    a, b = store.fixed(digits, "raw"), store.fixed(other, "raw")
+    a, b = (fixed_features(data, FEATURES["raw"], tmp_path) for data in (digits, other))
     assert a.train_path != b.train_path
     assert (a.train[0] != b.train[0]).any()

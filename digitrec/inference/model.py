@@ -229,19 +229,12 @@ def _scores_of_classes(scores: NDArray[np.float64]) -> NDArray[np.float64]:
 
     Votes, with the sums of the scores to decide between equal ones: the same as "ovr" gives.
     """
+    from digitrec.models._classes import pair_votes
+
     n_classes = round((1 + np.sqrt(1 + 8 * scores.shape[1])) / 2)
-    first, second = np.triu_indices(n_classes, 1)
-    if len(first) != scores.shape[1]:
+    if n_classes * (n_classes - 1) // 2 != scores.shape[1]:
         raise ConfigurationError(f"the model gives {scores.shape[1]} scores an image for 10 digits")
-    votes = np.zeros((len(scores), n_classes))
-    sums = np.zeros((len(scores), n_classes))
-    for column, (i, j) in enumerate(zip(first, second, strict=True)):
-        score = scores[:, column]
-        votes[:, i] += score >= 0
-        votes[:, j] += score < 0
-        sums[:, i] += score
-        sums[:, j] -= score
-    return votes + sums / (3 * (np.abs(sums) + 1))
+    return pair_votes(scores, n_classes)
 
 
 def _labels_and_names(

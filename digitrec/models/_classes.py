@@ -109,3 +109,13 @@ def pair_log_probabilities(margins: NDArray, n_classes: int) -> NDArray:
     first, second = pair_membership(n_classes)
     log_odds = margins * margins.dtype.type(MARGIN_SLOPE)
     return log_expit(log_odds) @ first + log_expit(-log_odds) @ second
+
+
+def pair_votes(pairs: NDArray[np.float64], n_classes: int) -> NDArray[np.float64]:
+    """Turn pairwise margins into one value per class, as scikit-learn does for its SVC."""
+    first, second = pair_membership(n_classes)
+    won = pairs >= 0
+    votes = won @ first + ~won @ second
+    margins = pairs @ (first - second)
+    # The margins only order classes of equal votes: they are squeezed into (-1/3, 1/3).
+    return votes + margins / (3 * (np.abs(margins) + 1))

@@ -16,7 +16,7 @@ from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from digitrec._validation import check_rows
 from digitrec.errors import ConfigurationError
-from digitrec.models._classes import encode_classes, pair_log_probabilities, pair_membership
+from digitrec.models._classes import encode_classes, pair_log_probabilities, pair_votes
 from digitrec.models._pair_solver import PairMachine, fit_pair
 from digitrec.preprocessing._images import run_threads
 
@@ -147,20 +147,18 @@ class KernelSVC(ClassifierMixin, BaseEstimator):
                 else "Invalid input - all samples have zero or negative weights."
             )
         pairs = list(combinations(range(n_classes), 2))
-        machines: list[PairMachine | None] = [None] * len(pairs)
         uniform = bool(np.all(weights == 1))
         n_threads = min(effective_n_jobs(self.n_jobs), len(pairs))
 
-        def fit(p: int) -> None:
+        def fit(p: int) -> PairMachine:
             first, second = (members[k] for k in pairs[p])
             if not len(first) or not len(second):
                 # A class without weight loses to every other.
                 nothing = np.array([], dtype=np.intp)
                 sign = float(bool(len(first))) - float(bool(len(second)))
-                machines[p] = PairMachine(nothing, np.array([]), sign, 0)
-                return
+                return PairMachine(nothing, np.array([]), sign, 0)
             both = np.concatenate([first, second])
-            machines[p] = fit_pair(
+            return fit_pair(
                 rows[both],
                 np.arange(len(both)) < len(first),
                 C=self.C,
@@ -170,8 +168,8 @@ class KernelSVC(ClassifierMixin, BaseEstimator):
                 sample_weight=None if uniform else weights[both],
             )
 
-        run_threads(fit, range(len(pairs)), self.n_jobs)
-        self._merge([m for m in machines if m is not None], members, rows)
+        machines = run_threads(fit, range(len(pairs)), self.n_jobs)
+        self._merge(machines, members, rows)
         return self
 
     def _gamma_of(self, rows: NDArray) -> float:
@@ -244,7 +242,7 @@ class KernelSVC(ClassifierMixin, BaseEstimator):
         pairs = self._pair_margins(X)
         if len(self.classes_) == 2:
             return -pairs[:, 0]
-        return _votes(pairs, len(self.classes_))
+        return pair_votes(pairs, len(self.classes_))
 
     def predict(self, X: ArrayLike) -> NDArray:
         """Return the class with the largest decision value.
@@ -287,7 +285,7 @@ class KernelSVC(ClassifierMixin, BaseEstimator):
         n_classes = len(self.classes_)
         scores = pair_log_probabilities(pairs, n_classes)
         rows = np.arange(len(pairs))
-        elected, likeliest = _votes(pairs, n_classes).argmax(axis=1), scores.argmax(axis=1)
+        elected, likeliest = pair_votes(pairs, n_classes).argmax(axis=1), scores.argmax(axis=1)
         best, other = scores[rows, likeliest], scores[rows, elected]
         scores[rows, likeliest], scores[rows, elected] = other, best
         return softmax(scores, axis=1)
@@ -336,13 +334,3 @@ def _pairs_of(label: int, n_classes: int) -> list[int]:
     """Return the positions of the pairs that a class is one of."""
     pairs = combinations(range(n_classes), 2)
     return [position for position, pair in enumerate(pairs) if label in pair]
-
-
-def _votes(pairs: NDArray[np.float64], n_classes: int) -> NDArray[np.float64]:
-    """Turn pairwise margins into one value per class, as scikit-learn does for its SVC."""
-    first, second = pair_membership(n_classes)
-    won = pairs >= 0
-    votes = won @ first + ~won @ second
-    margins = pairs @ (first - second)
-    # The margins only order classes of equal votes: they are squeezed into (-1/3, 1/3).
-    return votes + margins / (3 * (np.abs(margins) + 1))

@@ -123,13 +123,13 @@ class VirtualSVC(DistortedImagesClassifier):
         pairs = list(combinations(range(len(self.classes_)), 2))
         self.distortion_seed_ = int(check_random_state(self.random_state).randint(2**31 - 1))
         everything = np.ones((len(rows), len(pairs)), dtype=bool)
-        self._fit_pairs([_Rows(rows, labels, everything, pairs)], pairs)
+        self._fit_pairs([_rows_of_pairs(rows, labels, everything, pairs)], pairs)
         if self.n_copies:
             near = self._signed_margins(rows, labels, pairs) < _MARGIN_KEPT
-            chosen = [_Rows(rows, labels, near, pairs)]
+            chosen = [_rows_of_pairs(rows, labels, near, pairs)]
             for copy in self._copies(images, self.n_copies, self.distortion_seed_):
                 inside = self._signed_margins(copy, labels, pairs) < 1
-                chosen.append(_Rows(copy, labels, inside, pairs))
+                chosen.append(_rows_of_pairs(copy, labels, inside, pairs))
             self._fit_pairs(chosen, pairs)
         return self
 
@@ -137,18 +137,15 @@ class VirtualSVC(DistortedImagesClassifier):
         margins = self._pair_margins(rows)
         return softmax(pair_log_probabilities(margins, len(self.classes_)), axis=1)
 
-    def _fit_pairs(self, parts: list[_Rows], pairs: list[tuple[int, int]]) -> None:
+    def _fit_pairs(self, parts: list[list[_PairRows]], pairs: list[tuple[int, int]]) -> None:
         """Fit one machine per pair of classes, and merge their support vectors."""
-        machines: list[tuple[NDArray, PairMachine] | None] = [None] * len(pairs)
 
-        def fit_rows(p: int) -> None:
-            rows = np.concatenate([part.of_pair[p] for part in parts])
-            first = np.concatenate([part.is_first[p] for part in parts])
-            machine = fit_pair(rows, first, C=self.C, gamma=self.gamma_)
-            machines[p] = rows[machine.support], machine
+        def fit_rows(p: int) -> tuple[NDArray[np.float32], PairMachine]:
+            rows, is_first = map(np.concatenate, zip(*(part[p] for part in parts), strict=True))
+            machine = fit_pair(rows, is_first, C=self.C, gamma=self.gamma_)
+            return rows[machine.support], machine
 
-        run_threads(fit_rows, range(len(pairs)), self.n_jobs)
-        fitted = [machine for machine in machines if machine is not None]
+        fitted = run_threads(fit_rows, range(len(pairs)), self.n_jobs)
         vectors: NDArray[np.float32] = np.concatenate([rows for rows, _ in fitted])
         self.support_vectors_, place = np.unique(vectors, axis=0, return_inverse=True)
         coefficients = np.zeros((len(self.support_vectors_), len(pairs)), dtype=np.float32)
@@ -186,20 +183,19 @@ class VirtualSVC(DistortedImagesClassifier):
         return margins
 
 
-class _Rows:
-    """The rows that are to take part in the fit of each pair, and which are of its first class."""
+# Rows that take part in the fit of a pair, and which of them are of its first class.
+_PairRows = tuple[NDArray[np.float32], NDArray[np.bool_]]
 
-    def __init__(
-        self,
-        rows: NDArray[np.float32],
-        labels: NDArray,
-        wanted: NDArray[np.bool_],
-        pairs: list[tuple[int, int]],
-    ) -> None:
-        self.of_pair: list[NDArray[np.float32]] = []
-        self.is_first: list[NDArray[np.bool_]] = []
-        for p, (first, second) in enumerate(pairs):
-            chosen = wanted[:, p] & ((labels == first) | (labels == second))
-            self.of_pair.append(rows[chosen])
-            # libsvm's margin is positive for the greater of the two labels.
-            self.is_first.append(labels[chosen] == first)
+
+def _rows_of_pairs(
+    rows: NDArray[np.float32],
+    labels: NDArray,
+    wanted: NDArray[np.bool_],
+    pairs: list[tuple[int, int]],
+) -> list[_PairRows]:
+    """Return the rows of each pair of classes that are `wanted`, shape (n_samples, n_pairs)."""
+    found = []
+    for p, (first, second) in enumerate(pairs):
+        chosen = wanted[:, p] & ((labels == first) | (labels == second))
+        found.append((rows[chosen], labels[chosen] == first))
+    return found

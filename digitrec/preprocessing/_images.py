@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 from joblib import effective_n_jobs
@@ -18,6 +18,7 @@ from threadpoolctl import threadpool_limits
 from digitrec._validation import check_rows
 from digitrec.errors import ConfigurationError
 
+_T = TypeVar("_T")
 RowFunction = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 # Values per chunk: one float32 array of this size is 0.4 MB, so that the handful of
@@ -28,13 +29,17 @@ _CHUNK_VALUES = 100_000
 class ImageTransformer(TransformerMixin, BaseEstimator):
     """What transformers have in common that treat each image on its own.
 
-    A subclass has the parameters ``image_shape`` and ``n_jobs``, and says in `_row_function` what
-    is done to rows of pixels; one that learns extends `fit` and names in `_learned` what it sets.
+    A subclass says in `_row_function` what is done to rows of pixels; one that learns extends
+    `fit` and names in `_learned` what it sets.
     """
 
-    image_shape: tuple[int, int] | None
-    n_jobs: int | None
     _learned = ""
+
+    def __init__(
+        self, image_shape: tuple[int, int] | None = None, *, n_jobs: int | None = None
+    ) -> None:
+        self.image_shape = image_shape
+        self.n_jobs = n_jobs
 
     def fit(self, X: ArrayLike, y: object = None) -> Self:
         """Check the parameters and the shape of the images; nothing is learned.
@@ -151,8 +156,8 @@ def map_rows(
     return result
 
 
-def run_threads(work: Callable[[int], None], starts: range, n_jobs: int | None = None) -> None:
-    """Call ``work(start)`` for every start, on threads.
+def run_threads(work: Callable[[int], _T], starts: range, n_jobs: int | None = None) -> list[_T]:
+    """Call ``work(start)`` for every start, on threads, and return what each call returned.
 
     Parameters
     ----------
@@ -165,10 +170,7 @@ def run_threads(work: Callable[[int], None], starts: range, n_jobs: int | None =
     """
     n_threads = min(effective_n_jobs(n_jobs), len(starts)) if len(starts) > 1 else 1
     if n_threads <= 1:
-        for start in starts:
-            work(start)
-        return
+        return [work(start) for start in starts]
     # One thread per chunk is enough: threads of BLAS beside them would only get in the way.
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(n_threads) as pool:
-        for _ in pool.map(work, starts):
-            pass
+        return list(pool.map(work, starts))

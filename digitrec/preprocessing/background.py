@@ -82,12 +82,6 @@ class RemoveBackground(OneToOneFeatureMixin, ImageTransformer):
     (0.0, 1.0)
     """
 
-    def __init__(
-        self, image_shape: tuple[int, int] | None = None, *, n_jobs: int | None = None
-    ) -> None:
-        self.image_shape = image_shape
-        self.n_jobs = n_jobs
-
     def _row_function(self, shape: tuple[int, int]) -> RowFunction:
         return functools.partial(_remove_background, shape=shape)
 

@@ -84,13 +84,12 @@ class ConvolutionFilters(MapFeatures):
         random_state: int | RandomState | None = 0,
         n_jobs: int | None = None,
     ) -> None:
-        self.image_shape = image_shape
+        super().__init__(image_shape, n_jobs=n_jobs)
         self.n_filters = n_filters
         self.side = side
         self.threshold = threshold
         self.grids = grids
         self.random_state = random_state
-        self.n_jobs = n_jobs
 
     @property
     def _n_features_out(self) -> int:

@@ -45,12 +45,6 @@ class Deskew(OneToOneFeatureMixin, ImageTransformer):
     applied to document recognition", Proceedings of the IEEE 86(11), 1998.
     """
 
-    def __init__(
-        self, image_shape: tuple[int, int] | None = None, *, n_jobs: int | None = None
-    ) -> None:
-        self.image_shape = image_shape
-        self.n_jobs = n_jobs
-
     def _row_function(self, shape: tuple[int, int]) -> RowFunction:
         return functools.partial(_deskew, shape=shape)
 

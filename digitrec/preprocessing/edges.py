@@ -91,10 +91,9 @@ class EdgeMaps(MapFeatures):
         second_grids: Sequence[int] = (6,),
         n_jobs: int | None = None,
     ) -> None:
-        self.image_shape = image_shape
+        super().__init__(image_shape, n_jobs=n_jobs)
         self.grids = grids
         self.second_grids = second_grids
-        self.n_jobs = n_jobs
 
     @property
     def _n_features_out(self) -> int:

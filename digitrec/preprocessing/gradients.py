@@ -53,9 +53,8 @@ class OrientedGradients(MapFeatures):
         grids: Sequence[int] = (7, 4),
         n_jobs: int | None = None,
     ) -> None:
-        self.image_shape = image_shape
+        super().__init__(image_shape, n_jobs=n_jobs)
         self.grids = grids
-        self.n_jobs = n_jobs
 
     @property
     def _n_features_out(self) -> int:

@@ -58,12 +58,6 @@ class NormalizeWidth(OneToOneFeatureMixin, ImageTransformer):
     6
     """
 
-    def __init__(
-        self, image_shape: tuple[int, int] | None = None, *, n_jobs: int | None = None
-    ) -> None:
-        self.image_shape = image_shape
-        self.n_jobs = n_jobs
-
     def _row_function(self, shape: tuple[int, int]) -> RowFunction:
         return functools.partial(_normalize, shape=shape)
 

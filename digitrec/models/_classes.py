@@ -59,7 +59,7 @@ def encode_classes(y: NDArray) -> tuple[NDArray, NDArray[np.intp]]:
     Raises
     ------
     ValueError
-        If `y` is not made of classes, or holds one class only.
+        If `y` are not labels of classes, or are all of one class.
     """
     check_classification_targets(y)
     classes, codes = np.unique(y, return_inverse=True)

@@ -16,7 +16,7 @@ _LEAST_ROWS = 1000
 _SHARE_NEAR = 0.06
 # At least so many rows of each class are fitted first.
 _LEAST_NEAR = 50
-# One row in so many is fitted first wherever it lies.
+# One row in so many is fitted first, whatever its distance from the boundary.
 _SPREAD = 20
 # Left-out rows with less margin than this join when any of them violates the conditions: so
 # little beyond 1, they would violate them after the next fit.
@@ -108,8 +108,8 @@ def fit_pair(
             margins[~is_first[others]] *= -1
             if not len(others) or margins.min() >= 1 - tol:
                 return _result(machine, chosen, n_iterations)
-            # No more than are fitted now, the worst of them: many violate where the first rows
-            # say nothing of a region.
+            # No more than are fitted now, those of the least margins: many violate where none
+            # of the first rows is near.
             joining = others[margins < _MARGIN_JOINING]
             if len(joining) > len(chosen):
                 joining = others[np.argpartition(margins, len(chosen))[: len(chosen)]]
@@ -130,7 +130,7 @@ def _result(machine: SVC, chosen: NDArray[np.intp], n_iterations: int) -> PairMa
 
 
 def _near_linear_boundary(rows: NDArray, is_first: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Mark the rows of each class that a ridge regression on the two classes is least sure of."""
+    """Mark the rows of each class with the least margins in a ridge regression of the classes."""
     centred = rows - rows.mean(axis=0)
     targets = np.where(is_first, 1.0, -1.0).astype(centred.dtype)
     gram = centred.T @ centred

@@ -1,4 +1,4 @@
-"""A feed-forward network that sees new distortions of its images in every epoch."""
+"""A feed-forward network trained on new distortions of its images in every epoch."""
 
 from __future__ import annotations
 

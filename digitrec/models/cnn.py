@@ -153,7 +153,7 @@ class ConvolutionalNetwork(MostProbableClassifier):
             wrapped.fit(shown, codes[train])
             for name, values in wrapped.history_.history.items():
                 history.setdefault(name, []).append(float(values[-1]))
-            self._tell(epoch, {name: values[-1] for name, values in history.items()})
+            self._log_epoch(epoch, {name: values[-1] for name, values in history.items()})
             if epoch >= self.epochs - self.averaged_epochs:
                 weights.append(network.get_weights())
         if weights:
@@ -210,7 +210,7 @@ class ConvolutionalNetwork(MostProbableClassifier):
         )
         return itertools.chain(distorted, itertools.repeat(rows, self.epochs - n_distorted))
 
-    def _tell(self, epoch: int, logs: dict[str, float]) -> None:
+    def _log_epoch(self, epoch: int, logs: dict[str, float]) -> None:
         line = f"epoch {epoch + 1}/{self.epochs}, loss {logs['loss']:.4f}"
         if "val_accuracy" in logs:
             line += f", validation accuracy {100 * logs['val_accuracy']:.2f} %"

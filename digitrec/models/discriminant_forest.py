@@ -16,7 +16,7 @@ from digitrec.models._classes import MostProbableClassifier, encode_classes
 from digitrec.preprocessing._images import run_threads
 
 # Single features fill up to so many columns where classes are few. Where the discriminants are
-# more, as the 54 of ten classes, ten features beside them raise the error on MNIST by 0.08 points.
+# more, as the 54 of ten classes, ten more features raise the error on MNIST by 0.08 points.
 _COLUMNS = 50
 # Discriminants of all classes together, at most.
 _MOST_GLOBAL = 19
@@ -29,8 +29,8 @@ N_LEVELS = 64
 """Levels of a column."""
 # Share of the rows on either side whose values are taken as the lowest or the highest level.
 _TAIL = 0.001
-# Where in its level a lowest value lies; not a round number, so that whole pixel values do not
-# come to lie on the border of two levels, where rounding would decide.
+# Position of the lowest value within its level; not a round number, so that whole pixel values are
+# not on the border of two levels, where rounding would decide.
 _OFFSET = 0.382
 # Rows that go through all trees at once.
 _CHUNK_ROWS = 2000
@@ -39,8 +39,8 @@ _CHUNK_ROWS = 2000
 class DiscriminantForest(MostProbableClassifier):
     """A random forest on linear discriminants, rounded to a few levels.
 
-    A tree splits along one column at a time, and no single principal component tells two digits
-    apart. Linear discriminants do: those of all classes together (at most ``n_classes - 1``),
+    A tree splits along one column at a time, and no single principal component separates two
+    digits. Linear discriminants do: those of all classes together (at most ``n_classes - 1``),
     and one for each pair of classes. They are the columns of the trees; where they are fewer
     than 50, the most discriminative single features fill up. Rounding them
     to 64 levels makes the trees small and quick to grow.
@@ -52,7 +52,7 @@ class DiscriminantForest(MostProbableClassifier):
     max_features : int, float, {"sqrt", "log2"} or None
         Split candidates drawn at each node, as in scikit-learn; no more than there are columns.
     min_samples_leaf : int or float
-        Rows that a leaf holds at least.
+        Fewest rows of a leaf.
     max_depth : int, optional
         Levels of a tree at most.
     random_thresholds : bool
@@ -189,7 +189,7 @@ def _discriminants(
     spread = within.diagonal().copy()
     centred = (means - counts @ means / len(rows)) * np.sqrt(counts / len(rows))[:, None]
     regular = _regular(within)
-    # The whitened means span the space in which all classes lie apart.
+    # The whitened means span the space in which the classes differ.
     root = scipy.linalg.cholesky(regular, lower=True)
     white = scipy.linalg.solve_triangular(root, centred.T, lower=True)
     directions, sizes, _ = np.linalg.svd(white, full_matrices=False)

@@ -51,8 +51,7 @@ class KernelSVC(ClassifierMixin, BaseEstimator):
     class_weight : dict, "balanced" or None, default=None
         Weight of `C` for each class.
     n_jobs : int, optional
-        Threads, one a pair of classes; None means one unless `joblib.parallel_config` says
-        otherwise.
+        Threads, one a pair of classes; None means one, or what `joblib.parallel_config` sets.
 
     Attributes
     ----------
@@ -266,8 +265,8 @@ class KernelSVC(ClassifierMixin, BaseEstimator):
         """Return probabilities from the pairwise margins.
 
         The margin of class i against class j, times 4, is taken as the log-odds of i against j; a
-        class scores the sum of the log-probabilities of its pairs. Where the votes elect another
-        class than this, the two change places, so that the predicted class is always the most
+        class scores the sum of the log-probabilities of its pairs. Where another class has more
+        votes than this, the two change places, so that the predicted class is always the most
         probable one. Nothing is fitted for this, so the cost of libsvm's inner cross-validation is
         saved; calibrate on held-out rows where the probabilities themselves matter.
 
@@ -285,9 +284,9 @@ class KernelSVC(ClassifierMixin, BaseEstimator):
         n_classes = len(self.classes_)
         scores = pair_log_probabilities(pairs, n_classes)
         rows = np.arange(len(pairs))
-        elected, likeliest = pair_votes(pairs, n_classes).argmax(axis=1), scores.argmax(axis=1)
-        best, other = scores[rows, likeliest], scores[rows, elected]
-        scores[rows, likeliest], scores[rows, elected] = other, best
+        voted, likeliest = pair_votes(pairs, n_classes).argmax(axis=1), scores.argmax(axis=1)
+        best, other = scores[rows, likeliest], scores[rows, voted]
+        scores[rows, likeliest], scores[rows, voted] = other, best
         return softmax(scores, axis=1)
 
     @property

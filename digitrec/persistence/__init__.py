@@ -1,9 +1,16 @@
 """Fitted Pipelines on disk: model files, their metadata, other formats and the model card."""
 
 from digitrec.persistence.export import Export, Parity, compare_models, export_model
-from digitrec.persistence.metadata import FORMAT, metadata_path, read_metadata, write_metadata
 from digitrec.persistence.model_card import render_model_card, write_model_card
-from digitrec.persistence.model_file import check_model_path, load_model, save_model
+from digitrec.persistence.model_file import (
+    FORMAT,
+    check_model_path,
+    load_model,
+    metadata_path,
+    read_metadata,
+    save_model,
+    write_metadata,
+)
 from digitrec.persistence.onnx_graph import build_onnx
 from digitrec.persistence.onnx_model import OnnxClassifier
 

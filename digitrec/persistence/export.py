@@ -18,8 +18,7 @@ from PIL import Image
 from digitrec._files import atomic_path
 from digitrec.datasets import load_dataset
 from digitrec.errors import ConfigurationError, DigitrecError, ModelFileError, check_choice
-from digitrec.persistence.metadata import read_metadata, write_metadata
-from digitrec.persistence.model_file import load_model
+from digitrec.persistence.model_file import load_model, read_metadata, write_metadata
 from digitrec.persistence.onnx_graph import build_onnx
 from digitrec.persistence.onnx_model import OnnxClassifier
 from digitrec.persistence.skops_file import load_skops, write_skops

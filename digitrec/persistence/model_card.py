@@ -10,7 +10,7 @@ from typing import Any
 from tabulate import tabulate
 
 from digitrec._files import write_text
-from digitrec.persistence.metadata import read_metadata
+from digitrec.persistence.model_file import read_metadata
 
 CARD_NAME = "MODEL_CARD.md"
 

@@ -1,8 +1,10 @@
-"""Save a fitted Pipeline, and load a model file of any format after checking it."""
+"""Save a fitted Pipeline with its metadata, and load a model file of any format once checked."""
 
 from __future__ import annotations
 
+import datetime
 import hashlib
+import json
 import os
 import warnings
 from collections.abc import Callable, Mapping
@@ -14,15 +16,127 @@ import sklearn
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import InconsistentVersionWarning
 
-from digitrec._files import atomic_path, check_output
+from digitrec._environment import library_versions
+from digitrec._files import atomic_path, check_output, sha256_file, write_json
 from digitrec.errors import ConfigurationError, DigitrecError, ModelFileError, ModelFileWarning
-from digitrec.persistence.metadata import metadata_path, read_metadata, write_metadata
 from digitrec.persistence.onnx_model import load_onnx
 from digitrec.persistence.skops_file import load_skops
 
 _STARTS = (b"x\x01", b"\x80")
 """First bytes of files of joblib: zlib, and a pickle that is not compressed."""
 _LOADERS: dict[str, Callable[[BinaryIO], Any]] = {".onnx": load_onnx, ".skops": load_skops}
+
+FORMAT = 1
+
+# Of these, earlier versions wrote the metadata under the full name, too.
+_ALWAYS_FULL_NAME = (".onnx", ".skops")
+
+
+def metadata_path(path: str | os.PathLike[str]) -> Path:
+    """Return the path of the JSON file that belongs to a model file.
+
+    It is the model's whole name with ``.json`` added, so that no two models share it.
+
+    Examples
+    --------
+    >>> metadata_path("best_model.joblib").name, metadata_path("svm.v1").name
+    ('best_model.joblib.json', 'svm.v1.json')
+    """
+    path = Path(path)
+    return path.with_name(f"{path.name}.json")
+
+
+def _find_metadata(path: Path) -> Path:
+    """Return the metadata file that is there; digitrec 0.1 wrote ``<stem>.json`` for joblib files.
+
+    The jobs of a comparison still do: their result vouches for their model.
+    """
+    own = metadata_path(path)
+    old = path.with_suffix(".json")
+    if path.suffix not in _ALWAYS_FULL_NAME and not own.exists() and old != path and old.exists():
+        return old
+    return own
+
+
+def write_metadata(
+    path: str | os.PathLike[str],
+    metadata: Mapping[str, Any] | None = None,
+    *,
+    content: Path | None = None,
+) -> None:
+    """Write the metadata of a model file.
+
+    Parameters
+    ----------
+    path : path-like
+        The model file.
+    metadata : mapping, optional
+        JSON-safe facts to keep, such as metrics, label names and the data fingerprint.
+        The file's sha256 and size, the versions and the date are added.
+    content : path, optional
+        The file that will take that path next: where the disk has no room for the metadata, the
+        old file stays with the old ones. None means that the model file is there.
+    """
+    path = Path(path)
+    content = path if content is None else content
+    facts = dict(metadata or {})
+    write_json(
+        metadata_path(path),
+        {
+            **facts,
+            "format": FORMAT,
+            "sha256": sha256_file(content),
+            "bytes": content.stat().st_size,
+            "versions": {**facts.get("versions", {}), **library_versions()},
+            "saved_at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        },
+    )
+
+
+def read_metadata(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Read the metadata of a model file.
+
+    Parameters
+    ----------
+    path : path-like
+        The model file.
+
+    Returns
+    -------
+    dict
+        What `write_metadata` wrote.
+
+    Raises
+    ------
+    ModelFileError
+        If the metadata are missing, damaged or of a newer format.
+    """
+    source = _find_metadata(Path(path))
+    if not source.exists():
+        raise ModelFileError(
+            f"{source} is missing, so {Path(path).name} cannot be checked; "
+            "copy the .json file along with the model, or train the model again"
+        )
+    try:
+        metadata = json.loads(source.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ModelFileError(f"{source} is damaged ({error}); train the model again") from error
+    if (
+        not isinstance(metadata, dict)
+        or not isinstance(metadata.get("sha256"), str)
+        or not isinstance(metadata.get("format"), int)
+    ):
+        raise ModelFileError(
+            f"{source} is not the metadata of a digitrec model; train the model again"
+        )
+    if metadata["format"] > FORMAT:
+        raise ModelFileError(
+            f"{source} has format {metadata['format']}, this digitrec reads up to {FORMAT}; "
+            "upgrade digitrec"
+        )
+    if not isinstance(metadata.get("versions", {}), dict):
+        raise ModelFileError(f"{source} is damaged (its versions); train the model again")
+    return metadata
 
 
 def check_model_path(path: str | os.PathLike[str]) -> Path:

@@ -171,6 +171,6 @@ def run_threads(work: Callable[[int], _T], starts: range, n_jobs: int | None = N
     n_threads = min(effective_n_jobs(n_jobs), len(starts)) if len(starts) > 1 else 1
     if n_threads <= 1:
         return [work(start) for start in starts]
-    # One thread per chunk is enough: threads of BLAS beside them would only get in the way.
+    # One thread per chunk is enough: further threads of BLAS would slow them down.
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(n_threads) as pool:
         return list(pool.map(work, starts))

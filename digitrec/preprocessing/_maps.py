@@ -207,7 +207,7 @@ def pooling_windows(length: int, cells: int) -> NDArray[np.float32]:
 
 @functools.lru_cache(maxsize=64)
 def neighbourhood(cells: int) -> NDArray[np.float32]:
-    """Return weights ``(cells, cells)`` of the cells around each cell: 1 for it, 0.5 beside it."""
+    """Return weights ``(cells, cells)`` of the cells around each cell: 1 for it, 0.5 next to it."""
     distance = np.abs(np.subtract.outer(np.arange(cells), np.arange(cells)))
     return np.maximum(1 - distance / 2, 0).astype(np.float32)
 

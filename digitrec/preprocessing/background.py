@@ -1,4 +1,4 @@
-"""Remove what lies behind and over the ink: uneven light, inverted bands, impulse noise."""
+"""Remove uneven light, inverted bands and impulse noise from images."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SIDE = 28
 _LEAST_SIDE = 20
 # Side of the window of the opening: 7 gives 5.8 %, 9 gives 5.2 %, 11 gives 5.4 %.
 _WINDOW = 9
-# Width of the margin that holds background only, in MNIST's layout of 20 pixels within 28.
+# Width of the margin of background, in MNIST's layout of 20 pixels within 28.
 _MARGIN = 3
 # A pixel is an impulse where it differs from at least 7 of its 8 neighbours by more than this share
 # of full ink; an image with more than this share of impulses is smoothed. Clean digits have none.

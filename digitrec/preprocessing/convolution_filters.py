@@ -24,7 +24,7 @@ from digitrec.preprocessing._maps import (
 # What the filters are learned from: patches of this many images, of which so many are kept.
 _IMAGES = 1000
 _PATCHES = 50_000
-# Patches of less contrast (the norm of the deviations from their mean) say nothing of strokes.
+# Patches of less contrast (the norm of the deviations from their mean) show no strokes.
 _LEAST_CONTRAST = 0.3
 
 
@@ -119,16 +119,16 @@ class ConvolutionFilters(MapFeatures):
             images = images[np.sort(random.choice(len(images), _IMAGES, replace=False))]
         columns = np.ascontiguousarray(images.T, dtype=np.float32)
         patches = patches_around_pixels(columns.reshape(*shape, -1), self.side)
-        # Image by image, so that the same draws take the same patches as ever.
+        # Image by image: results of a seed depend on this order.
         patches = np.moveaxis(patches, 3, 1).reshape(self.side**2, -1)
         patches -= patches.mean(axis=0)
         contrast = np.sqrt(np.einsum("ij,ij->j", patches, patches))
-        telling = np.flatnonzero(contrast > _LEAST_CONTRAST)
-        if not len(telling):
+        chosen = np.flatnonzero(contrast > _LEAST_CONTRAST)
+        if not len(chosen):
             raise ValueError("filters cannot be learned: no patch of the images has any contrast")
-        if len(telling) > _PATCHES:
-            telling = random.choice(telling, _PATCHES, replace=False)
-        units = (patches[:, telling] / contrast[telling]).T
+        if len(chosen) > _PATCHES:
+            chosen = random.choice(chosen, _PATCHES, replace=False)
+        units = (patches[:, chosen] / contrast[chosen]).T
         clusters = KMeans(min(self.n_filters, len(units)), n_init=1, random_state=random)
         centres = clusters.fit(units).cluster_centers_
         centres -= centres.mean(axis=1, keepdims=True)

@@ -264,19 +264,19 @@ def _plasma(n_maps: int, rng: np.random.Generator) -> Images:
     They have the shape (n_maps, 256, 256), continue on their opposite side, and reach 0 and 1.
     """
     maps = np.zeros((n_maps, _CLOUD_SIDE, _CLOUD_SIDE), dtype=np.float32)
-    step, wobble = _CLOUD_SIDE, 1.0
+    step, amplitude = _CLOUD_SIDE, 1.0
     while step >= 2:
         half = step // 2
         corners = maps[:, ::step, ::step]
         around = [np.roll(corners, (row, column), (1, 2)) for row in (0, -1) for column in (0, -1)]
         squares = np.sum(around, axis=0)
-        maps[:, half::step, half::step] = _displace(squares, wobble, rng)
+        maps[:, half::step, half::step] = _displace(squares, amplitude, rng)
         middles = maps[:, half::step, half::step]
         tops = corners + np.roll(corners, -1, axis=2) + middles + np.roll(middles, 1, axis=1)
-        maps[:, ::step, half::step] = _displace(tops, wobble, rng)
+        maps[:, ::step, half::step] = _displace(tops, amplitude, rng)
         lefts = corners + np.roll(corners, -1, axis=1) + middles + np.roll(middles, 1, axis=2)
-        maps[:, half::step, ::step] = _displace(lefts, wobble, rng)
-        step, wobble = half, wobble / _CLOUD_DECAY**2
+        maps[:, half::step, ::step] = _displace(lefts, amplitude, rng)
+        step, amplitude = half, amplitude / _CLOUD_DECAY**2
     maps -= maps.min(axis=(1, 2), keepdims=True)
     maps /= maps.max(axis=(1, 2), keepdims=True)
     return maps
@@ -322,9 +322,9 @@ def _zigzags(
 
 
 def _displace(
-    sums: NDArray[np.float32], wobble: float, rng: np.random.Generator
+    sums: NDArray[np.float32], amplitude: float, rng: np.random.Generator
 ) -> NDArray[np.float32]:
-    return sums / 4 + wobble * (2 * rng.random(sums.shape, dtype=np.float32) - 1)
+    return sums / 4 + amplitude * (2 * rng.random(sums.shape, dtype=np.float32) - 1)
 
 
 def _lines(

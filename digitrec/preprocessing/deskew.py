@@ -93,7 +93,7 @@ def _shift(
     distances = np.clip(distances, -gap, length)
     whole = np.floor(distances)
     fraction = (distances - whole)[:, None]
-    # Rows lie in a line with gaps of zeros between them, so that every move is one
+    # Rows are in one line with gaps of zeros between them, so that every move is one
     # contiguous piece and stays within a row and the gaps on its sides.
     n_rows = len(X)
     line = np.zeros((n_rows + 1, (length + gap) * stride), dtype=np.float32)

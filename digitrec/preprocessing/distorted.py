@@ -19,9 +19,9 @@ from digitrec.preprocessing.scaling import GlobalScaler
 class DistortedFeatures:
     """Features for models that make their own training images.
 
-    Images, best deskewed ones, become a descriptor, principal components and one scale; the
-    same can be computed for randomly distorted copies. Distorting after the deskew matters: a
-    distortion before it is mostly undone by it.
+    Images, deskewed ones for the lowest error, become a descriptor, principal components and one
+    scale; the same can be computed for randomly distorted copies. Distort after the deskew, which
+    mostly undoes a distortion before it.
 
     Parameters
     ----------

@@ -27,7 +27,7 @@ _SIGMA = 1.0
 # Least cosine between a patch and a filter that counts.
 THRESHOLD = 0.6
 
-# Maps of the filters with the other sign, which are half a turn on, brought in order of direction.
+# Maps of the filters with the other sign, which are half a turn on, in order of direction.
 _BY_DIRECTION = np.concatenate(
     [np.arange(N_DIRECTIONS), N_DIRECTIONS + np.roll(np.arange(N_DIRECTIONS), N_DIRECTIONS // 2)]
 )
@@ -43,8 +43,8 @@ class EdgeMaps(MapFeatures):
 
     Second-order maps are directions of directions: the maps of 8 gradient directions (see
     `OrientedGradients`) are pooled to half the size, and each of these is an image whose own
-    gradient has 4 directions, opposite ones taken together. They say where an edge begins,
-    ends and bends.
+    gradient has 4 directions, opposite ones taken together. They are large where an edge
+    begins, ends and bends.
 
     Both kinds are pooled with triangular windows, and each cell is divided by the norm of all
     maps of its kind in the cells around it. Columns are first-order cells, then second-order

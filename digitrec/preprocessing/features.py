@@ -60,8 +60,8 @@ class FeatureSpec:
         n_jobs : int, optional
             Threads; None means one.
         X : ndarray, shape (n, height * width), optional
-            Training rows of a pipeline that is to be kept: by them it tells which of the rows
-            that it is given later are dark on light.
+            Training rows of a pipeline that is to be kept: rows that are dark on light are later
+            recognised by comparison with these.
 
         Returns
         -------

@@ -20,7 +20,7 @@ class OrientedGradients(MapFeatures):
     ``max(0, gx * cos(t) + gy * sin(t))**2 / sqrt(gx**2 + gy**2)``: the gradient's magnitude,
     shared softly among the directions near its own. Every map is pooled with triangular
     windows on each grid, and each cell is divided by the norm of all directions in the
-    cells around it, so that thick and thin, dark and pale strokes give like features. Columns
+    cells around it, so that thick and thin, dark and pale strokes give similar features. Columns
     are ordered by grid, then direction, row and column of the cell.
 
     Parameters

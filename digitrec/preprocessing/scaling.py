@@ -48,7 +48,7 @@ class PixelScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     """
 
     def fit(self, X: ArrayLike, y: object = None) -> PixelScaler:
-        """Check the input, and learn whether it holds pixels and which are background.
+        """Check the input, and learn whether its values are pixels and which are background.
 
         Parameters
         ----------
@@ -148,7 +148,7 @@ def _light_share(
 ) -> NDArray[np.float64]:
     """Return the share of light pixels among some of each row; 0 without contrast.
 
-    Light is what lies above the middle of the row's extreme values, which `factor` brings to
+    Light is what is above the middle of the row's extreme values, which `factor` brings to
     0–255.
     """
     light = (pixels > ((low + high) / 2)[:, None]).mean(axis=1)

@@ -68,7 +68,7 @@ def test_weights_of_the_last_epochs_are_averaged(digits, monkeypatch):
         after_epochs.append(networks[-1].get_weights())
 
     monkeypatch.setattr(cnn, "_compiled_network", keep)
-    monkeypatch.setattr(ConvolutionalNetwork, "_tell", look)
+    monkeypatch.setattr(ConvolutionalNetwork, "_log_epoch", look)
     model = ConvolutionalNetwork(
         epochs=3, averaged_epochs=2, filters=(4, 4, 4), hidden=8, batch_size=50, n_jobs=1
     ).fit(digits[0][:200], digits[1][:200])

@@ -5,8 +5,8 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,48 +22,68 @@ if TYPE_CHECKING:
 _FULL_SIZE, _MAX_ANNOTATED = 12, 16
 
 
-def compare_pairs(
-    values: Mapping[str, NDArray[Any]], test: Callable[[NDArray[Any], NDArray[Any]], Any]
-) -> list[dict[str, Any]]:
-    """Return the fields of `test` for each pair of models, JSON-safe.
+@dataclass(frozen=True, kw_only=True)
+class ModelPair:
+    """Two models; a subclass adds the fields of the test that compares them.
 
-    The names are ``first`` and ``second``; ``p_adjusted`` is Holm's over all pairs, and
-    ``significant`` whether it is below `ALPHA`.
+    Attributes
+    ----------
+    first, second : str
+        Their names.
+    p_adjusted : float
+        p-value by Holm's method over all pairs.
+    significant : bool
+        Whether that is below `ALPHA`.
     """
-    pairs: list[dict[str, Any]] = [
-        {"first": first, "second": second, **asdict(test(values[first], values[second]))}
-        for first, second in itertools.combinations(values, 2)
+
+    first: str
+    second: str
+    p_adjusted: float
+    significant: bool
+
+
+_Pair = TypeVar("_Pair", bound=ModelPair)
+
+
+def compare_pairs(
+    kind: type[_Pair],
+    values: Mapping[str, NDArray[Any]],
+    test: Callable[[NDArray[Any], NDArray[Any]], Any],
+) -> list[_Pair]:
+    """Return what `test` finds for each pair of models, as records of a kind."""
+    names = list(itertools.combinations(values, 2))
+    tests = [asdict(test(values[first], values[second])) for first, second in names]
+    adjusted = holm([found["p_value"] for found in tests]).tolist()
+    return [
+        kind(first=first, second=second, p_adjusted=p, significant=p < ALPHA, **found)
+        for (first, second), p, found in zip(names, adjusted, tests, strict=True)
     ]
-    for pair, p_adjusted in zip(pairs, holm([pair["p_value"] for pair in pairs]), strict=True):
-        pair["p_adjusted"] = float(p_adjusted)
-        pair["significant"] = bool(p_adjusted < ALPHA)
-    return pairs
 
 
-def pairs_of(pairs: Sequence[dict[str, Any]], name: str) -> list[dict[str, Any]]:
+def pairs_of(pairs: Sequence[_Pair], name: str) -> list[_Pair]:
     """Return the pairs with a model, turned so that it is the first of each."""
     return [
-        pair if pair["first"] == name else _turned(pair)
+        pair if pair.first == name else _turned(pair)
         for pair in pairs
-        if name in (pair["first"], pair["second"])
+        if name in (pair.first, pair.second)
     ]
 
 
-def _turned(pair: dict[str, Any]) -> dict[str, Any]:
+def _turned(pair: _Pair) -> _Pair:
     """Return a pair with its two models exchanged."""
-    other = {"first": "second", "second": "first"}
-    turned = {re.sub("first|second", lambda m: other[m[0]], key): pair[key] for key in pair}
+    other, fields = {"first": "second", "second": "first"}, vars(pair)
+    turned = {re.sub("first|second", lambda m: other[m[0]], key): fields[key] for key in fields}
     for key in ("difference", "effect_size"):
         if turned.get(key) is not None:
             turned[key] = -turned[key]
-    return {**turned, "low": -pair["high"], "high": -pair["low"]}
+    return type(pair)(**{**turned, "low": -fields["high"], "high": -fields["low"]})
 
 
 def pair_cells(
-    pairs: Sequence[dict[str, Any]], names: Sequence[str], cell: Callable[[dict[str, Any]], Any]
+    pairs: Sequence[_Pair], names: Sequence[str], cell: Callable[[_Pair], Any]
 ) -> list[list[Any]]:
     """Return a table of what `cell` gives for the pair of its row and column; None elsewhere."""
-    found = {(one["first"], one["second"]): cell(one) for p in pairs for one in (p, _turned(p))}
+    found = {(one.first, one.second): cell(one) for p in pairs for one in (p, _turned(p))}
     return [[found.get((row, column)) for column in names] for row in names]
 
 

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from digitrec.analyses._pairwise import compare_pairs, matrix_figure, pair_cells, pairs_of
+from digitrec.analyses._pairwise import (
+    ModelPair,
+    compare_pairs,
+    matrix_figure,
+    pair_cells,
+    pairs_of,
+)
 from digitrec.analyses._registry import Analysis, AnalysisContext
 from digitrec.errors import ConfigurationError
+from digitrec.evaluation.result import read_record
 from digitrec.rendering.markdown import (
     escape,
     interval,
@@ -24,7 +32,7 @@ from digitrec.rendering.markdown import (
 )
 from digitrec.rendering.section import Content, FigureSpec
 from digitrec.statistics import ALPHA
-from digitrec.statistics.folds import correlated_test
+from digitrec.statistics.folds import CorrelatedTest, correlated_test
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,12 +51,6 @@ def run(context: AnalysisContext) -> dict[str, Any]:
     The options ``cv`` (folds, 5), ``repeats`` (1) and ``rope`` (half-width of the region of
     practical equivalence, 0.001) are read, and ``cv_groups``: with ``"writer"`` no writer stands
     on both sides of a fold, as no writer of the test set does. The test set takes no part.
-
-    Returns
-    -------
-    dict
-        Output of `compare_folds`, ``failed``: why a model
-        has no scores, by name, and ``groups``: what folds keep together, or None.
 
     Raises
     ------
@@ -83,7 +85,55 @@ def run(context: AnalysisContext) -> dict[str, Any]:
                 failed.setdefault(result.stem, f"{row.part}: {row.reason.splitlines()[0]}")
     complete = {name: values for name, values in scores.items() if name not in failed}
     rope = float(context.options.get("rope") or 0.001)
-    return {**compare_folds(complete, n_folds, rope=rope), "failed": failed, "groups": groups}
+    found = compare_folds(complete, n_folds, rope=rope)
+    return asdict(replace(found, failed=failed, groups=groups))
+
+
+@dataclass(frozen=True, kw_only=True)
+class FoldScores:
+    """Scores of one model on each fold, with their mean and standard deviation."""
+
+    name: str
+    scores: list[float]
+    mean: float
+    deviation: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class FoldPair(ModelPair, CorrelatedTest):
+    """Two models on the same folds."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CrossValidation:
+    """All models compared on the same folds.
+
+    Attributes
+    ----------
+    n_folds, n_repeats : int
+        Folds of one repeat, and repeats.
+    rope : float
+        Half-width of the region of practical equivalence.
+    alpha : float
+        Level of significance over all pairs.
+    models : list of FoldScores
+        The scores.
+    pairs : list of FoldPair
+        Every pair of models.
+    failed : dict of str to str
+        Why a model has no scores, by name.
+    groups : str or None
+        What folds keep together.
+    """
+
+    n_folds: int
+    n_repeats: int
+    rope: float
+    alpha: float
+    models: list[FoldScores]
+    pairs: list[FoldPair]
+    failed: dict[str, str] = field(default_factory=dict)
+    groups: str | None = None
 
 
 def _write_groups(context: AnalysisContext) -> str:
@@ -119,7 +169,7 @@ def compare_folds(
     n_folds: int,
     *,
     rope: float = 0.001,
-) -> dict[str, Any]:
+) -> CrossValidation:
     """Compare every pair of models on the folds of a repeated cross-validation.
 
     Parameters
@@ -130,33 +180,26 @@ def compare_folds(
         Folds of one repeat.
     rope : float
         Half-width of the region of practical equivalence.
-
-    Returns
-    -------
-    dict
-        JSON-safe. ``n_folds``, ``n_repeats``, ``rope``, ``alpha``; ``models``: ``name``,
-        ``scores``, ``mean`` and ``deviation`` of each; ``pairs``: fields of `CorrelatedTest`
-        with ``first``, ``second``, ``p_adjusted`` (Holm over all pairs) and ``significant``.
     """
     arrays = {name: np.asarray(values, dtype=np.float64) for name, values in scores.items()}
     test = functools.partial(correlated_test, n_folds=n_folds, rope=rope)
     n_scores = next((len(values) for values in arrays.values()), 0)
-    return {
-        "n_folds": n_folds,
-        "n_repeats": n_scores // n_folds,
-        "rope": rope,
-        "alpha": ALPHA,
-        "models": [
-            {
-                "name": name,
-                "scores": values.tolist(),
-                "mean": float(values.mean()),
-                "deviation": float(values.std(ddof=1)),
-            }
+    return CrossValidation(
+        n_folds=n_folds,
+        n_repeats=n_scores // n_folds,
+        rope=rope,
+        alpha=ALPHA,
+        models=[
+            FoldScores(
+                name=name,
+                scores=values.tolist(),
+                mean=float(values.mean()),
+                deviation=float(values.std(ddof=1)),
+            )
             for name, values in arrays.items()
         ],
-        "pairs": compare_pairs(arrays, test),
-    }
+        pairs=compare_pairs(FoldPair, arrays, test),
+    )
 
 
 def frame(output: Mapping[str, Any]) -> pd.DataFrame:
@@ -176,39 +219,41 @@ def frame(output: Mapping[str, Any]) -> pd.DataFrame:
 
 def section(context: ReportContext) -> Content | None:
     """Mean accuracy over folds, and the corrected and the Bayesian test of each pair."""
-    found = context.output("cross_validation")
-    if not found or not found["models"]:
+    output, labels = context.output("cross_validation"), context.labels
+    if not output:
         return None
-    labels = context.labels
-    models = sorted(found["models"], key=lambda model: -model["mean"])
-    repeats = f", repeated {found['n_repeats']} times" if found["n_repeats"] > 1 else ""
+    found: CrossValidation = read_record(CrossValidation, output)
+    if not found.models:
+        return None
+    models = sorted(found.models, key=lambda model: -model.mean)
+    repeats = f", repeated {found.n_repeats} times" if found.n_repeats > 1 else ""
     parts = [
         ANALYSIS.heading,
-        f"Stratified {found['n_folds']}-fold cross-validation{repeats} on the training rows"
-        f"{', no writer on both sides of a fold' if found.get('groups') else ''}; "
+        f"Stratified {found.n_folds}-fold cross-validation{repeats} on the training rows"
+        f"{', no writer on both sides of a fold' if found.groups else ''}; "
         "the test rows are not used. The spread over folds shows how much accuracy depends on the "
         "training rows, which a single test set cannot show.",
         table_of(
             models,
             {
-                "model": lambda model: escape(labels.get(model["name"], model["name"])),
-                "mean accuracy, %": lambda model: percent(model["mean"]),
+                "model": lambda model: escape(labels.get(model.name, model.name)),
+                "mean accuracy, %": lambda model: percent(model.mean),
                 "standard deviation over folds, points": lambda model: number(
-                    100 * model["deviation"], 2
+                    100 * model.deviation, 2
                 ),
             },
         ),
     ]
-    if found["failed"]:
+    if found.failed:
         lines = [
             f"- **{escape(labels.get(name, name))}** left out: {escape(reason)}."
-            for name, reason in found["failed"].items()
+            for name, reason in found.failed.items()
         ]
         parts.append("\n".join(lines))
     if len(models) < 2:
         return Content.of(*parts)
-    best = models[0]["name"]
-    rope = number(100 * found["rope"], 2)
+    best = models[0].name
+    rope = number(100 * found.rope, 2)
     headers = ["model", "difference, points", "95 % interval", "effect size d", "p", "p, Holm"]
     headers += ["P(best is better)", "P(equivalent)", "P(model is better)", "result"]
     parts.append(
@@ -218,7 +263,7 @@ def section(context: ReportContext) -> Content | None:
     parts.append(
         table(
             headers,
-            [_fold_row(pair, labels) for pair in pairs_of(found["pairs"], best)],
+            [_fold_row(pair, labels) for pair in pairs_of(found.pairs, best)],
             "lrrrrrrrrl",
         )
     )
@@ -228,32 +273,32 @@ def section(context: ReportContext) -> Content | None:
         "difference over its standard deviation across folds. The result is the most "
         "probable of the three: as such from 95 %, “probably” from 75 %, else undecided."
     )
-    names = [model["name"] for model in models]
+    names = [model.name for model in models]
     figure = FigureSpec(
         "cross_validation",
         "Posterior probability that the model of the row is practically better than that of the "
         "column",
         lambda: probability_figure(
             [labels.get(name, name) for name in names],
-            pair_cells(found["pairs"], names, lambda pair: pair["probability_first"]),
+            pair_cells(found.pairs, names, lambda pair: pair.probability_first),
         ),
     )
     return Content.of(*parts, figure)
 
 
-def _fold_row(pair: dict[str, Any], labels: dict[str, str]) -> list[str]:
+def _fold_row(pair: FoldPair, labels: dict[str, str]) -> list[str]:
     """Return the line of the table of a pair whose first model is the best."""
-    probabilities = [pair[f"probability_{name}"] for name in ("first", "same", "second")]
+    probabilities = [pair.probability_first, pair.probability_same, pair.probability_second]
     words = ("the best is better", "practically equivalent", "this model is better")
     probability, word = max(zip(probabilities, words, strict=True))
     certainty = "" if probability >= 0.95 else "probably " if probability >= 0.75 else None
     return [
-        escape(labels.get(pair["second"], pair["second"])),
-        points(pair["difference"]),
-        interval(pair["low"], pair["high"], signed=True),
-        number(pair["effect_size"], 2),
-        p_value(pair["p_value"]),
-        p_value(pair["p_adjusted"]),
+        escape(labels.get(pair.second, pair.second)),
+        points(pair.difference),
+        interval(pair.low, pair.high, signed=True),
+        number(pair.effect_size, 2),
+        p_value(pair.p_value),
+        p_value(pair.p_adjusted),
         *(number(value, 3) for value in probabilities),
         "undecided" if certainty is None else certainty + word,
     ]

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from digitrec.analyses._pairwise import compare_pairs, matrix_figure, pair_cells, pairs_of
+from digitrec.analyses._pairwise import (
+    ModelPair,
+    compare_pairs,
+    matrix_figure,
+    pair_cells,
+    pairs_of,
+)
 from digitrec.analyses._registry import Analysis, AnalysisContext
 from digitrec.errors import ConfigurationError
+from digitrec.evaluation.result import read_record
 from digitrec.rendering.markdown import (
     escape,
     interval,
@@ -24,7 +31,7 @@ from digitrec.rendering.markdown import (
 from digitrec.rendering.section import Content, FigureSpec
 from digitrec.rendering.style import BLUE, ORANGE
 from digitrec.statistics import ALPHA
-from digitrec.statistics.paired import cochran_test, mcnemar_test
+from digitrec.statistics.paired import CochranTest, PairedTest, cochran_test, mcnemar_test
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,12 +46,48 @@ def run(context: AnalysisContext) -> dict[str, Any]:
     # The winner is the first of its model and features; it was chosen on validation rows.
     winner = context.winning_result
     best = winner.stem if winner is not None else next(iter(labels))
-    return compare_predictions(context.dataset.y_test, labels, best)
+    return asdict(compare_predictions(context.dataset.y_test, labels, best))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComparedPair(ModelPair, PairedTest):
+    """Two models on the same test rows."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Significance:
+    """All models compared on the same test rows.
+
+    Attributes
+    ----------
+    n : int
+        Rows.
+    alpha : float
+        Level of significance over all pairs.
+    best : str
+        The winner.
+    cochran : CochranTest or None
+        Test of all models at once; None for a single one.
+    pairs : list of ComparedPair
+        Every pair of models.
+    group : list of str
+        The best and the models whose comparison with it is not significant.
+    better : list of str
+        The models that are significantly better than it on the test rows.
+    """
+
+    n: int
+    alpha: float
+    best: str
+    cochran: CochranTest | None
+    pairs: list[ComparedPair]
+    group: list[str]
+    better: list[str]
 
 
 def compare_predictions(
     y_true: ArrayLike, predictions: Mapping[str, ArrayLike], best: str
-) -> dict[str, Any]:
+) -> Significance:
     """Compare all models on the same test rows.
 
     Parameters
@@ -56,15 +99,6 @@ def compare_predictions(
     best : str
         Name of the model that won on validation data, which the test rows did not choose.
 
-    Returns
-    -------
-    dict
-        JSON-safe. ``n``, ``alpha``, ``best``; ``cochran``: fields of `CochranTest`, or None for
-        a single model; ``pairs``: fields of `PairedTest` with ``first``, ``second``,
-        ``p_adjusted`` (Holm over all pairs) and ``significant``; ``group``: the best and the
-        models whose comparison with it is not significant; ``better``: the models that are
-        significantly better than it on the test rows.
-
     Raises
     ------
     ConfigurationError
@@ -74,25 +108,23 @@ def compare_predictions(
         raise ConfigurationError(f"best model {best!r} has no predictions to compare")
     truth = np.asarray(y_true)
     right = {name: np.asarray(labels) == truth for name, labels in predictions.items()}
-    pairs = compare_pairs(right, mcnemar_test)
+    pairs = compare_pairs(ComparedPair, right, mcnemar_test)
     mine = pairs_of(pairs, best)
-    group = [best, *(pair["second"] for pair in mine if not pair["significant"])]
-    better = [p["second"] for p in mine if p["significant"] and p["difference"] < 0]
     cochran = cochran_test(np.column_stack(list(right.values()))) if len(right) > 1 else None
-    return {
-        "n": len(truth),
-        "alpha": ALPHA,
-        "best": best,
-        "cochran": None if cochran is None else asdict(cochran),
-        "pairs": pairs,
-        "group": group,
-        "better": better,
-    }
+    return Significance(
+        n=len(truth),
+        alpha=ALPHA,
+        best=best,
+        cochran=cochran,
+        pairs=pairs,
+        group=[best, *(pair.second for pair in mine if not pair.significant)],
+        better=[pair.second for pair in mine if pair.significant and pair.difference < 0],
+    )
 
 
 def alike(output: Mapping[str, Any] | None) -> frozenset[str]:
     """Return the stems of the winner and of what does not differ from it by an output of `run`."""
-    return frozenset((output or {}).get("group", ()))
+    return frozenset(read_record(Significance, output).group if output else ())
 
 
 def frame(output: Mapping[str, Any]) -> pd.DataFrame:
@@ -106,17 +138,19 @@ def frame(output: Mapping[str, Any]) -> pd.DataFrame:
 
 def section(context: ReportContext) -> Content | None:
     """Cochran's Q, McNemar's tests against the winner, and all pairs as a matrix."""
-    found = context.output("significance")
-    labels = context.labels
-    if not found or not found["pairs"]:
+    output, labels = context.output("significance"), context.labels
+    if not output:
         return None
-    compared = {pair[end] for pair in found["pairs"] for end in ("first", "second")}
-    best, names = found["best"], [stem for stem in labels if stem in compared]
-    parts = [ANALYSIS.heading, _cochran_sentence(found, len(names))]
+    found: Significance = read_record(Significance, output)
+    if found.cochran is None:
+        return None
+    compared = {name for pair in found.pairs for name in (pair.first, pair.second)}
+    names = [stem for stem in labels if stem in compared]
+    parts = [ANALYSIS.heading, _cochran_sentence(found.cochran, found, len(names))]
     parts.append(_group_sentence(found, labels))
     headers = ["model", "only the winner correct", "only this model correct", "difference, points"]
     headers += ["95 % interval", "p", "p, Holm", "result"]
-    rows = [_pair_row(pair, labels) for pair in pairs_of(found["pairs"], best)]
+    rows = [_pair_row(pair, labels) for pair in pairs_of(found.pairs, found.best)]
     parts.append(table(headers, rows, "lrrrrrrl"))
     parts.append(
         "Difference: accuracy of the winner minus that of the model, with Tango's score interval; "
@@ -133,39 +167,38 @@ def section(context: ReportContext) -> Content | None:
         "significant",
         lambda: difference_figure(
             [labels[name] for name in names],
-            pair_cells(found["pairs"], names, lambda p: (p["difference"], p["significant"])),
+            pair_cells(found.pairs, names, lambda pair: (pair.difference, pair.significant)),
         ),
     )
     return Content.of(*parts, figure)
 
 
-def _cochran_sentence(found: dict[str, Any], n_models: int) -> str:
-    test = found["cochran"]
+def _cochran_sentence(test: CochranTest, found: Significance, n_models: int) -> str:
     verdict = (
         "at least one model differs significantly in accuracy"
-        if test["p_value"] < found["alpha"]
+        if test.p_value < found.alpha
         else "no significant difference among them"
     )
-    p = p_value(test["p_value"])
+    p = p_value(test.p_value)
     return (
-        f"All {n_models} models predict the same {found['n']:,} test rows. Cochran's Q = "
-        f"{number(test['statistic'], 1)} with {test['degrees_of_freedom']} degrees of freedom, "
+        f"All {n_models} models predict the same {found.n:,} test rows. Cochran's Q = "
+        f"{number(test.statistic, 1)} with {test.degrees_of_freedom} degrees of freedom, "
         f"p {p if p.startswith('<') else '= ' + p}, effect size η² = "
-        f"{number(test['effect_size'], 4)}: {verdict}."
+        f"{number(test.effect_size, 4)}: {verdict}."
     )
 
 
-def _group_sentence(found: dict[str, Any], labels: dict[str, str]) -> str:
-    best = f"**{escape(labels.get(found['best'], found['best']))}**"
-    group = [escape(labels.get(name, name)) for name in found["group"] if name != found["best"]]
+def _group_sentence(found: Significance, labels: dict[str, str]) -> str:
+    best = f"**{escape(labels.get(found.best, found.best))}**"
+    group = [escape(labels.get(name, name)) for name in found.group if name != found.best]
     text = f"{best} was chosen on validation rows. On the test rows "
     text += (
         f"the differences to {join_words(group)} are not significant (marked ≈ in the table above)."
         if group
         else "every other model differs from it significantly."
     )
-    if found["better"]:
-        better = join_words([escape(labels.get(name, name)) for name in found["better"]])
+    if found.better:
+        better = join_words([escape(labels.get(name, name)) for name in found.better])
         text += (
             f" Significantly better there: {better}; the winner stays the one chosen on validation "
             "rows."
@@ -173,19 +206,19 @@ def _group_sentence(found: dict[str, Any], labels: dict[str, str]) -> str:
     return text
 
 
-def _pair_row(pair: dict[str, Any], labels: dict[str, str]) -> list[str]:
+def _pair_row(pair: ComparedPair, labels: dict[str, str]) -> list[str]:
     """Return the line of the table of a pair whose first model is the winner."""
     words = "no significant difference"
-    if pair["significant"]:
-        words = "the winner is better" if pair["difference"] > 0 else "better than the winner"
+    if pair.significant:
+        words = "the winner is better" if pair.difference > 0 else "better than the winner"
     return [
-        escape(labels.get(pair["second"], pair["second"])),
-        f"{pair['only_first']:,}",
-        f"{pair['only_second']:,}",
-        points(pair["difference"]),
-        interval(pair["low"], pair["high"], signed=True),
-        p_value(pair["p_value"]),
-        p_value(pair["p_adjusted"]),
+        escape(labels.get(pair.second, pair.second)),
+        f"{pair.only_first:,}",
+        f"{pair.only_second:,}",
+        points(pair.difference),
+        interval(pair.low, pair.high, signed=True),
+        p_value(pair.p_value),
+        p_value(pair.p_adjusted),
         words,
     ]
 

@@ -61,12 +61,17 @@ def analysed(run, predictions, dataset):
         curves.append({"name": stem, "points": row, "cost": cost, "gain": gain, "stopped": ""})
     curves[0]["stopped"] = "stopped after its time limit of 3 s"
     analyses = {
-        "significance": compare_predictions(dataset.y_test, labels, run.winning_result.stem),
+        "significance": dataclasses.asdict(
+            compare_predictions(dataset.y_test, labels, run.winning_result.stem)
+        ),
         "confused_pairs": count_confused_pairs(dataset.y_test, labels, 10),
         "calibration": {"models": calibration},
         "cross_validation": {
-            **compare_folds(
-                {stem: 0.9 + 0.01 * i + 0.005 * rng.random(10) for i, stem in enumerate(stems)}, 5
+            **dataclasses.asdict(
+                compare_folds(
+                    {stem: 0.9 + 0.01 * i + 0.005 * rng.random(10) for i, stem in enumerate(stems)},
+                    5,
+                )
             ),
             "failed": {"raw-knn-seed0": "stopped after its time limit of 3 s"},
         },

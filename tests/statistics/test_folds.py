@@ -60,11 +60,11 @@ def test_folds_without_spread():
 
 def test_all_pairs_are_adjusted():
     outcome = compare_folds({"a": FIRST, "b": SECOND, "c": FIRST - 0.05}, 10)
-    assert (outcome["n_folds"], outcome["n_repeats"]) == (10, 3)
-    assert [(pair["first"], pair["second"]) for pair in outcome["pairs"]] == [
+    assert (outcome.n_folds, outcome.n_repeats) == (10, 3)
+    assert [(pair.first, pair.second) for pair in outcome.pairs] == [
         ("a", "b"),
         ("a", "c"),
         ("b", "c"),
     ]
-    assert outcome["pairs"][1]["significant"]
-    assert outcome["models"][2]["mean"] == pytest.approx(FIRST.mean() - 0.05)
+    assert outcome.pairs[1].significant
+    assert outcome.models[2].mean == pytest.approx(FIRST.mean() - 0.05)

@@ -127,19 +127,19 @@ def test_group_holds_the_models_not_distinguishable_from_the_best():
 
     predictions = {"a": wrong_on(0.020), "b": wrong_on(0.022), "c": wrong_on(0.10), "d": y}
     outcome = compare_predictions(y, predictions, best="a")
-    assert outcome["group"] == ["a", "b"]
-    assert outcome["better"] == ["d"]
-    assert len(outcome["pairs"]) == 6
-    assert outcome["cochran"]["p_value"] < 1e-6
-    by_pair = {(pair["first"], pair["second"]): pair for pair in outcome["pairs"]}
-    assert by_pair["a", "c"]["significant"]
-    assert by_pair["a", "c"]["p_adjusted"] >= by_pair["a", "c"]["p_value"]
-    assert by_pair["a", "c"]["low"] < by_pair["a", "c"]["difference"] < by_pair["a", "c"]["high"]
+    assert outcome.group == ["a", "b"]
+    assert outcome.better == ["d"]
+    assert len(outcome.pairs) == 6
+    assert outcome.cochran.p_value < 1e-6
+    by_pair = {(pair.first, pair.second): pair for pair in outcome.pairs}
+    assert by_pair["a", "c"].significant
+    assert by_pair["a", "c"].p_adjusted >= by_pair["a", "c"].p_value
+    assert by_pair["a", "c"].low < by_pair["a", "c"].difference < by_pair["a", "c"].high
 
 
 def test_one_model_has_nothing_to_be_compared_with():
     outcome = compare_predictions([0, 1], {"a": [0, 1]}, best="a")
-    assert outcome["cochran"] is None
-    assert (outcome["pairs"], outcome["group"]) == ([], ["a"])
+    assert outcome.cochran is None
+    assert (outcome.pairs, outcome.group) == ([], ["a"])
     with pytest.raises(ConfigurationError, match="no predictions"):
         compare_predictions([0, 1], {"a": [0, 1]}, best="b")

@@ -26,14 +26,27 @@ RowFunction = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 _CHUNK_VALUES = 100_000
 
 
-class ImageTransformer(TransformerMixin, BaseEstimator):
+class FloatTransformer(TransformerMixin, BaseEstimator):
+    """Base of transformers that return float32; `_learned` is an attribute that a fit sets."""
+
+    _learned = ""
+
+    def _check_rows(self, X: ArrayLike, dtype: Any = "numeric") -> NDArray[Any]:
+        return check_rows(self, X, dtype=dtype, fitted=self._learned or "n_features_in_")
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.requires_fit = bool(self._learned)
+        tags.transformer_tags.preserves_dtype = ["float32"]
+        return tags
+
+
+class ImageTransformer(FloatTransformer):
     """What transformers have in common that treat each image on its own.
 
     A subclass says in `_row_function` what is done to rows of pixels; one that learns extends
-    `fit` and names in `_learned` what it sets.
+    `fit`.
     """
-
-    _learned = ""
 
     def __init__(
         self, image_shape: tuple[int, int] | None = None, *, n_jobs: int | None = None
@@ -72,7 +85,7 @@ class ImageTransformer(TransformerMixin, BaseEstimator):
         -------
         ndarray of float32, shape (n_samples, n_columns)
         """
-        images: NDArray = check_rows(self, X, fitted=self._learned or "n_features_in_")
+        images: NDArray = self._check_rows(X)
         function = self._row_function(resolve_image_shape(self.image_shape, images.shape[1]))
         # Transformers whose output is an image have no such attribute.
         n_columns: Any = getattr(self, "_n_features_out", images.shape[1])
@@ -84,12 +97,6 @@ class ImageTransformer(TransformerMixin, BaseEstimator):
     def _row_function(self, shape: tuple[int, int]) -> RowFunction:
         """Return the function that turns float32 rows into float32 rows."""
         raise NotImplementedError
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.requires_fit = bool(self._learned)
-        tags.transformer_tags.preserves_dtype = ["float32"]
-        return tags
 
 
 def resolve_image_shape(image_shape: tuple[int, int] | None, n_pixels: int) -> tuple[int, int]:

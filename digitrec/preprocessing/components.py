@@ -5,12 +5,11 @@ from __future__ import annotations
 import numpy as np
 import scipy.linalg
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils import Tags
+from sklearn.base import ClassNamePrefixFeaturesOutMixin
 from sklearn.utils.validation import validate_data
 
-from digitrec._validation import check_rows
 from digitrec.errors import ConfigurationError
+from digitrec.preprocessing._images import FloatTransformer
 
 _ROWS = 8192
 
@@ -26,7 +25,7 @@ _FEW = 8
 _LEAST_VARIANCE = 1e-6
 
 
-class PrincipalComponents(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class PrincipalComponents(ClassNamePrefixFeaturesOutMixin, FloatTransformer):
     """Project rows on the directions in which the training rows vary most.
 
     The same projection as `sklearn.decomposition.PCA`, from the eigenvectors of the
@@ -60,6 +59,8 @@ class PrincipalComponents(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
     n_features_in_ : int
         Columns.
     """
+
+    _learned = "components_"
 
     def __init__(self, n_components: int = 100, *, whitening: float = 0.0) -> None:
         self.n_components = n_components
@@ -123,15 +124,10 @@ class PrincipalComponents(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         -------
         ndarray of float32, shape (n_samples, n_components_)
         """
-        rows = check_rows(self, X, dtype=np.float32, fitted="components_")
+        rows = self._check_rows(X, np.float32)
         # Centring after the product spares a copy of all rows.
         return rows @ self.projection_.T - self.offset_
 
     @property
     def _n_features_out(self) -> int:
         return self.n_components_
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.transformer_tags.preserves_dtype = ["float32"]
-        return tags

@@ -57,10 +57,8 @@ class ConvolutionFilters(MapFeatures):
 
     Attributes
     ----------
-    filters_ : ndarray of float32, shape (n_filters_, side * side)
-        Filters, of mean 0 and norm 1.
-    n_filters_ : int
-        Filters learned; fewer than asked for where there are fewer patches.
+    filters_ : ndarray of float32, shape (at most n_filters, side * side)
+        Filters, of mean 0 and norm 1; fewer than asked for where there are fewer patches.
     n_features_in_ : int
         Pixels per image.
 
@@ -93,7 +91,7 @@ class ConvolutionFilters(MapFeatures):
 
     @property
     def _n_features_out(self) -> int:
-        return self.n_filters_ * sum(g * g for g in self.grids)
+        return len(self.filters_) * sum(g * g for g in self.grids)
 
     def fit(self, X: ArrayLike, y: object = None) -> ConvolutionFilters:
         """Learn the filters.
@@ -134,7 +132,6 @@ class ConvolutionFilters(MapFeatures):
         centres -= centres.mean(axis=1, keepdims=True)
         norms = np.linalg.norm(centres, axis=1, keepdims=True)
         self.filters_ = (centres / np.maximum(norms, 1e-12)).astype(np.float32)
-        self.n_filters_ = len(centres)
         return self
 
     def _check_parameters(self) -> None:

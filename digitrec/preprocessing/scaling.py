@@ -6,13 +6,12 @@ import warnings
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
-from sklearn.utils import Tags
+from sklearn.base import OneToOneFeatureMixin
 from sklearn.utils.validation import validate_data
 
-from digitrec._validation import check_rows
 from digitrec.errors import PixelWarning
 from digitrec.pixels import BYTE_TOLERANCE, MIN_CONTRAST, UNCLEAR_SCALE, UNIT_TOLERANCE, to_uint8
+from digitrec.preprocessing._images import FloatTransformer
 
 MIN_TRAINING_ROWS = 50
 """Fewest training rows that show which pixels are background."""
@@ -28,7 +27,7 @@ Test rows have at most 0.06 (MNIST), 0.12 (scikit-learn's digits), 0.27 (USPS) a
 _CHUNK_ROWS = 10_000
 
 
-class PixelScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+class PixelScaler(OneToOneFeatureMixin, FloatTransformer):
     """Bring pixel values from 0–255 to 0–1 as float32.
 
     Images of another scale are converted where that is clear, each by itself, and refused where it
@@ -87,7 +86,7 @@ class PixelScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         PixelWarning
             If images were converted from another scale or polarity.
         """
-        rows: NDArray = check_rows(self, X)
+        rows = self._check_rows(X)
         scaled = np.multiply(rows, np.float32(1 / 255), dtype=np.float32, casting="unsafe")
         if not getattr(self, "checks_scale_", True):
             return scaled
@@ -127,12 +126,6 @@ class PixelScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
                 stacklevel=3,
             )
         return scaled
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.requires_fit = False
-        tags.transformer_tags.preserves_dtype = ["float32"]
-        return tags
 
 
 _NONE: NDArray[np.intp] = np.zeros(0, np.intp)
@@ -175,7 +168,7 @@ def _find_background(
     return dark if lightest <= TRAINING_LIGHT else _NONE
 
 
-class GlobalScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+class GlobalScaler(OneToOneFeatureMixin, FloatTransformer):
     """Divide all columns by one number, the root of their mean variance.
 
     After principal components, the columns keep their relative sizes, which distances and
@@ -189,6 +182,8 @@ class GlobalScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     n_features_in_ : int
         Columns.
     """
+
+    _learned = "scale_"
 
     def fit(self, X: ArrayLike, y: object = None) -> GlobalScaler:
         """Learn the scale.
@@ -216,10 +211,5 @@ class GlobalScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         -------
         ndarray of float32, shape (n_samples, n_features)
         """
-        X = check_rows(self, X, dtype=[np.float64, np.float32], fitted="scale_")
+        X = self._check_rows(X, [np.float64, np.float32])
         return np.multiply(X, np.float32(1 / self.scale_), dtype=np.float32, casting="unsafe")
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.transformer_tags.preserves_dtype = ["float32"]
-        return tags

@@ -71,7 +71,7 @@ def test_few_patches_give_few_filters():
     image = np.zeros((1, 9), dtype=np.float32)
     image[0, 4] = 1
     layer = ConvolutionFilters(n_filters=16, side=2, grids=(2,)).fit(image)
-    assert layer.n_filters_ == 4
+    assert len(layer.filters_) == 4
     assert layer.transform(image).shape == (1, 16)
     assert layer.get_feature_names_out().shape == (16,)
 

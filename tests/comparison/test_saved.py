@@ -53,7 +53,7 @@ def test_an_analysis_fits_models_of_the_registry_again(read):
 
 
 def test_what_the_caller_made_is_not_kept(read):
-    with pytest.raises(DigitrecError, match=r"'gaussian_nb.*what the caller made.*call digitrec"):
+    with pytest.raises(DigitrecError, match=r"'GaussianNB.*what the caller made.*call digitrec"):
         read.cross_validation(cv=3)
 
 

@@ -1,6 +1,6 @@
 """Learned weights: what models fitted on raw pixels have learned, as images.
 
-Weights on oriented gradients are no pictures. Linear weights, first-layer filters and forest
+Weights on oriented gradients are not pictures. Linear weights, first-layer filters and forest
 importances are therefore those of the registry's models fitted here on raw pixels, on a sample of
 the training images.
 """
@@ -194,7 +194,7 @@ def section(context: ReportContext) -> Content | None:
         "\n\n".join(
             [
                 ANALYSIS.heading,
-                "Weights on oriented gradients are no pictures. These models of the registry "
+                "Weights on oriented gradients are not pictures. These models of the registry "
                 f"were fitted on raw pixels of {found['n']:,} training images for this section "
                 "alone, logistic regression and the MLP with a penalty that takes weights of "
                 f"little use to zero; of {found['n_held_out']:,} other images they read: "

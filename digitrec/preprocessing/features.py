@@ -56,7 +56,7 @@ class FeatureSpec:
         Parameters
         ----------
         image_shape : tuple of int, or None
-            ``(height, width)``; None for rows that are no images.
+            ``(height, width)``; None for rows that are not images.
         n_jobs : int, optional
             Threads; None means one.
         X : ndarray, shape (n, height * width), optional

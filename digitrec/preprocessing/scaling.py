@@ -40,7 +40,7 @@ class PixelScaler(OneToOneFeatureMixin, FloatTransformer):
     n_features_in_ : int
         Pixels per image.
     checks_scale_ : bool
-        Whether the scale of images is looked at: not where those of the fit were no pixels.
+        Whether the scale of images is looked at: not where those of the fit were not pixels.
     background_ : ndarray of int64
         Pixels that are dark in nearly all training rows; empty where there are too few of them
         or of the rows to tell the polarity of a row.

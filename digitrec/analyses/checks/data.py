@@ -236,7 +236,7 @@ def constant_features(context: AnalysisContext) -> Finding | None:
     what = "columns of the data"
     if context.dataset.image_shape is not None:
         if winner.features == "raw":
-            return None  # the corners of digits are white, and that is no fault
+            return None  # the corners of digits are white, and that is not a fault
         for step in context.pipeline(winner)[:-1]:
             X = step.transform(X)
         X, what = np.asarray(X), f"features {winner.features!r}"

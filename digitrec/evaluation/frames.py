@@ -56,10 +56,6 @@ JOB_COLUMNS: Mapping[str, str] = {
 """Columns of the table of jobs, with their meaning."""
 
 
-NESTED = ("confusion", "curves")
-"""Fields of a `Result` that are not columns; they are in results.json."""
-
-
 def job_rows(results: Iterable[Result]) -> list[dict[str, Any]]:
     """Return one flat record a job: `JOB_COLUMNS`, then the versions and the hardware."""
     rows = []

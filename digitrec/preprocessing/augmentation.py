@@ -92,9 +92,6 @@ class Augmentation:
         return any(moves)
 
 
-NO_CHANGE = Augmentation(rotation=0, scale=0, shear=0, shift=0)
-
-
 def augment(
     X: ArrayLike,
     image_shape: tuple[int, int] | None = None,

@@ -11,9 +11,10 @@ from scipy.ndimage import gaussian_filter, grey_dilation, grey_erosion, map_coor
 from digitrec.errors import ConfigurationError
 from digitrec.preprocessing import Augmentation, augment
 from digitrec.preprocessing._warping import gaussian, sample, thicken
-from digitrec.preprocessing.augmentation import NO_CHANGE, _positions
+from digitrec.preprocessing.augmentation import _positions
 
 EVERYTHING = Augmentation(elastic_alpha=34, thickness=0.7)
+NO_CHANGE = Augmentation(rotation=0, scale=0, shear=0, shift=0)
 JITTER = {"rotation": 10, "scale": 0.1, "shear": 0.1, "shift": 1}
 
 

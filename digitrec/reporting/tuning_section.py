@@ -138,7 +138,8 @@ def validation_curve_figure(tuning: Tuning) -> Figure:
             at = [float(texts.index(value)) for value in values]
             axes.set_xticks(range(len(texts)), texts)
             axes.set_xlim(-0.5, len(texts) - 0.5)
-        _draw(axes, [one for one, _, _ in points], at, [score for _, _, score in points])
+        shown, scores = [one for one, _, _ in points], [score for _, _, score in points]
+        _draw(axes, shown, tuning.candidates[0], at, scores)
         if name in tuning.log and min(at, default=0) > 0:
             axes.set_xscale("log")
             plain_log_ticks(axes.xaxis)
@@ -158,13 +159,15 @@ def validation_curve_figure(tuning: Tuning) -> Figure:
     return figure
 
 
-def _draw(axes: Axes, candidates: list[Candidate], at: list[float], scores: list[float]) -> None:
+def _draw(
+    axes: Axes, candidates: list[Candidate], best: Candidate, at: list[float], scores: list[float]
+) -> None:
     """Draw candidates: those fitted on all rows, those left behind on fewer, and the default."""
     most = max((one.rows or 0 for one in candidates), default=0)
     kinds = (
         ("fewer rows", "o", GREY, 14, lambda one: one.parameters and one.rows < most),
         ("candidate", "o", BLUE, 18, lambda one: one.parameters and one.rows == most),
-        ("best", "o", ORANGE, 36, lambda r: r["candidate"] == 0),
+        ("best", "o", ORANGE, 36, lambda one: one is best),
         ("default", "D", "black", 26, lambda one: not one.parameters),
     )
     for label, marker, color, size, belongs in kinds:

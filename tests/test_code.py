@@ -36,7 +36,7 @@ def edit(monkeypatch):
         ("augmented_mlp", "augmentation", True),
         ("augmented_mlp", "_warping", True),
         ("cnn", "_images", True),
-        ("svm", "_pairs", True),
+        ("svm", "_classes", True),
         ("svm", "distorted", False),
         ("random_forest", "kernel_svm", False),
         ("lda", "registry", False),

@@ -251,6 +251,9 @@ def _exact_grid(
 def _likely_grid(edges: _Edges, sizes: NDArray[np.float64]) -> _Grid | None:
     """Return the grid of largest pixels that has nearly all edges."""
     edges = [np.maximum(profile - EDGE_FLOOR * profile.max(), 0) for profile in edges]
+    # Of a photograph in a frame only the edges of the frame are left, which lie on many grids.
+    if min(map(np.count_nonzero, edges)) < MIN_EDGES:
+        return None
     if max(_density(profile) for profile in edges) > MAX_DENSITY:
         return None
     waves = np.abs([_waves(edges[axis], sizes[axis]) for axis in (0, 1)]).min(axis=0)

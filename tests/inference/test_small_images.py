@@ -98,6 +98,18 @@ def test_images_that_were_not_enlarged_stay(digits: Any) -> None:
         assert with_single_pixels(loaded) is loaded
 
 
+@pytest.mark.parametrize("thickness", [10, 13, 15])
+def test_a_frame_around_a_photograph_is_not_a_grid_of_pixels(digits: Any, thickness: int) -> None:
+    rng = np.random.default_rng(thickness)
+    for image in digits[0][:5]:
+        page = np.zeros((124, 165))
+        page[12:112, 32:132] = np.asarray(Image.fromarray(image).resize((100, 100)))
+        paper = 250 - 120 * page + rng.normal(0, 2, page.shape)
+        framed = np.pad(paper.clip(0, 255), thickness, constant_values=10).astype(np.uint8)
+        loaded = load_image(framed)
+        assert with_single_pixels(loaded) is loaded
+
+
 @pytest.mark.parametrize("size", [(1, 1), (30, 1), (1, 1000), (1000, 1), (3, 1000), (2000, 9)])
 def test_images_of_any_shape_are_looked_at(recognizer: Recognizer, size: tuple[int, int]) -> None:
     noise = np.random.default_rng(0).integers(0, 256, size, dtype=np.uint8)

@@ -283,12 +283,12 @@ def measure_shortcut(dataset: Dataset, n_rows: int = 3000) -> dict[str, float]:
     ours, features = fit.model, fit.model.features_
     started = time.perf_counter()
     copies = features.copies(X, ours.n_copies, ours.distortion_seed_, ours.augmentation or JITTER)
-    everything = np.concatenate([features.transform(X), *copies])
+    everything = np.concatenate([features.pipeline_.transform(X), *copies])
     copy_seconds = time.perf_counter() - started
     stock, stock_scores = fit_and_score(
         SVC(C=ours.C, gamma=ours.gamma_),
         (everything, np.tile(y, ours.n_copies + 1)),
-        (features.transform(held_out), truth),
+        (features.pipeline_.transform(held_out), truth),
     )
     return {
         "n_rows": len(rows),

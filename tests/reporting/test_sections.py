@@ -4,6 +4,7 @@ import re
 import pytest
 
 from digitrec.analyses import ReportContext
+from digitrec.analyses.significance import Significance
 from digitrec.reporting import render_report, report_sections
 from digitrec.reporting.published_errors import PUBLISHED
 
@@ -163,7 +164,11 @@ def test_parameters_that_look_like_markup_stay_in_their_cells(context):
 def test_the_table_marks_what_no_test_tells_from_the_winner(context):
     rows = context.ok_rows
     group = [rows[0].shown.stem, rows[2].shown.stem]
-    analyses = {"significance": {"group": group, "alpha": 0.05}}
+    found = Significance(
+        n=len(context.dataset.y_test), alpha=0.05, best=group[0], cochran=None, pairs=[],
+        group=group, better=[],
+    )  # fmt: skip
+    analyses = {"significance": dataclasses.asdict(found)}
     run = dataclasses.replace(context.run, analyses=analyses)
     markdown = section("summary", ReportContext(run=run)).markdown
     lines = [line for line in markdown.splitlines() if line.startswith("|")][2:]

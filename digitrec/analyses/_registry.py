@@ -91,6 +91,11 @@ class AnalysisContext:
         """Whether the budget of the run is used up."""
         return self.deadline is not None and time.monotonic() > self.deadline
 
+    def check_budget(self) -> None:
+        """Raise `OutOfBudget` where the budget of the run is used up."""
+        if self.out_of_time:
+            raise OutOfBudget
+
     @cached_property
     def one_per_model(self) -> list[Result]:
         """One result of each model and feature set: the winner, else the lowest seed.
@@ -278,6 +283,13 @@ def selected_analyses(profile: str | None, names: Iterable[str] = ()) -> list[An
     return sorted(chosen, key=lambda record: record.order)
 
 
+_NOT_RUN = "not run: budget"
+
+
+class OutOfBudget(Exception):
+    """The budget of the run was used up in the middle of an analysis."""
+
+
 class AnalysisOutcome(NamedTuple):
     """What became of analyses.
 
@@ -322,12 +334,15 @@ def run_analyses(
         path = folder / f"{record.name}-{_input_key(record, context)}.json"
         output = None if force else _read(path)
         if output is None and context.out_of_time:
-            failures[record.name] = "not run: budget"
+            failures[record.name] = _NOT_RUN
             continue
         if output is None:
             _log.info("%s …", record.title)
             try:
                 output = record.run(context)
+            except OutOfBudget:
+                failures[record.name] = _NOT_RUN
+                continue
             except Exception as error:  # One failed analysis must not cost the report.
                 failures[record.name] = one_line(f"{type(error).__name__}: {error}")
                 _log.info("%s failed: %s", record.title, failures[record.name])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,6 +48,7 @@ def run(context: AnalysisContext) -> dict[str, Any]:
             mnist_c=Path(folder) if folder else None,
             random_state=context.random_state,
             n_jobs=context.n_jobs,
+            before_each=context.check_budget,
         )
 
 
@@ -106,6 +107,7 @@ def score_robustness(
     mnist_c: Path | None = None,
     random_state: int = 0,
     n_jobs: int | None = None,
+    before_each: Callable[[], None] = lambda: None,
 ) -> dict[str, Any]:
     """Score models on every kind of corruption.
 
@@ -126,6 +128,8 @@ def score_robustness(
         Seed of the corruptions.
     n_jobs : int, optional
         Threads for computing features; None means one.
+    before_each : callable
+        Called before each model predicts some of the rows; what it raises ends the function.
 
     Returns
     -------
@@ -161,6 +165,7 @@ def score_robustness(
             rows = slice(start, start + _CHUNK)
             shared = {features: steps.transform(X[rows]) for features, steps in fixed.items()}
             for name, features, _ in models:
+                before_each()
                 predicted = heads[name].predict(shared[features])
                 wrong[name] += int(np.count_nonzero(predicted != truth[rows]))
         for name, count in wrong.items():

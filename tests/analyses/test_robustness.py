@@ -102,3 +102,9 @@ def test_models_are_scored_on_published_arrays(tmp_path):
     assert outcome["source"] == "MNIST-C"
     assert outcome["n"] == 20
     assert outcome["models"][0]["errors"] == [0.0] * 15
+    calls = iter(range(3))
+    with pytest.raises(StopIteration):
+        score_robustness(
+            small, [("knn", "raw", pipeline)], {"knn": 0.0}, mnist_c=tmp_path,
+            before_each=lambda: next(calls),
+        )  # fmt: skip

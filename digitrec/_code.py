@@ -281,8 +281,6 @@ def _user_file(name: str) -> Path | None:
     module = sys.modules.get(name)
     if module is not None:
         origin = getattr(module, "__file__", None)
-    elif name == top and top in sys.modules:
-        origin = None
     else:
         spec = _find_spec(name)
         origin = spec.origin if spec is not None else None
@@ -295,7 +293,7 @@ def _user_file(name: str) -> Path | None:
 @functools.cache
 def _is_installed(top: str) -> bool:
     """Return whether a top-level package was installed, rather than written by the user."""
-    spec = getattr(sys.modules.get(top), "__spec__", None) or _find_spec(top)
+    spec = _find_spec(top)
     return spec is not None and spec.origin is not None and _lies_in_libraries(Path(spec.origin))
 
 

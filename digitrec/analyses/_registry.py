@@ -283,11 +283,8 @@ def selected_analyses(profile: str | None, names: Iterable[str] = ()) -> list[An
     return sorted(chosen, key=lambda record: record.order)
 
 
-_NOT_RUN = "not run: budget"
-
-
 class OutOfBudget(Exception):
-    """The budget of the run was used up in the middle of an analysis."""
+    """The budget of the run was used up before an analysis, or in the middle of it."""
 
 
 class AnalysisOutcome(NamedTuple):
@@ -333,15 +330,13 @@ def run_analyses(
             continue
         path = folder / f"{record.name}-{_input_key(record, context)}.json"
         output = None if force else _read(path)
-        if output is None and context.out_of_time:
-            failures[record.name] = _NOT_RUN
-            continue
         if output is None:
-            _log.info("%s …", record.title)
             try:
+                context.check_budget()
+                _log.info("%s …", record.title)
                 output = record.run(context)
             except OutOfBudget:
-                failures[record.name] = _NOT_RUN
+                failures[record.name] = "not run: budget"
                 continue
             except Exception as error:  # One failed analysis must not cost the report.
                 failures[record.name] = one_line(f"{type(error).__name__}: {error}")

@@ -124,7 +124,7 @@ def compare_predictions(
 
 def alike(output: Mapping[str, Any] | None) -> frozenset[str]:
     """Return the stems of the winner and of what does not differ from it by an output of `run`."""
-    return frozenset(read_record(Significance, output).group if output else ())
+    return frozenset(output["group"] if output else ())
 
 
 def frame(output: Mapping[str, Any]) -> pd.DataFrame:

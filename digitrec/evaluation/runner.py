@@ -324,7 +324,7 @@ def run_part_jobs(
         If Ctrl-C ended them; what is finished is stored.
     """
     from digitrec.evaluation.shared import SharedData
-    from digitrec.preprocessing import FEATURES, fixed_features
+    from digitrec.preprocessing import FEATURES
 
     if not jobs:
         return []
@@ -344,8 +344,7 @@ def run_part_jobs(
                     if name in FEATURES and kind == "validation":
                         shared.features_of(dataset, job)
                     elif name in FEATURES:
-                        folder = cache / "features"
-                        fixed_features(dataset, FEATURES[name], folder, n_jobs=n_cores)
+                        shared.fixed(dataset, FEATURES[name])
             except BaseException:
                 executor.shutdown(cancel_futures=True)
                 raise

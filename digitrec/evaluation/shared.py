@@ -28,7 +28,7 @@ from digitrec._files import create_array
 from digitrec.datasets import Dataset
 from digitrec.evaluation.result import shape_list
 from digitrec.evaluation.splits import validation_split
-from digitrec.preprocessing import FEATURES, FeatureSpec, fixed_features
+from digitrec.preprocessing import FEATURES, FeatureSpec, FixedFeatures, fixed_features
 from digitrec.preprocessing.augmentation import augment
 
 if TYPE_CHECKING:
@@ -123,6 +123,10 @@ class SharedData:
         assert found is not None, "a folder that was just made is there"
         return found
 
+    def fixed(self, dataset: Dataset, spec: FeatureSpec) -> FixedFeatures:
+        """Return the part of a feature set that learns nothing, of all images of a dataset."""
+        return fixed_features(dataset, spec, self.root / "features", n_jobs=self.n_jobs)
+
     def features(
         self,
         dataset: Dataset,
@@ -149,7 +153,7 @@ class SharedData:
         """
         spec = features if isinstance(features, FeatureSpec) else FEATURES[features]
         source = self.with_copies(dataset, n_copies, copies_seed)
-        fixed = fixed_features(source, spec, self.root / "features", n_jobs=self.n_jobs)
+        fixed = self.fixed(source, spec)
         rows = _Rows.choose(dataset, n_copies, validation_seed)
         train, test = _plain(fixed.train), _plain(fixed.test)
         pipeline = spec.build_fitted()

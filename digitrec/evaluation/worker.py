@@ -25,7 +25,7 @@ from digitrec.evaluation.job_store import JobPredictions, JobStore, small_labels
 from digitrec.evaluation.result import Result, shape_list
 from digitrec.evaluation.shared import SharedData
 from digitrec.evaluation.splits import validation_split
-from digitrec.preprocessing import fixed_features, join_pipelines
+from digitrec.preprocessing import join_pipelines
 
 
 def run_job(job: Job) -> Result:
@@ -158,9 +158,8 @@ def _run_part(job: Job, store: JobStore, stage: Callable[[str], None]) -> Result
             X_fit, y_fit = X_fit[rows], y_fit[rows]
         transformer = None  # fitted already, on all rows that are not held out
     else:
-        fixed = fixed_features(
-            dataset, job.feature_spec, job.cache / "features", n_jobs=job.limits.n_threads
-        )
+        shared = SharedData(job.cache, n_jobs=job.limits.n_threads)
+        fixed = shared.fixed(dataset, job.feature_spec)
         y = np.asarray(dataset.y_train)
         rows, held_out = part_rows(job.part, y)
         X_fit, y_fit = np.asarray(fixed.train[rows]), y[rows]

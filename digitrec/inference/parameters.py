@@ -349,6 +349,11 @@ class DecisionParameters:
         Added to the probabilities of the first look at a crop before they are multiplied
         with those of the network of crops: neither rules a digit out alone. Of 100 crops of
         registers 94 are right with 0.01, 91 with 0.05 and with 0.15.
+    presence_floor : float
+        The same for whether there is a digit, where the caller does not know: the first look
+        often rejects one with pieces of its neighbours. Of 334 composed crops of MNIST's test
+        rows 235 are accepted and right with 0.01, 259 with 0.07, 265 with 0.1, 271 with 0.2; of
+        192 of no digit 20, 23, 24 and 23 are accepted, with the least log loss from 0.05 to 0.1.
     crop_floor : float
         The same for the probabilities of the network of crops.
     min_other_confidence : float
@@ -397,6 +402,7 @@ class DecisionParameters:
     """
 
     first_floor: float = 0.01
+    presence_floor: float = 0.1
     crop_floor: float = 1e-4
     min_other_confidence: float = 0.9
     min_other_signs: int = 2

@@ -223,13 +223,12 @@ class Recognizer:
         if found.core is not None:
             core = self.model.probabilities(normalise_digit(found.core).reshape(1, -1))[0]
             own = core if core[:10].max() > own[:10].max() else own
-        if context == "crop":
-            joint = crop.copy()
-            given = (crop[:10] + DECISION.crop_floor) * (own[:10] + DECISION.first_floor)
-            joint[:10] = given / given.sum() * crop[:10].sum()
-        else:
-            joint = (crop + DECISION.crop_floor) * (own + DECISION.first_floor)
-            joint /= joint.sum()
+        given = (crop[:10] + DECISION.crop_floor) * (own[:10] + DECISION.first_floor)
+        share = crop[:10].sum()
+        if context is None:
+            seen = (crop + DECISION.crop_floor) * (own + DECISION.presence_floor)
+            share = seen[:10].sum() / seen.sum()
+        joint = np.append(share * given / given.sum(), 1 - share)
         image = np.zeros((28, 28), np.uint8) if first.normalised is None else first.normalised
         return self._decide(joint, image, found.box, "")
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
+from scipy import ndimage as ndi
 
 from digitrec.errors import ConfigurationError
 from digitrec.inference import Recognizer
+from digitrec.inference.crops import Sources, make_crops
 from digitrec.inference.recognizer import SEVERAL
 from digitrec.inference.synthesis import text_fonts
 
@@ -43,6 +45,18 @@ def test_the_middle_digit_of_a_crop_is_read(recognizer, digits):
             right[context] += int(guess == labels[chosen[1]])
     assert right["crop"] >= 42
     assert right[None] >= 38
+
+
+def test_what_the_first_look_rejects_is_accepted_where_the_crop_shows_a_digit(recognizer, digits):
+    images, labels = digits
+    crops = make_crops(Sources(images, labels), np.arange(60), np.random.default_rng(0))
+    # Crops fill the height or the width of their frame.
+    cuts = [crop[crop.any(axis=1)][:, crop.any(axis=0)] for crop in crops]
+    pictures = [np.uint8(235 - 200 * ndi.zoom(cut, 3, order=1)) for cut in cuts]
+    predictions = recognizer.predict_digits(pictures)
+    known = [p for p, label in zip(predictions, labels[:60], strict=True) if p.guess == label]
+    assert len(known) >= 50
+    assert np.mean([p.accepted for p in known]) > 0.92
 
 
 def test_a_plain_digit_may_be_called_a_crop(recognizer, digits):

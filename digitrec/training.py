@@ -86,8 +86,8 @@ def train_model(
     MissingExtraError
         If the model's packages are not installed.
     """
-    spec = MODELS[check_choice("model", model, MODELS)]
     check_choice("feature set", features, FEATURES)
+    spec = MODELS[check_choice("model", model, MODELS)].for_features(features)
     if not spec.is_available:
         raise MissingExtraError(
             f"model {model!r} needs {spec.package!r}; run: pip install 'digitrec[{spec.extra}]'"

@@ -108,7 +108,7 @@ def _job_of(result: Result, run: Run, dataset: Dataset, store: JobStore) -> Job:
                 "what the caller made; call digitrec.compare with the same arguments, which takes "
                 "what is stored"
             )
-    spec, seed = MODELS[result.model], result.random_state
+    spec, seed = MODELS[result.model].for_features(result.features), result.random_state
     if not spec.is_available:
         raise DigitrecError(f"{result.model!r} needs: pip install 'digitrec[{spec.extra}]'")
     usual = _as_stored(describe_parameters(spec.build(seed)))

@@ -160,11 +160,12 @@ class Job:
 
     @property
     def model_spec(self) -> ModelSpec:
-        """The record of the model."""
+        """The record of the model, with the parameters that go with the features."""
         from digitrec.evaluation.candidates import unpack_specs
         from digitrec.models import MODELS
 
-        return unpack_specs(self.own).get("model") or MODELS[self.model]
+        spec: ModelSpec = unpack_specs(self.own).get("model") or MODELS[self.model]
+        return spec.for_features(self.features)
 
     @property
     def feature_spec(self) -> FeatureSpec:
@@ -260,7 +261,7 @@ def make_job(
     if augment:
         roots.append("digitrec.preprocessing.augmentation")
     if not model.problem:
-        estimator = model.build(random_state, overrides)
+        estimator = model.for_features(features.name).build(random_state, overrides)
         transformer = join_pipelines(
             features.build_fixed(dataset.image_shape), features.build_fitted()
         )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from digitrec._optional import is_installed
@@ -82,6 +84,8 @@ class ModelSpec:
     search : mapping
         Search space for tuning: for each parameter a list of values, ``("log", low, high)`` or
         ``("uniform", low, high)``.
+    feature_parameters : mapping
+        For names of feature sets, the parameters that differ from the usual ones there.
     problem : str
         Why the model cannot be run, such as an estimator that cannot be pickled; else empty.
     """
@@ -95,12 +99,26 @@ class ModelSpec:
     package: str = ""
     features: tuple[str, ...] = field(default=())
     search: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    feature_parameters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, compare=False)
     problem: str = ""
 
     @property
     def is_available(self) -> bool:
         """Whether the packages that the model needs are installed."""
         return not self.package or is_installed(self.package)
+
+    def for_features(self, name: str) -> ModelSpec:
+        """Return the entry with the parameters that go with a feature set as the usual ones.
+
+        Parameters
+        ----------
+        name : str
+            Name of the feature set.
+        """
+        if not self.feature_parameters:
+            return self
+        estimator = partial(self.build, None, self.feature_parameters.get(name))
+        return dataclasses.replace(self, estimator=estimator, feature_parameters={})
 
     def build(
         self, random_state: int | None = 0, parameters: Mapping[str, Any] | None = None

@@ -19,7 +19,11 @@ _MLP = Prototype(
     n_iter_no_change=5,
     max_iter=40,
 )
-_SVM = Prototype("digitrec.models.kernel_svm.KernelSVC", C=10.0, gamma="scale")
+_SVM = Prototype("digitrec.models.kernel_svm.KernelSVC", C=5.0, gamma="scale")
+# The scale of whitened components is chosen for this gamma: see `digitrec.preprocessing.features`.
+_GAMMA = {"gamma": "auto"}
+_SVM_PARAMETERS = {"edges": _GAMMA, "robust": _GAMMA}
+_MEMBER_PARAMETERS = {name: {"svm__gamma": "auto"} for name in _SVM_PARAMETERS}
 _MEMBERS = [("mlp", _MLP), ("svm", _SVM)]
 
 _FOREST = "digitrec.models.discriminant_forest.DiscriminantForest"
@@ -44,6 +48,7 @@ _SPECS = (
         estimator=_SVM,
         seconds=6,
         search={"C": ("log", 0.5, 100.0), "gamma": ("log", 0.001, 0.05)},
+        feature_parameters=_SVM_PARAMETERS,
     ),
     ModelSpec(
         name="random_forest",
@@ -197,6 +202,7 @@ _SPECS = (
             "sklearn.ensemble.VotingClassifier", estimators=_MEMBERS, voting="soft"
         ),
         seconds=16,
+        feature_parameters=_MEMBER_PARAMETERS,
     ),
     ModelSpec(
         name="stacking",
@@ -209,6 +215,7 @@ _SPECS = (
             cv=3,
         ),
         seconds=45,
+        feature_parameters=_MEMBER_PARAMETERS,
     ),
     ModelSpec(
         name="virtual_svm",

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import OneToOneFeatureMixin
 from sklearn.utils.validation import validate_data
 
-from digitrec.errors import PixelWarning
+from digitrec.errors import ConfigurationError, PixelWarning
 from digitrec.pixels import BYTE_TOLERANCE, MIN_CONTRAST, UNCLEAR_SCALE, UNIT_TOLERANCE, to_uint8
 from digitrec.preprocessing._images import FloatTransformer
 
@@ -169,11 +169,16 @@ def _find_background(
 
 
 class GlobalScaler(OneToOneFeatureMixin, FloatTransformer):
-    """Divide all columns by one number, the root of their mean variance.
+    """Divide all columns by one number, so that their mean variance is a given one.
 
     After principal components, the columns keep their relative sizes, which distances and
     penalties should see; only the overall scale becomes that which solvers and default
-    parameters (such as the ``gamma="scale"`` of an SVM) expect.
+    parameters (such as the ``C`` of a logistic regression) expect.
+
+    Parameters
+    ----------
+    variance : float, default=1.0
+        Mean variance of the scaled columns; positive.
 
     Attributes
     ----------
@@ -185,6 +190,9 @@ class GlobalScaler(OneToOneFeatureMixin, FloatTransformer):
 
     _learned = "scale_"
 
+    def __init__(self, variance: float = 1.0) -> None:
+        self.variance = variance
+
     def fit(self, X: ArrayLike, y: object = None) -> GlobalScaler:
         """Learn the scale.
 
@@ -194,8 +202,10 @@ class GlobalScaler(OneToOneFeatureMixin, FloatTransformer):
             Training rows.
         y : ignored
         """
+        if not self.variance > 0:
+            raise ConfigurationError(f"variance must be positive, not {self.variance!r}")
         rows: NDArray = validate_data(self, X, dtype=[np.float64, np.float32])
-        scale = float(np.sqrt(rows.var(axis=0, dtype=np.float64).mean()))
+        scale = float(np.sqrt(rows.var(axis=0, dtype=np.float64).mean() / self.variance))
         self.scale_ = scale if np.isfinite(scale) and scale > 0 else 1.0
         return self
 

@@ -30,6 +30,10 @@ _WHITENING = 0.25
 # of the SVM with 0.4, 0.6, 0.8 and 1.0: 120, 119, 125 and 125, the last in 1.4 times the time;
 # of logistic regression (C=0.1) with 0.3, 0.5 and 1.0: 173, 176 and 179.
 _VARIANCE = 0.6
+# Errors in % on 2,000 validation images of MNIST, clean and under MNIST-C's fifteen corruptions,
+# of an SVM fitted to 10,000 clean ones: 0.85 and 35.2 without a limit, 0.85 and 19.9 with 0.99,
+# 1.00 and 21.4 with 0.5. (Components that are not whitened: 19.9 without a limit.)
+_NORM_QUANTILE = 0.99
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,7 +174,8 @@ def _components() -> Steps:
 
 def _whitened() -> Steps:
     components = PrincipalComponents(200, whitening=_WHITENING)
-    return [("components", components), ("scale", GlobalScaler(_VARIANCE))]
+    scale = GlobalScaler(_VARIANCE, norm_quantile=_NORM_QUANTILE)
+    return [("components", components), ("scale", scale)]
 
 
 _SPECS = (

@@ -179,19 +179,32 @@ class GlobalScaler(OneToOneFeatureMixin, FloatTransformer):
     ----------
     variance : float, default=1.0
         Mean variance of the scaled columns; positive.
+    norm_quantile : float or None, default=None
+        Rows that are longer than this share of the training rows, 0–1, are shortened to the
+        length of that quantile; None keeps all lengths. Damaged images are far from all training
+        rows, where the kernel of an SVM is 0 and says nothing; shortened, they keep their
+        direction.
 
     Attributes
     ----------
     scale_ : float
         The divisor; 1 where the training rows do not vary.
+    max_norm_ : float
+        Largest Euclidean norm of a scaled row; infinite without a limit.
     n_features_in_ : int
         Columns.
     """
 
     _learned = "scale_"
 
-    def __init__(self, variance: float = 1.0) -> None:
+    # What scalers that were saved before these existed do.
+    variance = 1.0
+    norm_quantile: float | None = None
+    max_norm_ = np.inf
+
+    def __init__(self, variance: float = 1.0, *, norm_quantile: float | None = None) -> None:
         self.variance = variance
+        self.norm_quantile = norm_quantile
 
     def fit(self, X: ArrayLike, y: object = None) -> GlobalScaler:
         """Learn the scale.
@@ -204,13 +217,19 @@ class GlobalScaler(OneToOneFeatureMixin, FloatTransformer):
         """
         if not self.variance > 0:
             raise ConfigurationError(f"variance must be positive, not {self.variance!r}")
+        share = self.norm_quantile
+        if share is not None and not 0 < share <= 1:
+            raise ConfigurationError(f"norm_quantile must be in (0, 1] or None, not {share!r}")
         rows: NDArray = validate_data(self, X, dtype=[np.float64, np.float32])
         scale = float(np.sqrt(rows.var(axis=0, dtype=np.float64).mean() / self.variance))
         self.scale_ = scale if np.isfinite(scale) and scale > 0 else 1.0
+        self.max_norm_ = np.inf
+        if share is not None:
+            self.max_norm_ = float(np.quantile(_norms(rows), share)) / self.scale_
         return self
 
     def transform(self, X: ArrayLike) -> NDArray[np.float32]:
-        """Return ``X / scale_``.
+        """Return ``X / scale_``, long rows shortened.
 
         Parameters
         ----------
@@ -222,4 +241,16 @@ class GlobalScaler(OneToOneFeatureMixin, FloatTransformer):
         ndarray of float32, shape (n_samples, n_features)
         """
         X = self._check_rows(X, [np.float64, np.float32])
-        return np.multiply(X, np.float32(1 / self.scale_), dtype=np.float32, casting="unsafe")
+        rows: NDArray[np.float32] = np.multiply(
+            X, np.float32(1 / self.scale_), dtype=np.float32, casting="unsafe"
+        )
+        if self.max_norm_ < np.inf:
+            norms = _norms(rows)
+            is_long = norms > self.max_norm_
+            if is_long.any():
+                rows[is_long] *= (np.float32(self.max_norm_) / norms[is_long])[:, None]
+        return rows
+
+
+def _norms(rows: NDArray) -> NDArray:
+    return np.sqrt(np.einsum("ij,ij->i", rows, rows))

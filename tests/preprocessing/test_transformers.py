@@ -373,6 +373,23 @@ def test_global_scaler_keeps_proportions():
     np.testing.assert_array_equal(GlobalScaler().fit_transform(np.ones((4, 2))), np.ones((4, 2)))
 
 
+def test_global_scaler_gives_the_variance_and_shortens_long_rows():
+    X = np.random.default_rng(0).normal(size=(500, 3)) * [1.0, 10.0, 100.0]
+    scaler = GlobalScaler(0.6, norm_quantile=0.9).fit(X)
+    free = GlobalScaler(0.6).fit_transform(X)
+    assert free.var(axis=0).mean() == pytest.approx(0.6, rel=1e-5)
+    norms, before = (np.linalg.norm(rows, axis=1) for rows in (scaler.transform(X), free))
+    assert np.sum(before > scaler.max_norm_) == 50
+    np.testing.assert_allclose(norms, np.minimum(before, scaler.max_norm_), rtol=1e-5)
+    np.testing.assert_allclose(scaler.transform(X) / norms[:, None], free / before[:, None], 1e-4)
+
+
+@pytest.mark.parametrize("bad", [{"variance": 0}, {"norm_quantile": 0}, {"norm_quantile": 1.1}])
+def test_bad_parameters_of_the_global_scaler_are_refused(bad):
+    with pytest.raises(ConfigurationError, match=next(iter(bad))):
+        GlobalScaler(**bad).fit(np.eye(3))
+
+
 OTHER_SCALES = {
     "0-1": lambda X: X / 255,
     "0-1 of 32 bits": lambda X: (X / 255).astype(np.float32),

@@ -100,7 +100,11 @@ def _scale_pixels(g: Graph, scaler: PixelScaler, x: str) -> str:
 
 
 def _scale_all(g: Graph, scaler: GlobalScaler, x: str) -> str:
-    return g("Mul", x, 1 / scaler.scale_)
+    scaled = g("Mul", x, 1 / scaler.scale_)
+    if scaler.max_norm_ == np.inf:
+        return scaled
+    norm = g("ReduceL2", scaled, np.array([1]), keepdims=1)
+    return g("Mul", scaled, g("Div", scaler.max_norm_, g("Max", norm, scaler.max_norm_)))
 
 
 def _project(g: Graph, components: PrincipalComponents, x: str) -> str:

@@ -11,13 +11,17 @@ from digitrec.models._spec import ModelSpec, Prototype
 
 # Members of the ensembles: quick, accurate and wrong on different images. Validation error of
 # their mean on MNIST 0.39 %, of MLP, nearest neighbours and QDA 0.70 %.
+# The network stops by its training loss and learns from all rows. Errors against those of early
+# stopping on a tenth of the rows: digits 7 and 22 of 1,440, mnist_5k 55 and 67 of 4,000, raw
+# pixels of it 299 and 373, Fashion-MNIST 970 and 997 of 12,000, MNIST 109 and 115 of 20,000.
 _MLP = Prototype(
     "sklearn.neural_network.MLPClassifier",
     hidden_layer_sizes=(256,),
     batch_size=200,
-    early_stopping=True,
+    alpha=0.01,
+    tol=3e-3,
     n_iter_no_change=5,
-    max_iter=40,
+    max_iter=100,
 )
 _SVM = Prototype("digitrec.models.kernel_svm.KernelSVC", C=5.0, gamma="scale")
 # The scale of whitened components is chosen for this gamma: see `digitrec.preprocessing.features`.
@@ -61,7 +65,7 @@ _SPECS = (
     ModelSpec(
         name="mlp",
         title="MLP",
-        summary="A feed-forward network with one hidden ReLU layer, Adam and early stopping.",
+        summary="A feed-forward network with one hidden ReLU layer, fitted by Adam.",
         estimator=_MLP,
         seconds=10,
         search={

@@ -10,6 +10,7 @@ from small_models import build_small
 
 from digitrec.errors import ConfigurationError
 from digitrec.models import DEFAULT_MODELS, MODELS
+from digitrec.preprocessing import FEATURES
 
 # The convolutional network has tests of its own, in a process apart.
 AVAILABLE = [name for name, spec in MODELS.items() if spec.is_available and name != "cnn"]
@@ -84,6 +85,21 @@ def test_models_load_in_a_fresh_process(fitted, rows, tmp_path):
     subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=True, cwd=tmp_path)
     for name, model in fitted.items():
         np.testing.assert_array_equal(np.load(tmp_path / f"{name}.npy"), model.predict(rows[2]))
+
+
+@pytest.mark.parametrize("name", AVAILABLE)
+@pytest.mark.parametrize("features", FEATURES)
+def test_parameters_that_go_with_features_are_parameters_of_the_model(name, features):
+    spec = MODELS[name]
+    own = spec.feature_parameters.get(features, {})
+    made = spec.for_features(features)
+    assert made.build(3).get_params().items() >= own.items()
+    assert (
+        made.build(3, {key: None for key in own}).get_params().items()
+        >= {key: None for key in own}.items()
+    )
+    assert not made.feature_parameters  # a model that is tuned on them keeps its own
+    assert set(spec.feature_parameters) <= set(FEATURES)
 
 
 def test_a_wrong_parameter_is_explained():

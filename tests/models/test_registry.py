@@ -94,10 +94,7 @@ def test_parameters_that_go_with_features_are_parameters_of_the_model(name, feat
     own = spec.feature_parameters.get(features, {})
     made = spec.for_features(features)
     assert made.build(3).get_params().items() >= own.items()
-    assert (
-        made.build(3, {key: None for key in own}).get_params().items()
-        >= {key: None for key in own}.items()
-    )
+    assert made.build(3, dict.fromkeys(own)).get_params().items() >= dict.fromkeys(own).items()
     assert not made.feature_parameters  # a model that is tuned on them keeps its own
     assert set(spec.feature_parameters) <= set(FEATURES)
 

@@ -226,7 +226,9 @@ class Recognizer:
         given = (crop[:10] + DECISION.crop_floor) * (own[:10] + DECISION.first_floor)
         share = crop[:10].sum()
         if context is None:
-            seen = (crop + DECISION.crop_floor) * (own + DECISION.presence_floor)
+            # What its shape speaks against is no digit for the network of crops either.
+            floor = DECISION.presence_floor if only_unsure(first) else DECISION.first_floor
+            seen = (crop + DECISION.crop_floor) * (own + floor)
             share = seen[:10].sum() / seen.sum()
         joint = np.append(share * given / given.sum(), 1 - share)
         image = np.zeros((28, 28), np.uint8) if first.normalised is None else first.normalised

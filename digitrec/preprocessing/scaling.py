@@ -190,7 +190,8 @@ class GlobalScaler(OneToOneFeatureMixin, FloatTransformer):
     scale_ : float
         The divisor; 1 where the training rows do not vary.
     max_norm_ : float
-        Largest Euclidean norm of a scaled row; infinite without a limit.
+        Largest Euclidean norm of a scaled row; infinite without a limit, and where that of the
+        training rows is 0.
     n_features_in_ : int
         Columns.
     """
@@ -224,8 +225,8 @@ class GlobalScaler(OneToOneFeatureMixin, FloatTransformer):
         scale = float(np.sqrt(rows.var(axis=0, dtype=np.float64).mean() / self.variance))
         self.scale_ = scale if np.isfinite(scale) and scale > 0 else 1.0
         self.max_norm_ = np.inf
-        if share is not None:
-            self.max_norm_ = float(np.quantile(_norms(rows), share)) / self.scale_
+        if share is not None and (longest := float(np.quantile(_norms(rows), share))) > 0:
+            self.max_norm_ = longest / self.scale_
         return self
 
     def transform(self, X: ArrayLike) -> NDArray[np.float32]:

@@ -384,6 +384,11 @@ def test_global_scaler_gives_the_variance_and_shortens_long_rows():
     np.testing.assert_allclose(scaler.transform(X) / norms[:, None], free / before[:, None], 1e-4)
 
 
+def test_global_scaler_shortens_no_row_to_nothing():
+    scaler = GlobalScaler(norm_quantile=0.99).fit(np.zeros((4, 2)))
+    np.testing.assert_array_equal(scaler.transform(np.eye(2)), np.eye(2))
+
+
 @pytest.mark.parametrize("bad", [{"variance": 0}, {"norm_quantile": 0}, {"norm_quantile": 1.1}])
 def test_bad_parameters_of_the_global_scaler_are_refused(bad):
     with pytest.raises(ConfigurationError, match=next(iter(bad))):

@@ -96,6 +96,8 @@ def test_finds_the_solution_of_libsvm_whatever_the_rows(problem, C, gamma, class
         limits *= compute_class_weight("balanced", classes=np.unique(y), y=y)[y]
     # libsvm stops within its tolerance and keeps kernels in 32 bits; what that moves grows with C.
     slack = 1e-3 + 1e-5 * C
+    # Of libsvm itself, margins of 300 problems with C=1,000 and weights are off by up to 0.0014.
+    beyond = 1e-3 + 2e-6 * C
     for p, (i, j) in enumerate(combinations(range(len(ours.classes_)), 2)):
         offset = found[:, p] - expected[:, p]
         np.testing.assert_allclose(offset - offset[0], 0, atol=slack)
@@ -109,8 +111,8 @@ def test_finds_the_solution_of_libsvm_whatever_the_rows(problem, C, gamma, class
         # Where none is inside its bounds, a range of intercepts solves the problem.
         margins = np.where(y == i, found[:, p], -found[:, p])
         taking_part = ((y == i) | (y == j)) & (limits > 0)
-        assert margins[taking_part & (size < (1 - 1e-6) * limits)].min(initial=1) > 1 - slack
-        assert margins[taking_part & (size > 1e-6 * limits)].max(initial=1) < 1 + slack
+        assert margins[taking_part & (size < (1 - 1e-6) * limits)].min(initial=1) > 1 - beyond
+        assert margins[taking_part & (size > 1e-6 * limits)].max(initial=1) < 1 + beyond
 
 
 def test_most_rows_are_never_given_to_libsvm(monkeypatch):

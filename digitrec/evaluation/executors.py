@@ -43,6 +43,8 @@ _POLL_SECONDS = 0.5
 # Exit code of a process that went over its memory limit.
 OUT_OF_MEMORY_EXIT = 77
 _ORPHAN_EXIT = 78
+# What `multiprocessing` gives as exit code where the fork server, which would know, is gone.
+_LOST_EXIT_CODE = 255
 _GUARD_SECONDS = 0.05
 # What numerical libraries take their number of threads from when they are loaded.
 THREAD_VARIABLES = (
@@ -383,6 +385,8 @@ def _expired(job: Job, error: ProcessExpired) -> Result:
         name = signal_name(error.exitcode)
         reason = f"its process was killed by {name}, by someone or by the system short of memory"
         return job.failed("interrupted", reason)
+    if error.exitcode == _LOST_EXIT_CODE:
+        return job.failed("interrupted", "the server that starts processes was ended from outside")
     if error.exitcode < 0:
         name = signal_name(error.exitcode)
         return job.failed("error", f"its process crashed with {name}")

@@ -11,6 +11,7 @@ import warnings
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
+import psutil
 import pytest
 
 from digitrec.comparison.execution import make_jobs, run_experiment
@@ -83,8 +84,9 @@ def test_a_job_over_its_memory_ends(make_experiment, small_digits):
     assert result.reason == "took more than its limit of 0.06 GB"
 
 
+@pytest.mark.parametrize("server", [False, True])
 def test_a_killed_worker_costs_its_job_only_and_the_next_run_completes_it(
-    make_experiment, small_digits
+    make_experiment, small_digits, server
 ):
     experiment = make_experiment("lda", "hist_gradient_boosting", parameters=ENDLESS)
     stages = experiment.folder / "jobs"
@@ -94,7 +96,10 @@ def test_a_killed_worker_costs_its_job_only_and_the_next_run_completes_it(
         import json
 
         (path,) = stages.glob("*-hist_*.running")
-        os.kill(json.loads(path.read_text())["pid"], signal.SIGKILL)
+        worker = json.loads(path.read_text())["pid"]
+        if server:
+            os.kill(psutil.Process(worker).ppid(), signal.SIGKILL)
+        os.kill(worker, signal.SIGKILL)
 
     killer = threading.Thread(target=kill)
     killer.start()
@@ -102,7 +107,8 @@ def test_a_killed_worker_costs_its_job_only_and_the_next_run_completes_it(
     killer.join()
     assert results["lda"].ok
     assert results["hist_gradient_boosting"].status == "interrupted"
-    assert "SIGKILL" in results["hist_gradient_boosting"].reason
+    reason = "the server that starts processes" if server else "SIGKILL"
+    assert reason in results["hist_gradient_boosting"].reason
     jobs = make_jobs(experiment, small_digits, "digits")
     reused, to_run = split_stored(jobs, JobStore(stages))
     assert [job.model for job in to_run] == ["hist_gradient_boosting"]

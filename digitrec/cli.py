@@ -200,7 +200,9 @@ def train(
     context: typer.Context,
     dataset: DatasetName = "mnist",
     model: Annotated[str, typer.Option(help="Name of the model; see: digitrec models.")] = "svm",
-    features: Annotated[str | None, typer.Option(help="Feature set.", show_default="edges")] = None,
+    features: Annotated[
+        str | None, typer.Option(help="Feature set.", show_default="by the data")
+    ] = None,
     output: Annotated[Path, typer.Option(help="Model file to write.")] = Path("model.joblib"),
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="model.parameter=value, repeatable.")
@@ -218,7 +220,6 @@ def train(
     from digitrec.errors import check_choice
     from digitrec.models import MODELS
     from digitrec.persistence import check_model_path, save_model
-    from digitrec.preprocessing import DEFAULT_FEATURES
     from digitrec.training import train_model, with_all_rows
 
     check_model_path(output)
@@ -237,7 +238,7 @@ def train(
         training = train_model(
             data,
             model,
-            features or DEFAULT_FEATURES,
+            features,
             parameters=overrides.get(model),
             random_state=random_state,
         )

@@ -20,13 +20,14 @@ from digitrec._environment import available_cores
 from digitrec._files import check_output, write_text
 from digitrec.datasets import Dataset, digits_of_names, read_kaggle_csv
 from digitrec.errors import ConfigurationError, MissingExtraError, check_choice
+from digitrec.evaluation.candidates import default_features
 from digitrec.evaluation.fitting import Fit, fit_model, score_model
 from digitrec.evaluation.job import describe_parameters
 from digitrec.evaluation.metrics import Predictions
 from digitrec.evaluation.result import shape_list
 from digitrec.evaluation.splits import validation_split
 from digitrec.models import MODELS
-from digitrec.preprocessing import DEFAULT_FEATURES, FEATURES, join_pipelines
+from digitrec.preprocessing import FEATURES, join_pipelines
 
 _log = logging.getLogger(__name__)
 
@@ -57,7 +58,7 @@ class Training:
 def train_model(
     dataset: Dataset,
     model: str = "svm",
-    features: str = DEFAULT_FEATURES,
+    features: str | None = None,
     *,
     parameters: Mapping[str, Any] | None = None,
     random_state: int = 0,
@@ -68,8 +69,10 @@ def train_model(
     ----------
     dataset : Dataset
         The test rows are not touched.
-    model, features : str
-        Keys of `MODELS` and `FEATURES`.
+    model : str
+        Key of `MODELS`.
+    features : str, optional
+        Key of `FEATURES`; None means what suits the model and the dataset.
     parameters : mapping, optional
         Parameters that override the registry's.
     random_state : int
@@ -86,8 +89,9 @@ def train_model(
     MissingExtraError
         If the model's packages are not installed.
     """
-    check_choice("feature set", features, FEATURES)
-    spec = MODELS[check_choice("model", model, MODELS)].for_features(features)
+    spec = MODELS[check_choice("model", model, MODELS)]
+    features = check_choice("feature set", features or default_features(dataset, spec), FEATURES)
+    spec = spec.for_features(features)
     if not spec.is_available:
         raise MissingExtraError(
             f"model {model!r} needs {spec.package!r}; run: pip install 'digitrec[{spec.extra}]'"

@@ -43,14 +43,14 @@ def make_jobs(experiment: Experiment, dataset: Dataset, source: str) -> list[Job
     ConfigurationError
         If a name or a parameter is unknown.
     """
-    from digitrec.evaluation.candidates import resolve_features
+    from digitrec.evaluation.candidates import default_features, resolve_features
 
-    images = dataset.image_shape is not None
-    given = resolve_features(experiment.features, images=images)
+    asked = default_features(dataset) if experiment.features is None else experiment.features
+    given = resolve_features(asked, images=dataset.image_shape is not None)
     first = experiment.random_state
     pairs = [
         (features, _with_problem(model, features, dataset))
-        for features, model in _pairs(experiment.models, given, images)
+        for features, model in _pairs(experiment.models, given, dataset)
     ]
     for seed in range(first, first + experiment.seeds):
         validation_split(dataset.y_train, seed)  # too few rows are an error before anything runs
@@ -147,9 +147,10 @@ def _tune(
 
 
 def _pairs(
-    models: Mapping[str, ModelSpec], given: Mapping[str, FeatureSpec], images: bool
+    models: Mapping[str, ModelSpec], given: Mapping[str, FeatureSpec], dataset: Dataset
 ) -> list[tuple[FeatureSpec, ModelSpec]]:
     """Return the feature sets and models that go together, feature set by feature set."""
+    from digitrec.evaluation.candidates import default_features
     from digitrec.preprocessing import FEATURES
 
     pairs: list[tuple[FeatureSpec, ModelSpec]] = []
@@ -157,13 +158,13 @@ def _pairs(
         # A model that names feature sets takes images, of which those sets are made.
         possible = model.features or tuple(given)
         wanted = [name for name in given if name in possible]
-        if model.features and not images:
+        if model.features and dataset.image_shape is None:
             wanted = [*given]
             reason = "takes images only, and these data have no image shape"
             model = dataclasses.replace(model, problem=reason)
         pairs += [(given[name], model) for name in wanted]
         if not wanted:
-            pairs.append((FEATURES[possible[0]], model))
+            pairs.append((FEATURES[default_features(dataset, model)], model))
     order = list(dict.fromkeys([*given, *(features.name for features, _ in pairs)]))
     return sorted(pairs, key=lambda pair: order.index(pair[0].name))
 

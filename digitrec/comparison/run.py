@@ -75,8 +75,9 @@ def compare(
         from name to one. None means logistic regression, SVM, random forest and MLP; ``"all"``
         all that are installed.
     features : object, optional
-        Names of feature sets or transformers, likewise. None means ``"edges"`` for images
-        and ``"raw"`` for tables. An own transformer gets the rows as they are.
+        Names of feature sets or transformers, likewise. None means ``"edges"`` for images,
+        ``"edges_no_deskew"`` for Fashion-MNIST, and ``"raw"`` for tables. An own transformer gets
+        the rows as they are.
     parameters : mapping, optional
         Parameters by model that replace the model's, as ``{"svm": {"C": 5}}``.
     seeds : int

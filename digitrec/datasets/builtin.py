@@ -62,6 +62,9 @@ class DatasetSpec:
         Folder of the cache, where it is not `name`.
     notice : str
         Reported before the files are fetched.
+    features : tuple of str
+        Feature sets where none is named, for models that learn from features and for those that
+        take images; empty for those of handwriting.
     """
 
     name: str
@@ -78,6 +81,7 @@ class DatasetSpec:
     label_names: tuple[str, ...] = DIGIT_NAMES
     folder: str = ""
     notice: str = ""
+    features: tuple[str, ...] = ()
 
     def load(self) -> Dataset:
         """Fetch the files that are missing, read them and return the dataset.
@@ -334,6 +338,8 @@ _SPECS = (
             OpenML("Fashion-MNIST", version=1),
         ),
         label_names=_FASHION_NAMES,
+        # Clothes have no slant that a deskew could take away.
+        features=("edges_no_deskew", "raw"),
     ),
     DatasetSpec(
         name="digits",

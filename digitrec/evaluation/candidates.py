@@ -15,6 +15,7 @@ import cloudpickle
 from sklearn.base import clone, is_regressor
 
 from digitrec._files import file_safe
+from digitrec.datasets import DATASETS, Dataset
 from digitrec.errors import ConfigurationError, check_choice
 from digitrec.models import DEFAULT_MODELS, MODELS, ModelSpec, seed_estimator
 from digitrec.preprocessing import DEFAULT_FEATURES, FEATURES, FeatureSpec
@@ -62,6 +63,16 @@ def resolve_models(models: Any) -> dict[str, ModelSpec]:
     if isinstance(models, str) and models == "all":
         models = [name for name, spec in MODELS.items() if spec.is_available]
     return _resolve(models, "model", _model_spec)
+
+
+def default_features(dataset: Dataset, model: ModelSpec | None = None) -> str:
+    """Return the feature set for a dataset, and a model, where none is named."""
+    if dataset.image_shape is None:
+        return "raw"
+    spec = DATASETS.get(dataset.name)
+    suited = (spec and spec.features) or (DEFAULT_FEATURES, "deskewed")
+    possible = (model and model.features) or suited
+    return next((name for name in suited if name in possible), possible[0])
 
 
 def resolve_features(features: Any, *, images: bool = True) -> dict[str, FeatureSpec]:

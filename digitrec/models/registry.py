@@ -26,7 +26,7 @@ _MLP = Prototype(
 _SVM = Prototype("digitrec.models.kernel_svm.KernelSVC", C=5.0, gamma="scale")
 # The scale of whitened components is chosen for this gamma: see `digitrec.preprocessing.features`.
 _GAMMA = {"gamma": "auto"}
-_SVM_PARAMETERS = {"edges": _GAMMA, "robust": _GAMMA}
+_SVM_PARAMETERS = dict.fromkeys(("edges", "edges_no_deskew", "robust"), _GAMMA)
 _MEMBER_PARAMETERS = {name: {"svm__gamma": "auto"} for name in _SVM_PARAMETERS}
 _MEMBERS = [("mlp", _MLP), ("svm", _SVM)]
 

@@ -34,6 +34,10 @@ _VARIANCE = 0.6
 # of an SVM fitted to 10,000 clean ones: 0.85 and 35.2 without a limit, 0.85 and 19.9 with 0.99,
 # 1.00 and 21.4 with 0.5. (Components that are not whitened: 19.9 without a limit.)
 _NORM_QUANTILE = 0.99
+# Cells a side of the grids of `edges_no_deskew`. Errors on 10,000 validation images of
+# Fashion-MNIST after 8,000 others, with (5,) and with (7, 4): SVM 839 and 826, logistic regression
+# 1,012 and 951, MLP 917 and 869, forest 983 and 935.
+_FINE_GRIDS = (7, 4)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,6 +167,11 @@ def _edges(image_shape: ImageShape, n_jobs: int | None) -> Steps:
     return [*_deskewed(image_shape, n_jobs), ("edges", EdgeMaps(image_shape, n_jobs=n_jobs))]
 
 
+def _edges_no_deskew(image_shape: ImageShape, n_jobs: int | None) -> Steps:
+    edges = EdgeMaps(image_shape, grids=_FINE_GRIDS, n_jobs=n_jobs)
+    return [*_pixels(image_shape, n_jobs), ("edges", edges)]
+
+
 def _robust(image_shape: ImageShape, n_jobs: int | None) -> Steps:
     scale, *others = _edges(image_shape, n_jobs)
     return [scale, ("remove_background", RemoveBackground(image_shape, n_jobs=n_jobs)), *others]
@@ -215,6 +224,16 @@ _SPECS = (
             "normalised, and reduced to partly whitened principal components."
         ),
         fixed_steps=_edges,
+        fitted_steps=_whitened,
+    ),
+    FeatureSpec(
+        name="edges_no_deskew",
+        title="edges of images as they are",
+        summary=(
+            "As `edges`, on finer grids and without the deskew: for images that have a shape of "
+            "their own, not a slant, such as clothes."
+        ),
+        fixed_steps=_edges_no_deskew,
         fitted_steps=_whitened,
     ),
     FeatureSpec(

@@ -14,6 +14,7 @@ from digitrec.analyses import (
     selected_analyses,
 )
 from digitrec.comparison.execution import make_jobs, run_experiment
+from digitrec.datasets import DATASETS
 from digitrec.evaluation.job_store import JobStore
 from digitrec.evaluation.result import read_run
 from digitrec.models import MODELS
@@ -42,6 +43,15 @@ def test_a_model_that_takes_raw_pixels_only_gets_them(make_experiment, small_dig
     ):
         jobs = make_jobs(make_experiment("lda", "ridge", features=asked), small_digits, "digits")
         assert [(job.features, job.model) for job in jobs] == expected
+
+
+@pytest.mark.parametrize("name", [*DATASETS, "my_images"])
+def test_features_that_are_not_named_suit_the_dataset(make_experiment, small_digits, name):
+    dataset = dataclasses.replace(small_digits, name=name)
+    jobs = make_jobs(make_experiment("lda", "virtual_svm", features=None), dataset, name)
+    suited = ("edges_no_deskew", "raw") if name == "fashion_mnist" else ("edges", "deskewed")
+    assert tuple(job.features for job in jobs) == suited
+    assert {job.model: job.features for job in jobs}["virtual_svm"] == suited[1]
 
 
 def test_a_single_job_has_all_cores(make_experiment, monkeypatch):

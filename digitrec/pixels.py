@@ -119,7 +119,7 @@ def to_uint8(
 
 def scale_dataset(
     parts: Sequence[ArrayLike], *, what: str = "pixels"
-) -> tuple[list[NDArray[np.uint8]], tuple[str, ...]]:
+) -> tuple[list[NDArray[np.uint8]], tuple[str, ...], tuple[float, float] | None]:
     """Bring the images of a dataset to 0–255, with one decision for all of them.
 
     A whole dataset shows its scale by its largest value, which one image does not: 0–16, 0–64 or
@@ -137,6 +137,8 @@ def scale_dataset(
     parts : list of ndarray of uint8
     notes : tuple of str
         What was done, where something was.
+    extremes : tuple of float, or None
+        The values that became 0 and 255, where one image does not show them.
 
     Raises
     ------
@@ -146,12 +148,14 @@ def scale_dataset(
 
     Examples
     --------
-    >>> parts, notes = scale_dataset([np.array([[0, 16], [8, 16]])])
+    >>> parts, notes, extremes = scale_dataset([np.array([[0, 16], [8, 16]])])
     >>> parts[0]
     array([[  0, 255],
            [128, 255]], dtype=uint8)
     >>> notes
     ('The largest pixel value is 16; all values were multiplied by 15.94 to span 0–255.',)
+    >>> extremes
+    (0.0, 16.0)
     """
     arrays = [_real_numbers(part, what) for part in parts]
     filled = [array for array in arrays if array.size]
@@ -175,12 +179,14 @@ def scale_dataset(
             if array.dtype.kind == "f" and (array != pixels).any():
                 notes.append("The pixel values were rounded to whole numbers.")
         else:
-            pixels = _linear(array, low, 255 / (high - low))
+            pixels = scale_linearly(array, low, 255 / (high - low))
         if scales[id(array)].kind == "byte" and high > UNCLEAR_SCALE:
             pixels = _scale_unit_images(array, pixels, notes)
         _check_contrast(array, pixels, what)
         scaled.append(pixels)
-    return scaled, tuple(dict.fromkeys(notes))
+    shown = [ranges[kind] for kind in ranges if ranges[kind] != (0, _FULL.get(kind))]
+    unclear = len(ranges) == 1 and {*ranges} <= {"byte", "unit"} and shown
+    return scaled, tuple(dict.fromkeys(notes)), shown[0] if unclear else None
 
 
 def to_ink_on_black(images: ArrayLike) -> tuple[NDArray[np.uint8], str | None]:
@@ -350,10 +356,10 @@ def _real_numbers(values: ArrayLike, what: str) -> NDArray[Any]:
 def _round(array: NDArray[Any]) -> NDArray[np.uint8]:
     if array.dtype == np.uint8:
         return array
-    return _linear(array, 0, 1) if array.dtype.kind == "f" else array.astype(np.uint8)
+    return scale_linearly(array, 0, 1) if array.dtype.kind == "f" else array.astype(np.uint8)
 
 
-def _linear(array: NDArray[Any], low: float, factor: float) -> NDArray[np.uint8]:
+def scale_linearly(array: NDArray[Any], low: float, factor: float) -> NDArray[np.uint8]:
     """Return ``(array - low) * factor``, rounded and cut to 0–255, a block of values at a time."""
     flat = array.reshape(-1)
     pixels = np.empty(flat.shape, np.uint8)
@@ -370,9 +376,9 @@ def _scale(array: NDArray[Any], what: str) -> tuple[NDArray[np.uint8], str | Non
     if array.dtype.kind == "f":
         if low >= -UNIT_TOLERANCE and high <= 1 + UNIT_TOLERANCE:
             note = f"{what} were scaled from 0–1 to 0–255" if high > 0 else None
-            return _linear(array, 0, 255), note
+            return scale_linearly(array, 0, 255), note
         if _is_signed_unit(low, high) or low == high == -1:
-            return _linear(array, -1, 127.5), f"{what} were scaled from -1–1 to 0–255"
+            return scale_linearly(array, -1, 127.5), f"{what} were scaled from -1–1 to 0–255"
         tolerance = BYTE_TOLERANCE if high > UNCLEAR_SCALE else UNIT_TOLERANCE
         if low < -tolerance or high > 255 + tolerance:
             raise PixelError(f"{found}{_standardised(low, high)}; {_REMEDY}")
@@ -381,11 +387,11 @@ def _scale(array: NDArray[Any], what: str) -> tuple[NDArray[np.uint8], str | Non
         return _round(array), None
     if low < 0:
         if (low, high) == (-1, 1) and not (array == 0).any():
-            return _linear(array, -1, 127.5), f"{what} were scaled from -1 and 1 to 0–255"
+            return scale_linearly(array, -1, 127.5), f"{what} were scaled from -1 and 1 to 0–255"
         hint = "; they seem to be bytes: give X.view(np.uint8)" if array.dtype == np.int8 else ""
         raise PixelError(f"{found}{hint}; {_REMEDY}")
     if high == 1:
-        return _linear(array, 0, 255), f"{what} were scaled from 0 and 1 to 0–255"
+        return scale_linearly(array, 0, 255), f"{what} were scaled from 0 and 1 to 0–255"
     if array.dtype == np.uint8 or high == 0:
         return array.astype(np.uint8), None
     if high <= UNCLEAR_SCALE:
@@ -397,7 +403,7 @@ def _scale(array: NDArray[Any], what: str) -> tuple[NDArray[np.uint8], str | Non
     if not least < high <= DEPTHS[-1]:
         raise PixelError(f"{found}; {_REMEDY}")
     depth = next(depth for depth in depths if high <= depth)
-    return _linear(array, 0, 255 / depth), f"{what} were scaled from 0–{depth:,} to 0–255"
+    return scale_linearly(array, 0, 255 / depth), f"{what} were scaled from 0–{depth:,} to 0–255"
 
 
 def _is_signed_unit(low: float, high: float) -> bool:
@@ -496,7 +502,7 @@ def _scale_unit_images(
     if not unit.any():
         return pixels
     pixels = pixels.copy()
-    pixels[unit] = _linear(array[unit], 0.0, 255)
+    pixels[unit] = scale_linearly(array[unit], 0.0, 255)
     notes.append(
         f"{int(unit.sum()):,} of {len(pixels):,} images have values of 0 to 1 only; they were "
         "scaled to 0–255."

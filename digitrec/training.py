@@ -126,7 +126,9 @@ def train_model(
             f"{spec.title} stopped before it converged; to allow more: "
             f"--set {model}.max_iter={2 * (final.iteration_limit or 100)}"
         )
-    fixed = FEATURES[features].build_fixed(dataset.image_shape, X=dataset.X_train)
+    fixed = FEATURES[features].build_fixed(
+        dataset.image_shape, X=dataset.X_train, pixel_range=dataset.pixel_range
+    )
     pipeline = join_pipelines(fixed, final.transformer, model=final.model)
     metadata = {
         "model": model,

@@ -131,7 +131,7 @@ def test_each_image_has_the_answer_it_has_alone(images, data):
 def test_a_dataset_of_any_depth_spans_the_bytes(top, dtype):
     images = ink()
     values = np.rint(images * (top / 255)).astype(dtype)
-    (pixels,), notes = scale_dataset([values])
+    (pixels,), notes, _ = scale_dataset([values])
     assert np.abs(pixels.astype(int) - images).max() <= max(1, 255 / top)
     assert pixels.max() == 255
     assert notes
@@ -140,7 +140,7 @@ def test_a_dataset_of_any_depth_spans_the_bytes(top, dtype):
 @pytest.mark.parametrize("factor", [1 / 255, 1 / 2550, 1e-6 / 255])
 def test_a_dataset_of_floats_spans_the_bytes(factor):
     images = ink()
-    (pixels,), notes = scale_dataset([images * factor])
+    (pixels,), notes, _ = scale_dataset([images * factor])
     np.testing.assert_array_equal(pixels, images)
     assert notes
 
@@ -148,16 +148,16 @@ def test_a_dataset_of_floats_spans_the_bytes(factor):
 def test_a_dataset_on_the_byte_scale_stays_as_it_is():
     images = ink()
     for values in (images, images.astype(float), np.clip(images, 0, 200)):
-        (pixels,), notes = scale_dataset([values])
+        (pixels,), notes, _ = scale_dataset([values])
         np.testing.assert_array_equal(pixels, values)
         assert notes == ()
 
 
 def test_parts_share_the_factor_and_differ_in_kind():
     images = ink() // 4
-    (train, test), _ = scale_dataset([images, images[:3] // 2])
+    (train, test), _, _ = scale_dataset([images, images[:3] // 2])
     assert (train.max(), test.max()) == (255, 125)
-    (train, test), notes = scale_dataset([ink(), ink() / 255])
+    (train, test), notes, _ = scale_dataset([ink(), ink() / 255])
     np.testing.assert_array_equal(train, test)
     assert len(notes) == 1
 
@@ -166,7 +166,7 @@ def test_binary_images_among_others():
     images = ink()
     mixed = images.copy()
     mixed[3] = images[3] > 0
-    (pixels,), notes = scale_dataset([mixed])
+    (pixels,), notes, _ = scale_dataset([mixed])
     np.testing.assert_array_equal(pixels[3], (images[3] > 0) * 255)
     assert "1 of 12 images" in notes[0]
 

@@ -3,8 +3,10 @@ import dataclasses
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.datasets import load_digits
 
 from digitrec.datasets import load_dataset
+from digitrec.datasets.memory import dataset_from_memory
 from digitrec.datasets.stratified import subsample_training_rows
 from digitrec.errors import ConfigurationError, DatasetError
 from digitrec.persistence import load_model, read_metadata, save_model
@@ -34,6 +36,24 @@ def test_rows_that_are_dark_on_light_get_the_same_labels(digits, training):
     labels = training.pipeline.predict(digits.X_test)
     for X in (255 - digits.X_test, 1 - digits.X_test / 255):
         assert (training.pipeline.predict(X) == labels).mean() > 0.99
+
+
+@pytest.mark.filterwarnings("ignore::digitrec.errors.PixelWarning")
+@pytest.mark.parametrize(
+    ("factor", "dtype"),
+    [(1, np.float64), (1, np.uint8), (1, np.int64), (6, np.uint16), (10, int), (1 / 32, float)],
+)
+def test_a_model_takes_rows_as_its_training_data_were_given(factor, dtype):
+    X, y = load_digits(return_X_y=True)
+    given = (X * factor).astype(dtype)
+    dataset = dataset_from_memory((given, y))
+    assert dataset.pixel_range == (0, 16 * factor)
+    pipeline = train_model(dataset, "lda", "raw").pipeline
+    as_pixels = np.rint(X * (255 / 16)).astype(np.uint8)
+    expected = pipeline.predict_proba(as_pixels)
+    np.testing.assert_allclose(pipeline.predict_proba(given), expected, atol=1e-5)
+    np.testing.assert_allclose(pipeline.predict_proba(given[:1]), expected[:1], atol=1e-5)
+    np.testing.assert_allclose(pipeline.predict_proba(X / 16), expected, atol=1e-5)
 
 
 def test_training_keeps_off_the_test_rows(digits, training):

@@ -42,8 +42,11 @@ class Dataset:
         `label_names`; empty where they are 0, 1, 2, …
     merged_parts : tuple of str
         Where parts were joined into one: `part_fingerprint` of each, before.
+    pixel_range : tuple of float, or None
+        The values that became 0 and 255 when the rows were loaded, where one image does not show
+        them: ``(0, 16)`` for scikit-learn's digits as arrays. Saved models take such rows too.
     fingerprint : str
-        First 16 hexadecimal digits of a sha256 over images, labels and shape.
+        First 16 hexadecimal digits of a sha256 over images, labels, shape and `pixel_range`.
     """
 
     name: str
@@ -60,11 +63,15 @@ class Dataset:
     warnings: tuple[str, ...] = ()
     label_values: tuple[Any, ...] = ()
     merged_parts: tuple[str, ...] = ()
+    pixel_range: tuple[float, float] | None = None
     fingerprint: str = field(default="")
 
     def __post_init__(self) -> None:
         if not self.fingerprint:
+            arrays: tuple[NDArray, ...]
             arrays = (self.X_train, self.y_train, self.X_test, self.y_test)
+            if self.pixel_range is not None:
+                arrays = (*arrays, np.array(self.pixel_range))
             object.__setattr__(self, "fingerprint", fingerprint_arrays(self.image_shape, *arrays))
 
     def part_fingerprint(self, part: str) -> str:

@@ -108,7 +108,9 @@ def assemble_dataset(
         )
     try:
         names, codes, label_notes = _number_classes([part.labels for part in parts], class_names)
-        stacks, image_notes = prepare_images([part.arrays for part in parts], codes, names)
+        stacks, image_notes, extremes = prepare_images(
+            [part.arrays for part in parts], codes, names
+        )
         notes += [*label_notes, *image_notes]
         groups = _number_writers(parts[0].writers)
         if len(parts) == 1:
@@ -138,6 +140,7 @@ def assemble_dataset(
         has_fixed_test=len(parts) > 1,
         groups_train=groups,
         warnings=tuple(dict.fromkeys(notes)),
+        pixel_range=extremes,
     )
 
 
@@ -145,7 +148,7 @@ def prepare_images(
     parts: Sequence[Sequence[NDArray[Any]]],
     codes: Sequence[NDArray[np.int64]],
     label_names: Sequence[str],
-) -> tuple[list[NDArray[np.uint8]], list[str]]:
+) -> tuple[list[NDArray[np.uint8]], list[str], tuple[float, float] | None]:
     """Bring the images of a dataset to uint8, ink on black, upright.
 
     Parameters
@@ -164,6 +167,8 @@ def prepare_images(
     parts : list of ndarray of uint8, shape (n, height, width)
     notes : list of str
         What was done.
+    extremes : tuple of float, or None
+        As `scale_dataset` has it.
 
     Raises
     ------
@@ -172,7 +177,7 @@ def prepare_images(
     DatasetError
         If all images are alike.
     """
-    pixels, scale_notes = scale_dataset([array for arrays in parts for array in arrays])
+    pixels, scale_notes, extremes = scale_dataset([array for arrays in parts for array in arrays])
     stacks = []
     for arrays in parts:
         taken, pixels = pixels[: len(arrays)], pixels[len(arrays) :]
@@ -188,7 +193,7 @@ def prepare_images(
         notes.append("The images are stored column by column; they were transposed.")
     for stack, title in zip(stacks, ("", " test"), strict=False):
         _check_variety(stack, title)
-    return stacks, notes + _blank_note(stacks)
+    return stacks, notes + _blank_note(stacks), extremes
 
 
 def natural_order(name: str) -> list[tuple[int, str]]:

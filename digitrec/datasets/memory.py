@@ -96,8 +96,11 @@ def dataset_from_memory(
     shape = _image_shape(arrays, image_shape, columns)
     rows = [array.reshape(len(array), math.prod(array.shape[1:])) for array in arrays]
     notes: list[str] = []
+    pixel_range = None
     if shape is not None:
-        rows, notes = _pixels(rows, shape, codes, names, [_columns(X) for X in X_parts])
+        rows, notes, pixel_range = _pixels(
+            rows, shape, codes, names, [_columns(X) for X in X_parts]
+        )
     else:
         notes += [*_check_table(rows), *_table_note(arrays[0], columns)]
     fixed = len(rows) == 2
@@ -130,6 +133,7 @@ def dataset_from_memory(
         license="",
         has_fixed_test=fixed,
         warnings=tuple(notes),
+        pixel_range=pixel_range,
     )
 
 
@@ -408,7 +412,7 @@ def _pixels(
     codes: Sequence[NDArray[np.int64]],
     names: Sequence[str],
     columns: Sequence[list[str] | None],
-) -> tuple[list[NDArray[Any]], list[str]]:
+) -> tuple[list[NDArray[Any]], list[str], tuple[float, float] | None]:
     """Bring images to the scale, polarity and order of pixels that files are brought to."""
     notes: list[str] = []
     parts = []
@@ -420,10 +424,10 @@ def _pixels(
                 notes += arranged.notes
         parts.append([array.reshape(len(array), *shape)])
     try:
-        stacks, image_notes = prepare_images(parts, codes, names)
+        stacks, image_notes, extremes = prepare_images(parts, codes, names)
     except PixelError as error:
         raise DatasetError(str(error)) from error
-    return [stack.reshape(len(stack), -1) for stack in stacks], [*notes, *image_notes]
+    return [stack.reshape(len(stack), -1) for stack in stacks], [*notes, *image_notes], extremes
 
 
 def _check_table(rows: Sequence[NDArray[Any]]) -> list[str]:

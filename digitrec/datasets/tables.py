@@ -115,7 +115,7 @@ def read_kaggle_csv(path: str | os.PathLike[str], labelled: bool) -> KaggleTable
     notes = list(table.notes)
     try:
         if len(table.images) >= MIN_DATASET_ROWS:
-            (pixels,), found = scale_dataset([table.images])
+            (pixels,), found, _ = scale_dataset([table.images])
             notes += found
             pixels, note = to_ink_on_black(pixels)
         else:

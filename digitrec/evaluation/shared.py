@@ -96,8 +96,8 @@ class SharedData:
         facts = json.loads((folder / "facts.json").read_text(encoding="utf-8"))
         if facts["image_shape"] is not None:
             facts["image_shape"] = tuple(facts["image_shape"])
-        for fact in ("label_names", "warnings"):
-            facts[fact] = tuple(facts[fact])
+        for fact in ("label_names", "warnings", "pixel_range"):
+            facts[fact] = facts.get(fact) and tuple(facts[fact])
         arrays: dict[str, Any] = {array: _open(folder / f"{array}.npy") for array in _ARRAYS}
         return Dataset(**facts, **arrays)
 
@@ -248,6 +248,7 @@ def _write_dataset(dataset: Dataset, folder: Path) -> None:
         "license": dataset.license,
         "has_fixed_test": dataset.has_fixed_test,
         "warnings": list(dataset.warnings),
+        "pixel_range": dataset.pixel_range,
         "fingerprint": dataset.fingerprint,
     }
     for name in _ARRAYS:

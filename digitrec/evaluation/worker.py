@@ -85,7 +85,9 @@ def _run(job: Job, store: JobStore, stage: Callable[[str], None]) -> Result:
     tested = score_model(final.model, whole.X_score, whole.y_score, n_classes, warm=True)
 
     stage("latency")
-    fixed = job.feature_spec.build_fixed(dataset.image_shape, X=dataset.X_train)
+    fixed = job.feature_spec.build_fixed(
+        dataset.image_shape, X=dataset.X_train, pixel_range=dataset.pixel_range
+    )
     pipeline = join_pipelines(fixed, whole.transformer, model=final.model)
     milliseconds = latencies(pipeline, dataset.X_test)
 

@@ -66,7 +66,12 @@ class FeatureSpec:
     fitted_steps: Callable[[], Steps] = list
 
     def build_fixed(
-        self, image_shape: ImageShape, *, n_jobs: int | None = None, X: NDArray | None = None
+        self,
+        image_shape: ImageShape,
+        *,
+        n_jobs: int | None = None,
+        X: NDArray | None = None,
+        pixel_range: tuple[float, float] | None = None,
     ) -> Pipeline:
         """Return the part that learns nothing of what the classes are, ready to transform.
 
@@ -79,6 +84,9 @@ class FeatureSpec:
         X : ndarray, shape (n, height * width), optional
             Training rows of a pipeline that is to be kept: rows that are dark on light are later
             recognised by comparison with these.
+        pixel_range : tuple of float, optional
+            Values of black and white in rows of another scale that it takes as well, as
+            `PixelScaler` has it.
 
         Returns
         -------
@@ -90,7 +98,7 @@ class FeatureSpec:
         n_columns = 1 if image_shape is None else image_shape[0] * image_shape[1]
         pipeline = Pipeline(steps).fit(np.zeros((1, n_columns), dtype=np.float32))
         if X is not None and isinstance(steps[0][1], PixelScaler):
-            steps[0][1].fit(X)
+            steps[0][1].set_params(pixel_range=pixel_range).fit(X)
         return pipeline
 
     def build_fitted(self) -> Pipeline:

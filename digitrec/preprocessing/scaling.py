@@ -10,7 +10,14 @@ from sklearn.base import OneToOneFeatureMixin
 from sklearn.utils.validation import validate_data
 
 from digitrec.errors import ConfigurationError, PixelWarning
-from digitrec.pixels import BYTE_TOLERANCE, MIN_CONTRAST, UNCLEAR_SCALE, UNIT_TOLERANCE, to_uint8
+from digitrec.pixels import (
+    BYTE_TOLERANCE,
+    MIN_CONTRAST,
+    UNCLEAR_SCALE,
+    UNIT_TOLERANCE,
+    scale_linearly,
+    to_uint8,
+)
 from digitrec.preprocessing._images import FloatTransformer
 
 MIN_TRAINING_ROWS = 50
@@ -35,6 +42,13 @@ class PixelScaler(OneToOneFeatureMixin, FloatTransformer):
     Rows that are dark on light where the training rows are light on dark are inverted: those
     that are light nearly everywhere where no training row has ink.
 
+    Parameters
+    ----------
+    pixel_range : tuple of float, optional
+        Values of black and white in rows of another scale whose images do not show it, such as
+        ``(0, 16)``: images that lie in this range are taken to have this scale, unless they
+        are of 0–1.
+
     Attributes
     ----------
     n_features_in_ : int
@@ -45,6 +59,9 @@ class PixelScaler(OneToOneFeatureMixin, FloatTransformer):
         Pixels that are dark in nearly all training rows; empty where there are too few of them
         or of the rows to tell the polarity of a row.
     """
+
+    def __init__(self, *, pixel_range: tuple[float, float] | None = None) -> None:
+        self.pixel_range = pixel_range
 
     def fit(self, X: ArrayLike, y: object = None) -> PixelScaler:
         """Check the input, and learn whether its values are pixels and which are background.
@@ -94,6 +111,7 @@ class PixelScaler(OneToOneFeatureMixin, FloatTransformer):
         odd = largest <= (1 if rows.dtype == np.uint8 else UNCLEAR_SCALE)
         if rows.dtype != np.uint8:
             odd |= (largest > 255 + BYTE_TOLERANCE) | (rows.min(axis=1) < 0)
+        odd &= ~self._rescale(rows, largest, scaled)
         if not odd.any():
             return self._invert_light(scaled)
         odd &= rows.any(axis=1)  # blank images have no scale
@@ -104,6 +122,23 @@ class PixelScaler(OneToOneFeatureMixin, FloatTransformer):
             warnings.warn(note, PixelWarning, stacklevel=2)
         scaled[odd] = pixels * np.float32(1 / 255)
         return self._invert_light(scaled)
+
+    def _rescale(
+        self, rows: NDArray, largest: NDArray, scaled: NDArray[np.float32]
+    ) -> NDArray[np.bool_]:
+        """Scale the rows of `pixel_range` in place; return which these are."""
+        span = getattr(self, "pixel_range", None)  # models of earlier versions have none
+        if span is None:
+            return np.zeros(len(rows), bool)
+        low, high = span
+        margin = UNIT_TOLERANCE * (high - low)
+        inside = (largest <= high + margin) & (rows.min(axis=1) >= low - margin)
+        if high > 1:
+            inside &= largest > 1 + UNIT_TOLERANCE
+        if inside.any():
+            pixels = scale_linearly(rows[inside], low, 255 / (high - low))
+            scaled[inside] = pixels * np.float32(1 / 255)
+        return inside
 
     def _invert_light(self, scaled: NDArray[np.float32]) -> NDArray[np.float32]:
         """Invert rows whose background is light, in place."""

@@ -93,6 +93,17 @@ def test_rows_that_are_dark_on_light_are_the_same(small_digits):
     np.testing.assert_allclose(_run(pipeline, 255 - rows), pipeline.transform(rows), atol=1e-6)
 
 
+@pytest.mark.filterwarnings("ignore::digitrec.errors.PixelWarning")
+@pytest.mark.parametrize("pixel_range", [(0, 16), (0, 100), (0, 0.5), (40, 180)])
+def test_rows_of_another_scale_are_the_same(small_digits, pixel_range):
+    pipeline = make_pipeline(PixelScaler(pixel_range=pixel_range)).fit(small_digits.X_train)
+    rows, (low, high) = small_digits.X_test[:60], pixel_range
+    own = low + rows * ((high - low) / 255)
+    for changed in (own, rows, rows / 255, high + low - own):
+        np.testing.assert_allclose(_run(pipeline, changed), pipeline.transform(changed), atol=1e-5)
+    np.testing.assert_allclose(_run(pipeline, own), rows / 255, atol=1e-5)
+
+
 @settings(max_examples=40)
 @given(
     images=arrays(np.uint8, (3, 63), elements=st.integers(0, 255)),

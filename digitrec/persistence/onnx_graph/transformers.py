@@ -82,6 +82,18 @@ def _scale_pixels(g: Graph, scaler: PixelScaler, x: str) -> str:
     largest = g("ReduceMax", x, np.array([1]), keepdims=1)
     is_unit = g("LessOrEqual", largest, 1 + UNIT_TOLERANCE)
     scaled = g("Mul", x, g("Where", is_unit, 1.0, 1 / 255))
+    span = getattr(scaler, "pixel_range", None)
+    if span is not None:
+        low, high = span
+        margin = UNIT_TOLERANCE * (high - low)
+        inside = g("LessOrEqual", largest, high + margin)
+        least = g("ReduceMin", x, np.array([1]), keepdims=1)
+        inside = g("And", inside, g("GreaterOrEqual", least, low - margin))
+        if high > 1:
+            inside = g("And", inside, g("Not", is_unit))
+        levels = g("Round", g("Mul", g("Sub", x, low), 255 / (high - low)))
+        own = g("Mul", g("Clip", levels, 0.0, 255.0), 1 / 255)
+        scaled = g("Where", inside, own, scaled)
     background = getattr(scaler, "background_", ())
     if not len(background):
         return scaled

@@ -61,7 +61,7 @@ def main(
         "hardware": describe_hardware(),
         "images": "labelled images" if data else "made-up images",
         "model": recognizer.model.name,
-        "model_datasets": list(recognizer.model.metadata.get("datasets", {})),
+        "model_datasets": list(recognizer.model.datasets),
         "counts": {kind: sum(i.kind == kind for i in images) for kind in ("single", "negative")}
         | {"page": sum(i.kind in ("string", "sheet") for i in images)},
         "changes": rows,

@@ -170,9 +170,9 @@ def saved_models(report_dir: Path) -> Iterator[tuple[dict[str, Any], Path]]:
             metadata = read_metadata(path)
             yield (
                 {
-                    "model": metadata.get("model", path.stem),
-                    "features": metadata.get("features", ""),
-                    "dataset": metadata.get("dataset", "mnist"),
+                    "model": metadata.model or path.stem,
+                    "features": metadata.features or "",
+                    "dataset": metadata.dataset or "mnist",
                     "is_winner": path.stem == "best_model",
                 },
                 path,

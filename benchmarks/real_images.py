@@ -105,7 +105,7 @@ def measure(trials: list[Trial], recognizer: Recognizer) -> dict[str, Any]:
         "digitrec": digitrec_version(),
         "hardware": describe_hardware(),
         "model": recognizer.model.name,
-        "model_datasets": recognizer.model.metadata.get("datasets", {}),
+        "model_datasets": recognizer.model.datasets,
         "threshold": recognizer.threshold,
         "n_images": len(trials),
         "accuracy": groups,

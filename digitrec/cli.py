@@ -294,7 +294,7 @@ def evaluate(
     if was_seen(metadata, data, part):
         note = "The model was trained on these rows: this is not an estimate for new ones."
         typer.echo(f"warning: {note}", err=True)
-    title = f"{metadata.get('title', model.name)} on {data.name}, {part} rows"
+    title = f"{metadata.title or model.name} on {data.name}, {part} rows"
     typer.echo(render_evaluation(title, metrics, data.label_names, note=note))
     suffix = "" if part == "test" else f"-{part}"
     folder = output_dir or model.parent / f"{model.stem}-on-{data.name}{suffix}"
@@ -314,9 +314,8 @@ def submit(
     from digitrec.training import write_submission
 
     loaded = load_model(model)
-    names = read_metadata(model).get("label_names", ())
     _show_messages(context)
-    n_rows = write_submission(loaded, test_csv, submission, names)
+    n_rows = write_submission(loaded, test_csv, submission, read_metadata(model).label_names)
     typer.echo(f"{n_rows:,} rows written to {submission}")
 
 

@@ -24,9 +24,10 @@ from digitrec.evaluation.candidates import default_features
 from digitrec.evaluation.fitting import Fit, fit_model, score_model
 from digitrec.evaluation.job import describe_parameters
 from digitrec.evaluation.metrics import Predictions
-from digitrec.evaluation.result import shape_list
+from digitrec.evaluation.result import RunDataset
 from digitrec.evaluation.splits import validation_split
 from digitrec.models import MODELS
+from digitrec.persistence import ModelMetadata
 from digitrec.preprocessing import FEATURES, join_pipelines
 
 _log = logging.getLogger(__name__)
@@ -40,9 +41,9 @@ class Training:
     ----------
     pipeline : Pipeline
         From raw pixels 0–255 to labels, fitted on all training rows.
-    metadata : dict
-        JSON-safe facts to save with it: model, features, parameters, seed, validation accuracy
-        with its Wilson 95 % interval, fit time, data fingerprint and label names.
+    metadata : ModelMetadata
+        Facts to save with it: model, features, parameters, seed, validation accuracy with its
+        Wilson 95 % interval, fit time, data fingerprint and label names.
     held_out : Predictions
         What the model fitted without the validation rows said of them.
     fit_seconds : float
@@ -50,7 +51,7 @@ class Training:
     """
 
     pipeline: Pipeline
-    metadata: dict[str, Any]
+    metadata: ModelMetadata
     held_out: Predictions
     fit_seconds: float
 
@@ -130,50 +131,28 @@ def train_model(
         dataset.image_shape, X=dataset.X_train, pixel_range=dataset.pixel_range
     )
     pipeline = join_pipelines(fixed, final.transformer, model=final.model)
-    metadata = {
-        "model": model,
-        "title": spec.title,
-        "features": features,
-        "parameters": describe_parameters(final.model),
-        "random_state": random_state,
-        "dataset": dataset.name,
-        "data_fingerprint": dataset.fingerprint,
-        "data_source": dataset.source,
-        "label_names": list(dataset.label_names),
-        "image_shape": shape_list(dataset.image_shape),
-        "n_train": len(dataset.y_train),
-        **seen_rows(dataset),
-        "iterations": final.iterations,
-        "reached_limit": final.reached_limit,
-        "metrics": {
+    metadata = dataclasses.replace(
+        RunDataset.of(dataset).model_metadata(),
+        model=model,
+        title=spec.title,
+        features=features,
+        parameters=describe_parameters(final.model),
+        random_state=random_state,
+        metrics={
             "validation_accuracy": held_out.accuracy,
             "validation_accuracy_low": low,
             "validation_accuracy_high": high,
             "n_validation": len(split.validation),
             "fit_seconds": final.seconds,
         },
-    }
+        other={"iterations": final.iterations, "reached_limit": final.reached_limit},
+    )
     return Training(
         pipeline=pipeline, metadata=metadata, held_out=held_out, fit_seconds=final.seconds
     )
 
 
-def seen_rows(dataset: Dataset) -> dict[str, Any]:
-    """Return what a model file keeps to know its rows again.
-
-    Returns
-    -------
-    dict
-        ``seen``: fingerprints of the parts that the model was fitted on; ``test_fingerprint``:
-        that of the rows held out of the same data.
-    """
-    return {
-        "seen": [dataset.part_fingerprint("train"), *dataset.merged_parts],
-        "test_fingerprint": dataset.part_fingerprint("test"),
-    }
-
-
-def choose_part(metadata: Mapping[str, Any], dataset: Dataset) -> str:
+def choose_part(metadata: ModelMetadata, dataset: Dataset) -> str:
     """Return which rows of a dataset to score a model on.
 
     The test rows, except where the split is ours and the data are not those of the training: then
@@ -181,8 +160,8 @@ def choose_part(metadata: Mapping[str, Any], dataset: Dataset) -> str:
 
     Parameters
     ----------
-    metadata : mapping
-        Metadata of the model file.
+    metadata : ModelMetadata
+        Those of the model file.
     dataset : Dataset
         What the model is to be scored on.
 
@@ -190,31 +169,29 @@ def choose_part(metadata: Mapping[str, Any], dataset: Dataset) -> str:
     -------
     {"test", "all"}
     """
-    known = metadata.get("test_fingerprint")
-    if dataset.has_fixed_test or not known:
+    if dataset.has_fixed_test or not metadata.test_fingerprint:
         return "test"
-    same = known == dataset.part_fingerprint("test")
+    same = metadata.test_fingerprint == dataset.part_fingerprint("test")
     seen = {dataset.part_fingerprint("train"), dataset.part_fingerprint("test")}
-    return "test" if same or seen & set(metadata.get("seen", ())) else "all"
+    return "test" if same or seen & set(metadata.seen) else "all"
 
 
-def was_seen(metadata: Mapping[str, Any], dataset: Dataset, part: str) -> bool:
+def was_seen(metadata: ModelMetadata, dataset: Dataset, part: str) -> bool:
     """Return whether a model was fitted on the rows of a part of a dataset.
 
     The parameters are those of `choose_part`, and a part as `evaluate_model` takes it.
     """
     parts = ("train", "test") if part == "all" else (part,)
-    seen = set(metadata.get("seen", ()))
-    return any(dataset.part_fingerprint(one) in seen for one in parts)
+    return any(dataset.part_fingerprint(one) in metadata.seen for one in parts)
 
 
-def check_input(metadata: Mapping[str, Any], dataset: Dataset) -> None:
+def check_input(metadata: ModelMetadata, dataset: Dataset) -> None:
     """Refuse a dataset whose images or classes are not those of the model.
 
     Parameters
     ----------
-    metadata : mapping
-        Metadata of the model file.
+    metadata : ModelMetadata
+        Those of the model file.
     dataset : Dataset
         What it is to be scored on.
 
@@ -223,15 +200,14 @@ def check_input(metadata: Mapping[str, Any], dataset: Dataset) -> None:
     ConfigurationError
         If the image shapes or the label names differ.
     """
-    for name, found in (
-        ("image_shape", shape_list(dataset.image_shape)),
-        ("label_names", list(dataset.label_names)),
+    for name, expected, found in (
+        ("image shape", metadata.image_shape, dataset.image_shape),
+        ("label names", metadata.label_names, dataset.label_names),
     ):
-        expected = metadata.get(name)
-        if expected is not None and list(expected) != found:
+        if expected and list(expected) != list(found or ()):
             raise ConfigurationError(
-                f"the model was trained on {name.replace('_', ' ')} {expected}, "
-                f"dataset {dataset.name!r} has {found}; choose a model trained on such data"
+                f"the model was trained on {name} {list(expected)}, dataset {dataset.name!r} has "
+                f"{found and list(found)}; choose a model trained on such data"
             )
 
 

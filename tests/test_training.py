@@ -67,11 +67,11 @@ def test_training_keeps_off_the_test_rows(digits, training):
 
 def test_metadata_tell_what_was_trained(digits, training):
     facts = training.metadata
-    assert facts["model"] == "logistic_regression"
-    assert facts["parameters"]["max_iter"] == 500
-    assert facts["data_fingerprint"] == digits.fingerprint
-    assert facts["n_train"] == len(digits.y_train)
-    metrics = facts["metrics"]
+    assert facts.model == "logistic_regression"
+    assert facts.parameters["max_iter"] == 500
+    assert facts.data_fingerprint == digits.fingerprint
+    assert facts.n_train == len(digits.y_train)
+    metrics = facts.metrics
     assert metrics["validation_accuracy_low"] < metrics["validation_accuracy"]
     assert metrics["validation_accuracy"] > 0.9
 

@@ -30,16 +30,7 @@ METRICS = {
 }
 """Metrics by name, with what they are; any name of a scikit-learn scorer does, too."""
 
-# What a model file says of the winner.
-_FACTS = ("model", "features", "parameters", "random_state", "dataset", "data_fingerprint")
-_DATA_FACTS = (
-    "label_names",
-    "image_shape",
-    "n_columns",
-    "n_train",
-    "seen",
-    "test_fingerprint",
-)
+# What a model file says of the winner's scores and times.
 _METRICS = (
     "validation_accuracy",
     "validation_score",
@@ -286,23 +277,25 @@ def save_winner(run: Run, source: Path, path: Path) -> None:
     check_model_path(path)
     winner = run.winning_result
     assert winner is not None, "a run without a winner has no model to save"
-    identity = {"key": winner.key, "finished_at": winner.finished_at}
-    with contextlib.suppress(DigitrecError, OSError, KeyError):
-        metadata = read_metadata(path)
-        there = {**identity, "bytes": path.stat().st_size}
-        if all(metadata[name] == value for name, value in there.items()):
+    with contextlib.suppress(DigitrecError, OSError):
+        there = read_metadata(path)
+        found = (there.key, there.finished_at, there.bytes)
+        if found == (winner.key, winner.finished_at, path.stat().st_size):
             return
     with atomic_path(path) as temporary:
         shutil.copyfile(source, temporary)
         write_metadata(
             path,
-            {
-                **identity,
-                **{name: getattr(winner, name) for name in _FACTS},
-                "data_source": run.dataset.source,
-                **{name: getattr(run.dataset, name) for name in _DATA_FACTS},
-                "metrics": {name: getattr(winner, name) for name in _METRICS},
-            },
+            dataclasses.replace(
+                run.dataset.model_metadata(),
+                key=winner.key,
+                finished_at=winner.finished_at,
+                model=winner.model,
+                features=winner.features,
+                parameters=winner.parameters,
+                random_state=winner.random_state,
+                metrics={name: getattr(winner, name) for name in _METRICS},
+            ),
             content=temporary,
         )
     write_model_card(path)

@@ -21,6 +21,7 @@ from digitrec.statistics.chance_gain import ChanceGain
 
 if TYPE_CHECKING:
     from digitrec.datasets import Dataset
+    from digitrec.persistence import ModelMetadata
 
 SCHEMA = 1
 
@@ -271,6 +272,22 @@ class RunDataset:
             warnings=dataset.warnings,
         )
 
+    def model_metadata(self) -> ModelMetadata:
+        """Return what a model file says of the data that the model was fitted on."""
+        from digitrec.persistence import ModelMetadata
+
+        return ModelMetadata(
+            dataset=self.name,
+            data_fingerprint=self.fingerprint,
+            data_source=self.source,
+            label_names=self.label_names,
+            image_shape=self.image_shape,
+            n_columns=self.n_columns,
+            n_train=self.n_train,
+            seen=self.seen,
+            test_fingerprint=self.test_fingerprint,
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class Candidate:
@@ -384,11 +401,6 @@ class Run:
     def winning_result(self) -> Result | None:
         """The winner's result, or None where no job succeeded."""
         return next((result for result in self.results if result.key == self.winner), None)
-
-
-def shape_list(image_shape: tuple[int, int] | None) -> list[int] | None:
-    """Return an image shape as JSON has it; None for rows that are not images."""
-    return None if image_shape is None else list(image_shape)
 
 
 def render_config(config: Mapping[str, Any]) -> str:

@@ -26,7 +26,6 @@ from digitrec._code import cache_key, describe_value
 from digitrec._environment import available_cores
 from digitrec._files import create_array
 from digitrec.datasets import Dataset
-from digitrec.evaluation.result import shape_list
 from digitrec.evaluation.splits import validation_split
 from digitrec.preprocessing import FEATURES, FeatureSpec, FixedFeatures, fixed_features
 from digitrec.preprocessing.augmentation import augment
@@ -242,8 +241,8 @@ class _Rows:
 def _write_dataset(dataset: Dataset, folder: Path) -> None:
     facts = {
         "name": dataset.name,
-        "image_shape": shape_list(dataset.image_shape),
-        "label_names": list(dataset.label_names),
+        "image_shape": dataset.image_shape,
+        "label_names": dataset.label_names,
         "source": dataset.source,
         "license": dataset.license,
         "has_fixed_test": dataset.has_fixed_test,

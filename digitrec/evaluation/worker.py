@@ -22,7 +22,7 @@ from digitrec.errors import DatasetError
 from digitrec.evaluation.fitting import Fit, fit_and_score, fit_model, latencies, score_model
 from digitrec.evaluation.job import Job, describe_parameters
 from digitrec.evaluation.job_store import JobPredictions, JobStore, small_labels
-from digitrec.evaluation.result import Result, shape_list
+from digitrec.evaluation.result import Result
 from digitrec.evaluation.shared import SharedData
 from digitrec.evaluation.splits import validation_split
 from digitrec.preprocessing import join_pipelines
@@ -129,8 +129,8 @@ def _run(job: Job, store: JobStore, stage: Callable[[str], None]) -> Result:
     store.write_result(
         result,
         job.limits,
-        label_names=list(dataset.label_names),
-        image_shape=shape_list(dataset.image_shape),
+        label_names=dataset.label_names,
+        image_shape=dataset.image_shape,
         data_source=dataset.source,
     )
     return result

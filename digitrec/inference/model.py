@@ -100,10 +100,13 @@ class DigitModel:
     ----------
     pipeline : estimator
         Fitted; takes raw rows of 784 pixels, 0–255.
-    metadata : mapping
-        ``label_names``, where known; the names of the classes.
     name : str
         What to call the model in messages.
+    label_names : sequence of str, optional
+        Names of the classes, empty where a file does not have them; None for an estimator of
+        one's own, which is checked more closely.
+    datasets : mapping
+        Fingerprints of the data that it learned from, by name, where known.
 
     Raises
     ------
@@ -111,15 +114,21 @@ class DigitModel:
         If the model was made for other images or other classes.
     """
 
-    def __init__(self, pipeline: Any, metadata: Mapping[str, Any], name: str) -> None:
+    def __init__(
+        self,
+        pipeline: Any,
+        name: str,
+        label_names: Sequence[str] | None = None,
+        datasets: Mapping[str, str] | None = None,
+    ) -> None:
         self.pipeline = pipeline
-        self.metadata = dict(metadata)
         self.name = name
+        self.datasets = dict(datasets or {})
         if not callable(getattr(pipeline, "predict", None)):
             raise ConfigurationError(f"{name} is not a fitted model: it cannot predict")
-        if not metadata:
+        if label_names is None:
             _refuse_no_classifier(pipeline, name)
-        labels, names = _labels_and_names(metadata, pipeline)
+        labels, names = _labels_and_names(label_names, pipeline)
         digits = _digits_of(names)
         others = [name for name, digit in zip(names, digits, strict=True) if digit is None]
         self.knows_non_digits = bool(others)
@@ -147,7 +156,7 @@ class DigitModel:
                 f"{name} takes {n_features} values per image, not 28x28 = 784 pixels; "
                 "give a model trained on a dataset of 28x28 images, such as MNIST"
             )
-        if not metadata:
+        if label_names is None:
             _refuse_other_scale(pipeline, self._columns, name)
 
     @classmethod
@@ -158,15 +167,20 @@ class DigitModel:
         """
         name = repr(str(Path(path)))
         if Path(path).suffix == ".npz":
-            return cls(*RecognizerNetworks.read(path), name)
+            return cls._of_networks(path, name)
         from digitrec.persistence import load_model, read_metadata
 
-        return cls(load_model(path), read_metadata(path), name)
+        return cls(load_model(path), name, read_metadata(path).label_names)
 
     @classmethod
     def bundled(cls) -> DigitModel:
         """Return the recogniser that comes with the package."""
-        return cls(*RecognizerNetworks.read(BUNDLED_WEIGHTS), "the default recogniser")
+        return cls._of_networks(BUNDLED_WEIGHTS, "the default recogniser")
+
+    @classmethod
+    def _of_networks(cls, path: str | os.PathLike[str], name: str) -> DigitModel:
+        networks, facts = RecognizerNetworks.read(path)
+        return cls(networks, name, facts.get("label_names", ()), facts.get("datasets"))
 
     def crop_probabilities(self, crops: NDArray[np.float32]) -> NDArray[np.float64] | None:
         """Return probabilities as `probabilities` does, of the central digit of crops.
@@ -238,10 +252,9 @@ def _scores_of_classes(scores: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _labels_and_names(
-    metadata: Mapping[str, Any], pipeline: Any
+    names: Sequence[str] | None, pipeline: Any
 ) -> tuple[list[Any], Sequence[str]]:
     """Return the labels that a pipeline answers with, and what they are called."""
-    names = metadata.get("label_names")
     labels = np.asarray(getattr(pipeline, "classes_", range(10)))
     if isinstance(names, list | tuple) and names and labels.dtype.kind in "biuf":
         # Labels of digitrec's models count the names; a model need not know all of them.

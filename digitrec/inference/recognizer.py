@@ -94,7 +94,7 @@ class Recognizer:
         elif isinstance(model, str | os.PathLike):
             self.model = DigitModel.load(model)
         else:
-            self.model = DigitModel(model, {}, type(model).__name__)
+            self.model = DigitModel(model, type(model).__name__)
         self.threshold = (
             read_threshold(threshold, self.model)
             if isinstance(threshold, str | os.PathLike)

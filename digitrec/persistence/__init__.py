@@ -4,6 +4,7 @@ from digitrec.persistence.export import Export, Parity, compare_models, export_m
 from digitrec.persistence.model_card import render_model_card, write_model_card
 from digitrec.persistence.model_file import (
     FORMAT,
+    ModelMetadata,
     check_model_path,
     load_model,
     metadata_path,
@@ -17,6 +18,7 @@ from digitrec.persistence.onnx_model import OnnxClassifier
 __all__ = [
     "FORMAT",
     "Export",
+    "ModelMetadata",
     "OnnxClassifier",
     "Parity",
     "build_onnx",

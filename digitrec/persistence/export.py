@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.metadata
 import logging
 import math
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -135,7 +136,7 @@ def export_model(
     model, metadata = load_model(source), read_metadata(source)
     if isinstance(model, OnnxClassifier):
         raise ConfigurationError(f"{source} is an ONNX file; export from the .joblib file")
-    X, images = _check_images(metadata, int(model.n_features_in_), check_rows)
+    X, images = _check_images(metadata.dataset, int(model.n_features_in_), check_rows)
     with atomic_path(target) as temporary:
         candidate = EXPORT_FORMATS[format](model, temporary)
         _log.info("comparing both models on %s images (%s)", f"{len(X):,}", images)
@@ -147,12 +148,15 @@ def export_model(
             )
         write_metadata(
             target,
-            {
-                **metadata,
-                "exported_from": {"file": source.name, "sha256": metadata["sha256"]},
-                "parity": asdict(parity),
-                "versions": _versions(format),
-            },
+            dataclasses.replace(
+                metadata,
+                versions=_versions(format),
+                other={
+                    **metadata.other,
+                    "exported_from": {"file": source.name, "sha256": metadata.sha256},
+                    "parity": dataclasses.asdict(parity),
+                },
+            ),
             content=temporary,
         )
     return Export(path=target, format=format, n_bytes=target.stat().st_size, parity=parity)
@@ -233,9 +237,8 @@ _BUNDLED = "mnist_5k"
 """Images that come with the package."""
 
 
-def _check_images(metadata: Mapping[str, Any], n_pixels: int, n_rows: int) -> tuple[NDArray, str]:
+def _check_images(name: str | None, n_pixels: int, n_rows: int) -> tuple[NDArray, str]:
     """Return test images of the model's dataset, or others of that size, and their source."""
-    name = metadata.get("dataset")
     if isinstance(name, str):
         try:
             dataset = load_dataset(name)

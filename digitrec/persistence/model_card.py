@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 from tabulate import tabulate
 
 from digitrec._files import write_text
-from digitrec.persistence.model_file import read_metadata
+from digitrec.persistence.model_file import ModelMetadata, read_metadata
 
 CARD_NAME = "MODEL_CARD.md"
 
@@ -31,13 +32,13 @@ _PLAIN = {
 }
 
 
-def render_model_card(metadata: Mapping[str, Any], file_name: str = "best_model.joblib") -> str:
+def render_model_card(metadata: ModelMetadata, file_name: str = "best_model.joblib") -> str:
     """Return the model card as Markdown.
 
     Parameters
     ----------
-    metadata : mapping
-        Metadata of the model file. What they lack is left out.
+    metadata : ModelMetadata
+        Those of the model file. What they lack is left out.
     file_name : str
         Name of the model file.
 
@@ -46,28 +47,26 @@ def render_model_card(metadata: Mapping[str, Any], file_name: str = "best_model.
     str
         Data, intended use, metrics with intervals, limits, versions and how to load the model.
     """
-    title = metadata.get("title") or metadata.get("model") or "model"
-    labels = [str(name) for name in metadata.get("label_names", ())]
-    shape = " x ".join(str(side) for side in metadata.get("image_shape") or ()) or "unknown size"
-    what = "images" if metadata.get("image_shape", ()) is not None else "rows of tables"
-    dataset = metadata.get("dataset", "unknown")
+    title = metadata.title or metadata.model or "model"
+    labels = [str(name) for name in metadata.label_names]
+    shape = " x ".join(str(side) for side in metadata.image_shape or ()) or "unknown size"
+    what = "images" if metadata.image_shape is not None else "rows of tables"
+    dataset = metadata.dataset or "unknown"
     sections = [
         f"# Model card: {title}\n\n"
         f"{_subject(file_name)} {what} like those of the dataset {_text(dataset)}.",
         _facts_section(metadata, labels, shape),
         _use_section(labels, shape),
-        _metrics_section(metadata.get("metrics", {})),
+        _metrics_section(metadata.metrics),
         _limits_section(dataset),
-        _parameters_section(metadata.get("parameters", {})),
-        _versions_section(metadata),
+        _parameters_section(metadata.parameters or {}),
+        _versions_section(metadata.versions),
         _loading_section(file_name, metadata),
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
 
 
-def write_model_card(
-    path: str | os.PathLike[str], metadata: Mapping[str, Any] | None = None
-) -> Path:
+def write_model_card(path: str | os.PathLike[str], metadata: ModelMetadata | None = None) -> Path:
     """Write ``MODEL_CARD.md`` next to a model file.
 
     A card of that name which is not of this model is kept; then the card is named after
@@ -77,7 +76,7 @@ def write_model_card(
     ----------
     path : path-like
         The model file.
-    metadata : mapping, optional
+    metadata : ModelMetadata, optional
         Its metadata; None reads them.
 
     Returns
@@ -98,17 +97,17 @@ def _subject(file_name: str) -> str:
     return f"`{file_name}` classifies"
 
 
-def _facts_section(metadata: Mapping[str, Any], labels: list[str], shape: str) -> str:
+def _facts_section(metadata: ModelMetadata, labels: list[str], shape: str) -> str:
     rows = {
-        "dataset": metadata.get("dataset"),
-        "source": metadata.get("data_source"),
-        "fingerprint": metadata.get("data_fingerprint"),
-        "images fitted on": _count(metadata.get("n_train")),
+        "dataset": metadata.dataset,
+        "source": metadata.data_source,
+        "fingerprint": metadata.data_fingerprint,
+        "images fitted on": None if metadata.n_train is None else f"{metadata.n_train:,}",
         "image size": shape,
         "classes": ", ".join(labels) or None,
-        "features": metadata.get("features"),
-        "random state": metadata.get("random_state"),
-        "saved at": metadata.get("saved_at"),
+        "features": metadata.features,
+        "random state": metadata.random_state,
+        "saved at": metadata.saved_at,
     }
     return "## Data and model\n\n" + _table(
         [[name, _text(value)] for name, value in rows.items() if value is not None], ["fact", ""]
@@ -132,7 +131,7 @@ Not intended for decisions about people, and not for amounts, addresses or recor
 checks afterwards."""
 
 
-def _metrics_section(metrics: Mapping[str, Any]) -> str:
+def _metrics_section(metrics: Mapping[str, float | None]) -> str:
     rows = []
     for name, title in _PERCENT.items():
         value = metrics.get(name)
@@ -178,8 +177,7 @@ def _parameters_section(parameters: Mapping[str, Any]) -> str:
     return "## Parameters\n\n" + _table(rows, ["parameter", "value"])
 
 
-def _versions_section(metadata: Mapping[str, Any]) -> str:
-    versions = metadata.get("versions", {})
+def _versions_section(versions: Mapping[str, str]) -> str:
     if not versions:
         return ""
     return "## Versions\n\n" + _table(
@@ -187,14 +185,11 @@ def _versions_section(metadata: Mapping[str, Any]) -> str:
     )
 
 
-def _loading_section(file_name: str, metadata: Mapping[str, Any]) -> str:
-    n_pixels = int(metadata.get("n_columns") or 1)
-    if not metadata.get("n_columns"):
-        for side in metadata.get("image_shape") or (28, 28):
-            n_pixels *= int(side)
+def _loading_section(file_name: str, metadata: ModelMetadata) -> str:
+    n_pixels = metadata.n_columns or math.prod(metadata.image_shape or (28, 28))
     check = ""
-    if "sha256" in metadata:
-        check = f"\n\nsha256 of the file: `{metadata['sha256']}`; `load_model` checks it."
+    if metadata.sha256:
+        check = f"\n\nsha256 of the file: `{metadata.sha256}`; `load_model` checks it."
     return f"""## Use
 
 ```python
@@ -209,10 +204,6 @@ print(model.predict(rows))
 
 def _table(rows: list[list[Any]], headers: list[str]) -> str:
     return tabulate(rows, headers=headers, tablefmt="github", disable_numparse=True)
-
-
-def _count(number: Any) -> str | None:
-    return None if number is None else f"{number:,}"
 
 
 def _text(value: Any) -> str:

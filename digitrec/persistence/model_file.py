@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import hashlib
 import json
 import os
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -30,6 +32,95 @@ FORMAT = 1
 
 # Of these, earlier versions wrote the metadata under the full name, too.
 _ALWAYS_FULL_NAME = (".onnx", ".skops")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelMetadata:
+    """What the JSON file next to a model file says of it; what is not known is left out there.
+
+    Attributes
+    ----------
+    key, finished_at : str
+        Job of the comparison that fitted the model, and when it ended.
+    model, title, features : str
+        Registry name and title of the model, and name of its features.
+    parameters : mapping
+        Parameters of the fitted estimator.
+    random_state : int
+        Seed of the model.
+    dataset, data_fingerprint, data_source : str
+        Name, fingerprint and origin of the data.
+    label_names : sequence of str
+        Names of the classes; empty where they are not known.
+    image_shape : sequence of int or None
+        Height and width; None for rows of tables, empty where it is not known.
+    n_columns, n_train : int
+        Columns of a row, and rows that the model was fitted on.
+    seen : sequence of str
+        Fingerprints of the parts of the data that the model was fitted on.
+    test_fingerprint : str
+        That of the rows held out of the same data.
+    metrics : mapping
+        Scores and times by the names that `digitrec.evaluation.result.Result` has for them, with
+        ``_low`` and ``_high`` for the ends of 95 % intervals.
+    format : int
+        Version of these metadata.
+    sha256, bytes : str and int
+        Digest and size of the model file.
+    versions : mapping
+        Versions of the packages that wrote it.
+    saved_at : str
+        When it was written, in UTC.
+    other : mapping
+        Further facts, JSON-safe, which stand in the file beside these and which exports keep.
+    """
+
+    key: str | None = None
+    finished_at: str | None = None
+    model: str | None = None
+    title: str | None = None
+    features: str | None = None
+    parameters: Mapping[str, Any] | None = None
+    random_state: int | None = None
+    dataset: str | None = None
+    data_fingerprint: str | None = None
+    data_source: str | None = None
+    label_names: Sequence[str] = ()
+    image_shape: Sequence[int] | None = ()
+    n_columns: int | None = None
+    n_train: int | None = None
+    seen: Sequence[str] = ()
+    test_fingerprint: str | None = None
+    metrics: Mapping[str, float | None] = field(default_factory=dict)
+    format: int | None = None
+    sha256: str | None = None
+    bytes: int | None = None
+    versions: Mapping[str, str] = field(default_factory=dict)
+    saved_at: str | None = None
+    other: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def from_dict(cls, facts: Mapping[str, Any]) -> ModelMetadata:
+        """Return the record of what a file says; what has no field of its own is in `other`.
+
+        Examples
+        --------
+        >>> metadata = ModelMetadata.from_dict({"model": "svm", "writer": "me"})
+        >>> metadata.model, metadata.other
+        ('svm', {'writer': 'me'})
+        """
+        names = {one.name for one in dataclasses.fields(cls)} - {"other"}
+        return cls(
+            **{name: value for name, value in facts.items() if name in names},
+            other={name: value for name, value in facts.items() if name not in names},
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what `from_dict` takes, without what is not known."""
+        unknown = vars(ModelMetadata())
+        known = {name: value for name, value in vars(self).items() if value != unknown[name]}
+        known.pop("other", None)
+        return {**known, **self.other}
 
 
 def metadata_path(path: str | os.PathLike[str]) -> Path:
@@ -60,7 +151,7 @@ def _find_metadata(path: Path) -> Path:
 
 def write_metadata(
     path: str | os.PathLike[str],
-    metadata: Mapping[str, Any] | None = None,
+    metadata: ModelMetadata | Mapping[str, Any] | None = None,
     *,
     content: Path | None = None,
 ) -> None:
@@ -70,30 +161,30 @@ def write_metadata(
     ----------
     path : path-like
         The model file.
-    metadata : mapping, optional
-        JSON-safe facts to keep, such as metrics, label names and the data fingerprint.
-        The file's sha256 and size, the versions and the date are added.
+    metadata : ModelMetadata or mapping, optional
+        What is known of the model, such as metrics, label names and the data fingerprint. A
+        mapping may hold further facts, JSON-safe. The file's sha256 and size, the versions and
+        the date are added.
     content : path, optional
         The file that will take that path next: where the disk has no room for the metadata, the
         old file stays with the old ones. None means that the model file is there.
     """
     path = Path(path)
     content = path if content is None else content
-    facts = dict(metadata or {})
-    write_json(
-        metadata_path(path),
-        {
-            **facts,
-            "format": FORMAT,
-            "sha256": sha256_file(content),
-            "bytes": content.stat().st_size,
-            "versions": {**facts.get("versions", {}), **library_versions()},
-            "saved_at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        },
+    if not isinstance(metadata, ModelMetadata):
+        metadata = ModelMetadata.from_dict(metadata or {})
+    metadata = dataclasses.replace(
+        metadata,
+        format=FORMAT,
+        sha256=sha256_file(content),
+        bytes=content.stat().st_size,
+        versions={**metadata.versions, **library_versions()},
+        saved_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     )
+    write_json(metadata_path(path), metadata.to_dict())
 
 
-def read_metadata(path: str | os.PathLike[str]) -> dict[str, Any]:
+def read_metadata(path: str | os.PathLike[str]) -> ModelMetadata:
     """Read the metadata of a model file.
 
     Parameters
@@ -103,7 +194,7 @@ def read_metadata(path: str | os.PathLike[str]) -> dict[str, Any]:
 
     Returns
     -------
-    dict
+    ModelMetadata
         What `write_metadata` wrote.
 
     Raises
@@ -118,25 +209,25 @@ def read_metadata(path: str | os.PathLike[str]) -> dict[str, Any]:
             "copy the .json file along with the model, or train the model again"
         )
     try:
-        metadata = json.loads(source.read_text(encoding="utf-8"))
+        facts = json.loads(source.read_text(encoding="utf-8"))
     except ValueError as error:
         raise ModelFileError(f"{source} is damaged ({error}); train the model again") from error
     if (
-        not isinstance(metadata, dict)
-        or not isinstance(metadata.get("sha256"), str)
-        or not isinstance(metadata.get("format"), int)
+        not isinstance(facts, dict)
+        or not isinstance(facts.get("sha256"), str)
+        or not isinstance(facts.get("format"), int)
     ):
         raise ModelFileError(
             f"{source} is not the metadata of a digitrec model; train the model again"
         )
-    if metadata["format"] > FORMAT:
+    if facts["format"] > FORMAT:
         raise ModelFileError(
-            f"{source} has format {metadata['format']}, this digitrec reads up to {FORMAT}; "
+            f"{source} has format {facts['format']}, this digitrec reads up to {FORMAT}; "
             "upgrade digitrec"
         )
-    if not isinstance(metadata.get("versions", {}), dict):
+    if not isinstance(facts.get("versions", {}), dict):
         raise ModelFileError(f"{source} is damaged (its versions); train the model again")
-    return metadata
+    return ModelMetadata.from_dict(facts)
 
 
 def check_model_path(path: str | os.PathLike[str]) -> Path:
@@ -187,7 +278,9 @@ def check_model_path(path: str | os.PathLike[str]) -> Path:
 
 
 def save_model(
-    model: BaseEstimator, path: str | os.PathLike[str], metadata: Mapping[str, Any] | None = None
+    model: BaseEstimator,
+    path: str | os.PathLike[str],
+    metadata: ModelMetadata | Mapping[str, Any] | None = None,
 ) -> Path:
     """Write a fitted Pipeline and its metadata.
 
@@ -197,8 +290,8 @@ def save_model(
         Fitted, from raw pixels to labels.
     path : path-like
         The joblib file to write; its metadata go next to it under its name with ``.json`` added.
-    metadata : mapping, optional
-        As `write_metadata` takes it.
+    metadata : ModelMetadata or mapping, optional
+        As `write_metadata` takes them.
 
     Returns
     -------
@@ -256,14 +349,14 @@ def load_model(path: str | os.PathLike[str]) -> Any:
     # What is hashed is what is loaded: the file may be replaced on disk in between.
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-        if digest != metadata["sha256"]:
+        if digest != metadata.sha256:
             raise ModelFileError(
                 f"{path} is not the file its metadata describe (sha256 {digest[:12]}…, recorded "
-                f"{metadata['sha256'][:12]}…): it is damaged or was replaced; "
+                f"{str(metadata.sha256)[:12]}…): it is damaged or was replaced; "
                 "restore it or train it again"
             )
         if path.suffix != ".onnx":
-            _compare_versions(path, metadata.get("versions", {}).get("scikit-learn"))
+            _compare_versions(path, metadata.versions.get("scikit-learn"))
         file.seek(0)
         try:
             with warnings.catch_warnings():

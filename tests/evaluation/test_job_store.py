@@ -156,5 +156,5 @@ def test_the_saved_pipeline_of_a_job_is_a_model_file(finished):
     path = JobStore(job.folder).pipeline_path(result)
     assert load_model(path).n_features_in_ == 64
     metadata = read_metadata(path)
-    assert metadata["label_names"] == [str(label) for label in range(10)]
-    assert metadata["image_shape"] == [8, 8]
+    assert metadata.label_names == [str(label) for label in range(10)]
+    assert metadata.image_shape == [8, 8]

@@ -64,8 +64,8 @@ def test_the_winner_is_copied_once_with_its_metadata(run, tmp_path):
     save_winner(run, source, path)
     metadata = read_metadata(path)
     assert path.read_bytes() == b"\x80model"
-    assert metadata["model"] == "svm"
-    assert metadata["metrics"]["validation_accuracy"] == 0.98
+    assert metadata.model == "svm"
+    assert metadata.metrics["validation_accuracy"] == 0.98
     saved_at = path.stat().st_mtime_ns
     save_winner(run, source, path)
     assert path.stat().st_mtime_ns == saved_at

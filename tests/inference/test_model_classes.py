@@ -34,7 +34,7 @@ def rows() -> tuple[np.ndarray, np.ndarray]:
 def test_scores_of_pairs_give_the_digits_that_scores_of_classes_give(rows, shape):
     X, y = rows
     model = SVC(decision_function_shape=shape).fit(X, y)
-    joint = DigitModel(model, {}, "SVC").probabilities(X)
+    joint = DigitModel(model, "SVC").probabilities(X)
     reference = SVC(decision_function_shape="ovr").fit(X, y).decision_function(X)
     np.testing.assert_array_equal(joint[:, :10].argmax(axis=1), reference.argmax(axis=1))
     np.testing.assert_allclose(joint.sum(axis=1), 1)
@@ -80,8 +80,8 @@ def test_labels_that_mean_digits(rows, naming, kind):
         )
     else:
         plain, model = kind().fit(X / 255, y), kind().fit(X / 255, labels)
-    expected = DigitModel(plain, {}, "plain").probabilities(X).argmax(axis=1)
-    found = DigitModel(model, {}, "renamed").probabilities(X).argmax(axis=1)
+    expected = DigitModel(plain, "plain").probabilities(X).argmax(axis=1)
+    found = DigitModel(model, "renamed").probabilities(X).argmax(axis=1)
     assert (found == expected).mean() > 0.99
 
 
@@ -91,7 +91,7 @@ def test_names_of_labels_in_any_order(order, form):
     # A model that answers with the index of the brightest of its first ten pixels.
     model = SVC(kernel="linear").fit(np.eye(10, 784) * 255, np.arange(10))
     names = [form.format(digit) for digit in order]
-    joint = DigitModel(model, {"label_names": names}, "m").probabilities(np.eye(10, 784) * 255)
+    joint = DigitModel(model, "m", names).probabilities(np.eye(10, 784) * 255)
     assert joint.argmax(axis=1).tolist() == list(order)
 
 
@@ -101,23 +101,23 @@ def test_names_of_labels_in_any_order(order, form):
 def test_other_classes_are_refused(names):
     model = GaussianNB().fit(np.eye(10, 784), np.arange(10))
     with pytest.raises(ConfigurationError, match="does not recognise digits"):
-        DigitModel(model, {"label_names": names}, "m")
+        DigitModel(model, "m", names)
 
 
 @pytest.mark.parametrize("name", ["10", "11", "A", "ten", "cat", "100"])
 def test_an_eleventh_class_is_refused_unless_its_name_says_what_it_is(name):
     model = GaussianNB().fit(np.eye(11, 784), np.arange(11))
     with pytest.raises(ConfigurationError, match=f"class '{name}' beside the ten digits"):
-        DigitModel(model, {"label_names": [*"0123456789", name]}, "m")
+        DigitModel(model, "m", [*"0123456789", name])
     labels = np.array([*map(str, range(10)), name])
     with pytest.raises(ConfigurationError, match="beside the ten digits"):
-        DigitModel(GaussianNB().fit(np.eye(11, 784), labels), {}, "m")
+        DigitModel(GaussianNB().fit(np.eye(11, 784), labels), "m")
 
 
 @pytest.mark.parametrize("name", ["not a digit", "Not_A_Digit", "none", "-1", "other"])
 def test_an_eleventh_class_of_no_digits_is_understood(name):
     model = GaussianNB().fit(np.eye(11, 784), np.arange(11))
-    taken = DigitModel(model, {"label_names": [*"0123456789", name]}, "m")
+    taken = DigitModel(model, "m", [*"0123456789", name])
     assert taken.knows_non_digits
     assert taken.probabilities(np.eye(11, 784))[10].argmax() == 10
 

@@ -34,7 +34,7 @@ def source(saved_digits_model, tmp_path):
     original = saved_digits_model("svm")
     path = tmp_path / "best_model.joblib"
     path.write_bytes(original.read_bytes())
-    write_metadata(path, read_metadata(original))
+    write_metadata(path, {**read_metadata(original).to_dict(), "note": "my own"})
     return path
 
 
@@ -57,11 +57,12 @@ def test_every_format_has_metadata_of_its_own(source, format):
     done = export_model(source, format=format)
     metadata = read_metadata(done.path)
     assert metadata_path(done.path).name == f"best_model.{format}.json"
-    assert metadata["model"] == "svm"
-    assert metadata["exported_from"] == {"file": source.name, "sha256": before["sha256"]}
-    assert metadata["parity"]["n_other_labels"] == 0
-    assert format in " ".join(metadata["versions"])
-    assert metadata["bytes"] == done.path.stat().st_size == done.n_bytes
+    assert metadata.model == "svm"
+    assert metadata.other["exported_from"] == {"file": source.name, "sha256": before.sha256}
+    assert metadata.other["note"] == "my own"
+    assert metadata.other["parity"]["n_other_labels"] == 0
+    assert format in " ".join(metadata.versions)
+    assert metadata.bytes == done.path.stat().st_size == done.n_bytes
     assert read_metadata(source) == before
 
 

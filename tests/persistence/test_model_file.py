@@ -14,6 +14,7 @@ from sklearn.preprocessing import MinMaxScaler
 
 from digitrec.errors import ConfigurationError, ModelFileError, ModelFileWarning
 from digitrec.persistence import (
+    ModelMetadata,
     check_model_path,
     load_model,
     metadata_path,
@@ -38,9 +39,9 @@ def test_round_trip_keeps_predictions_and_metadata(saved, model_and_rows):
     model, X = model_and_rows
     np.testing.assert_array_equal(load_model(saved).predict(X), model.predict(X))
     metadata = read_metadata(saved)
-    assert metadata["model"] == "ours"
-    assert metadata["bytes"] == saved.stat().st_size
-    assert {"scikit-learn", "numpy", "python", "digitrec"} <= set(metadata["versions"])
+    assert metadata.model == "ours"
+    assert metadata.bytes == saved.stat().st_size
+    assert {"scikit-learn", "numpy", "python", "digitrec"} <= set(metadata.versions)
 
 
 def test_plain_joblib_load_works_in_a_fresh_process(saved):
@@ -144,7 +145,7 @@ def test_metadata_that_do_not_fit_on_the_disk_keep_the_old_model(saved, model_an
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     np.testing.assert_array_equal(load_model(saved).predict(X), model.predict(X))
-    assert read_metadata(saved)["model"] == "ours"
+    assert read_metadata(saved).model == "ours"
 
 
 @pytest.mark.parametrize("name", ["model.json", "model.JSON", ".json/model.json", "a.joblib.json"])
@@ -174,7 +175,17 @@ def test_models_of_one_stem_stand_beside_each_other(model_and_rows, tmp_path):
         save_model(model_and_rows[0], tmp_path / name, {"name": name})
     for name in names:
         load_model(tmp_path / name)
-        assert read_metadata(tmp_path / name)["name"] == name
+        assert read_metadata(tmp_path / name).other == {"name": name}
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from([*vars(ModelMetadata()), "of a later version"]),
+        st.integers() | st.text() | st.lists(st.text()),
+    )
+)
+def test_facts_that_digitrec_knows_and_others_are_written_as_they_were_read(facts):
+    assert ModelMetadata.from_dict(facts).to_dict() == facts
 
 
 @pytest.mark.parametrize("name", ["model.joblib", "svm.v1", "model.pkl"])
@@ -182,7 +193,7 @@ def test_metadata_of_the_first_version_are_still_read(name, model_and_rows, tmp_
     path = save_model(model_and_rows[0], tmp_path / name, {"model": "old"})
     metadata_path(path).rename(path.with_suffix(".json"))
     load_model(path)
-    assert read_metadata(path)["model"] == "old"
+    assert read_metadata(path).model == "old"
     save_model(model_and_rows[0], path, {"model": "new"})
     load_model(path)
-    assert read_metadata(path)["model"] == "new"
+    assert read_metadata(path).model == "new"

@@ -84,11 +84,7 @@ def fit_on_all(candidate: Candidate, dataset: Dataset, n_jobs: int) -> tuple[Pip
 
 def _build(candidate: Candidate, dataset: Dataset) -> Pipeline:
     spec, shape = FEATURES[candidate.features], dataset.image_shape
-    model = (
-        MODELS[candidate.model]
-        .for_features(candidate.features)
-        .build(0, dict(candidate.parameters))
-    )
+    model = MODELS[candidate.model].build(0, dict(candidate.parameters), candidate.features)
     return join_pipelines(spec.build_fixed(shape), spec.build_fitted(), model=model)
 
 

@@ -116,7 +116,7 @@ def compare(dataset: Dataset, *, n_jobs: int) -> dict[str, Any]:
     timings: list[Timing] = []
     for model in DEFAULT_MODELS:
         title = f"{MODELS[model].title}, {DEFAULT_FEATURES}"
-        ours = MODELS[model].for_features(DEFAULT_FEATURES).build(0)
+        ours = MODELS[model].build(features=DEFAULT_FEATURES)
         # Estimators leave their threads to this context, peers and ours alike.
         with joblib.parallel_config("threading", n_jobs=n_jobs):
             timings.append(_time("digitrec", model, title, ours, train, test, dataset))

@@ -120,7 +120,7 @@ def measure(
         fixed = FEATURES[features].build_fixed(_SHAPE, n_jobs=-1)
         fitted = FEATURES[features].build_fitted()
         columns = fitted.fit_transform(fixed.transform(X_fit))
-        estimators = {name: MODELS[name].for_features(features).build(0) for name in _MODELS}
+        estimators = {name: MODELS[name].build(features=features) for name in _MODELS}
         models = {name: fit_model(made, columns, y_fit).model for name, made in estimators.items()}
         for (group, kind), X in images.items():
             scored = fitted.transform(fixed.transform(X))

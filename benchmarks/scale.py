@@ -131,7 +131,7 @@ def _fit_features(folder: Path, key: str, n_jobs: int) -> dict[str, float]:
 def _fit_model(folder: Path, key: str, n_jobs: int) -> dict[str, float]:
     train, test = (np.load(folder / f"{part}.npy", mmap_mode="r") for part in ("X_fit", "X_test"))
     y = np.load(folder / "y.npy")
-    model = MODELS[key].for_features(DEFAULT_FEATURES).build(0)
+    model = MODELS[key].build(features=DEFAULT_FEATURES)
     with threadpool_limits(n_jobs), joblib.parallel_config("threading", n_jobs=n_jobs):
         fit = fit_model(model, train, y)
         started = time.perf_counter()

@@ -172,7 +172,7 @@ def transfer_models(
         try:
             if not spec.is_available:
                 raise DigitrecError(f"needs: pip install 'digitrec[{spec.extra}]'")
-            model = spec.for_features(chosen).build(random_state)
+            model = spec.build(random_state, features=chosen)
             row["parameters"] = describe_parameters(model)
             if saved.get(name, {}).get("parameters") == row["parameters"]:
                 yield saved[name]

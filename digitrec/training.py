@@ -92,7 +92,6 @@ def train_model(
     """
     spec = MODELS[check_choice("model", model, MODELS)]
     features = check_choice("feature set", features or default_features(dataset, spec), FEATURES)
-    spec = spec.for_features(features)
     if not spec.is_available:
         raise MissingExtraError(
             f"model {model!r} needs {spec.package!r}; run: pip install 'digitrec[{spec.extra}]'"
@@ -110,9 +109,8 @@ def train_model(
     def fit(rows: NDArray[np.intp] | slice) -> Fit:
         learned = FEATURES[features].build_fitted()
         with joblib.parallel_config("threading", n_jobs=available_cores()):
-            return fit_model(
-                spec.build(random_state, parameters), fixed_rows[rows], y[rows], transformer=learned
-            )
+            made = spec.build(random_state, parameters, features)
+            return fit_model(made, fixed_rows[rows], y[rows], transformer=learned)
 
     split = validation_split(y, random_state)
     _log.info(f"fitting {spec.title} on {len(split.train):,} rows")

@@ -108,16 +108,17 @@ def _job_of(result: Result, run: Run, dataset: Dataset, store: JobStore) -> Job:
                 "what the caller made; call digitrec.compare with the same arguments, which takes "
                 "what is stored"
             )
-    spec, seed = MODELS[result.model].for_features(result.features), result.random_state
+    spec, seed = MODELS[result.model], result.random_state
     if not spec.is_available:
         raise DigitrecError(f"{result.model!r} needs: pip install 'digitrec[{spec.extra}]'")
-    usual = _as_stored(describe_parameters(spec.build(seed)))
+    usual = _as_stored(describe_parameters(spec.build(seed, features=result.features)))
     changed = {
         name: tuple(value) if isinstance(value, list) else value
         for name, value in result.parameters.items()
         if name in usual and usual[name] != value
     }
-    if _as_stored(describe_parameters(spec.build(seed, changed))) != result.parameters:
+    made = spec.build(seed, changed, result.features)
+    if _as_stored(describe_parameters(made)) != result.parameters:
         raise DigitrecError(
             f"the parameters of {result.model!r} cannot be set from its record (the model has "
             "changed, or they are objects); call digitrec.compare with the same arguments"

@@ -160,12 +160,16 @@ class Job:
 
     @property
     def model_spec(self) -> ModelSpec:
-        """The record of the model, with the parameters that go with the features."""
+        """The record of the model."""
         from digitrec.evaluation.candidates import unpack_specs
         from digitrec.models import MODELS
 
         spec: ModelSpec = unpack_specs(self.own).get("model") or MODELS[self.model]
-        return spec.for_features(self.features)
+        return spec
+
+    def build_model(self) -> Any:
+        """Return a fresh estimator, with the parameters of the job."""
+        return self.model_spec.build(self.random_state, self.overrides, self.features)
 
     @property
     def feature_spec(self) -> FeatureSpec:
@@ -208,8 +212,7 @@ class Job:
         """Return the result of the job where it failed, with the reason for people."""
         parameters = {}
         if not self.problem:
-            model = self.model_spec.build(self.random_state, self.overrides)
-            parameters = describe_parameters(model)
+            parameters = describe_parameters(self.build_model())
         return Result(**self.identity(), status=status, reason=reason, parameters=parameters)
 
     def path(self, suffix: str) -> Path:
@@ -261,7 +264,7 @@ def make_job(
     if augment:
         roots.append("digitrec.preprocessing.augmentation")
     if not model.problem:
-        estimator = model.for_features(features.name).build(random_state, overrides)
+        estimator = model.build(random_state, overrides, features.name)
         transformer = join_pipelines(
             features.build_fixed(dataset.image_shape), features.build_fitted()
         )

@@ -169,13 +169,14 @@ def tune_model(
             spec,
             name=f"{spec.name}_tuned",
             title=f"{spec.title}, tuned",
-            estimator=spec.build(None, {**parent.overrides, **drawn[first - 1]}),
+            estimator=spec.build(None, {**parent.overrides, **drawn[first - 1]}, parent.features),
+            feature_parameters={},  # those of the features stand in the estimator
         )
     chance = None
     if search.differences and default is not None and score is not None:
         columns = np.column_stack(list(search.differences.values()))
         chance = chance_gain(columns, score - default, parent.random_state)
-    own = describe_parameters(parent.model_spec.build(parent.random_state, parent.overrides))
+    own = describe_parameters(parent.build_model())
     return chosen, Tuning(
         model=parent.model,
         features=parent.features,

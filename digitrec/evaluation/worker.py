@@ -171,7 +171,7 @@ def _run_part(job: Job, store: JobStore, stage: Callable[[str], None]) -> Result
     stage("fit")
     n_classes = len(dataset.label_names)
     fit, scores = fit_and_score(
-        job.model_spec.build(job.random_state, job.overrides),
+        job.build_model(),
         (X_fit, y_fit),
         (X_score, y_score),
         n_classes,
@@ -255,4 +255,4 @@ def dump_model(model: Any, path: Path, *, by_value: bool = False) -> None:
 
 
 def _fit(job: Job, X: NDArray, y: NDArray) -> Fit:
-    return fit_model(job.model_spec.build(job.random_state, job.overrides), X, y)
+    return fit_model(job.build_model(), X, y)

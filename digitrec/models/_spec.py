@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 from digitrec._optional import is_installed
@@ -107,21 +105,11 @@ class ModelSpec:
         """Whether the packages that the model needs are installed."""
         return not self.package or is_installed(self.package)
 
-    def for_features(self, name: str) -> ModelSpec:
-        """Return the entry with the parameters that go with a feature set as the usual ones.
-
-        Parameters
-        ----------
-        name : str
-            Name of the feature set.
-        """
-        if not self.feature_parameters:
-            return self
-        estimator = partial(self.build, None, self.feature_parameters.get(name))
-        return dataclasses.replace(self, estimator=estimator, feature_parameters={})
-
     def build(
-        self, random_state: int | None = 0, parameters: Mapping[str, Any] | None = None
+        self,
+        random_state: int | None = 0,
+        parameters: Mapping[str, Any] | None = None,
+        features: str = "",
     ) -> Any:
         """Return a fresh estimator.
 
@@ -131,6 +119,8 @@ class ModelSpec:
             Seed, as `seed_estimator` sets it; None leaves the estimator without.
         parameters : mapping, optional
             Parameters that override the registry's, as `set_params` takes them.
+        features : str
+            Name of the feature set that the model gets, of `feature_parameters`.
 
         Raises
         ------
@@ -141,7 +131,7 @@ class ModelSpec:
 
         made = hasattr(self.estimator, "get_params")
         estimator = clone(self.estimator) if made else self.estimator()
-        if parameters:
+        if parameters := {**self.feature_parameters.get(features, {}), **(parameters or {})}:
             known = estimator.get_params()
             for name in parameters:
                 if name not in known:

@@ -12,7 +12,7 @@ import digitrec
 from digitrec.errors import ConfigurationError
 from digitrec.evaluation import tuning
 from digitrec.evaluation.tuning import draw_candidates
-from digitrec.models import MODELS
+from digitrec.models import MODELS, ModelSpec
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,10 @@ def test_spaces_of_the_registry_name_parameters_that_the_models_have():
 
 
 def test_the_chosen_is_a_row_beside_the_default(rings):
-    bad = KNeighborsClassifier(200)
+    # What goes with the features stays with the default alone: the chosen keeps its own.
+    bad = ModelSpec(name="knn_own", title="Neighbours", summary="", seconds=1,
+                    estimator=KNeighborsClassifier(7),
+                    feature_parameters={"raw": {"n_neighbors": 200}})  # fmt: skip
     space = {"n_neighbors": [1, 5, 150], "weights": ["uniform"]}
     c = digitrec.compare(rings, {"knn_own": bad, "dummy": "dummy"}, tune=10,
                          search={"knn_own": space})  # fmt: skip

@@ -92,10 +92,10 @@ def test_models_load_in_a_fresh_process(fitted, rows, tmp_path):
 def test_parameters_that_go_with_features_are_parameters_of_the_model(name, features):
     spec = MODELS[name]
     own = spec.feature_parameters.get(features, {})
-    made = spec.for_features(features)
-    assert made.build(3).get_params().items() >= own.items()
-    assert made.build(3, dict.fromkeys(own)).get_params().items() >= dict.fromkeys(own).items()
-    assert not made.feature_parameters  # a model that is tuned on them keeps its own
+    made = spec.build(3, features=features)
+    assert made.get_params().items() >= own.items()
+    given = dict.fromkeys(own)
+    assert spec.build(3, given, features).get_params().items() >= given.items()
     assert set(spec.feature_parameters) <= set(FEATURES)
 
 

@@ -118,7 +118,7 @@ def to_uint8(
 
 
 def scale_dataset(
-    parts: Sequence[ArrayLike], *, what: str = "pixels"
+    parts: Sequence[ArrayLike],
 ) -> tuple[list[NDArray[np.uint8]], tuple[str, ...], tuple[float, float] | None]:
     """Bring the images of a dataset to 0–255, with one decision for all of them.
 
@@ -129,8 +129,6 @@ def scale_dataset(
     ----------
     parts : sequence of array-like, shape (n_i, ...)
         Images along the first axis of each part (training and test, or image files by type).
-    what : str
-        What to call the values in messages.
 
     Returns
     -------
@@ -157,9 +155,9 @@ def scale_dataset(
     >>> extremes
     (0.0, 16.0)
     """
-    arrays = [_real_numbers(part, what) for part in parts]
+    arrays = [_real_numbers(part, "pixels") for part in parts]
     filled = [array for array in arrays if array.size]
-    scales = {id(array): _dataset_scale(array, what) for array in filled}
+    scales = {id(array): _dataset_scale(array) for array in filled}
     # Parts of one kind share the factor: a test part that happens to be fainter stays so.
     notes: list[str] = []
     ranges: dict[str, tuple[float, float]] = {}
@@ -182,7 +180,7 @@ def scale_dataset(
             pixels = scale_linearly(array, low, 255 / (high - low))
         if scales[id(array)].kind == "byte" and high > UNCLEAR_SCALE:
             pixels = _scale_unit_images(array, pixels, notes)
-        _check_contrast(array, pixels, what)
+        _check_contrast(array, pixels)
         scaled.append(pixels)
     shown = [ranges[kind] for kind in ranges if ranges[kind] != (0, _FULL.get(kind))]
     unclear = len(ranges) == 1 and {*ranges} <= {"byte", "unit"} and shown
@@ -259,25 +257,20 @@ def to_ink_on_black(images: ArrayLike) -> tuple[NDArray[np.uint8], str | None]:
     )
 
 
-def to_rows(
-    values: ArrayLike, image_shape: tuple[int, int] = (28, 28), *, what: str = "pixels"
-) -> tuple[NDArray[Any], bool]:
-    """Return one or several images as rows, without a change of their values.
+def to_rows(values: ArrayLike, *, what: str = "pixels") -> tuple[NDArray[Any], bool]:
+    """Return one or several images of 28x28 as rows, without a change of their values.
 
     Parameters
     ----------
     values : array-like
-        Of shape (n, height * width), (n, height, width), (n, height, width, 1) or
-        (n, 1, height, width); or one image: (height, width), (height, width, 1) or
-        (height * width,).
-    image_shape : tuple of int
-        ``(height, width)``.
+        Of shape (n, 784), (n, 28, 28), (n, 28, 28, 1) or (n, 1, 28, 28); or one image:
+        (28, 28), (28, 28, 1) or (784,).
     what : str
         What to call the values in messages.
 
     Returns
     -------
-    rows : ndarray, shape (n, height * width)
+    rows : ndarray, shape (n, 784)
     single : bool
         Whether it was one image without an axis for several.
 
@@ -292,7 +285,7 @@ def to_rows(
     >>> rows.shape, single
     ((5, 784), False)
     """
-    height, width = image_shape
+    height, width = 28, 28
     n_pixels = height * width
     try:
         array = np.asarray(values)
@@ -424,11 +417,11 @@ class _Scale(NamedTuple):
     high: float
 
 
-def _dataset_scale(array: NDArray[Any], what: str) -> _Scale:
+def _dataset_scale(array: NDArray[Any]) -> _Scale:
     if array.dtype == np.bool_:
         return _Scale("boolean", 0.0, 1.0)
     low, high = float(array.min()), float(array.max())
-    found = f"{what} span {low:g} to {high:g} ({array.dtype})"
+    found = f"pixels span {low:g} to {high:g} ({array.dtype})"
     is_float = array.dtype.kind == "f"
     tolerance = BYTE_TOLERANCE if high > UNCLEAR_SCALE else UNIT_TOLERANCE
     if low < -tolerance * is_float:
@@ -450,7 +443,7 @@ def _dataset_scale(array: NDArray[Any], what: str) -> _Scale:
     if np.median(largest) <= 255:
         image = int(np.argmax(largest > 255))
         raise PixelError(
-            f"{what} of image {image} reach {largest[image]:g}, those of most others are not "
+            f"pixels of image {image} reach {largest[image]:g}, those of most others are not "
             "above 255; correct or leave out such images"
         )
     return _Scale("deep", low, high)
@@ -510,7 +503,7 @@ def _scale_unit_images(
     return pixels
 
 
-def _check_contrast(array: NDArray[Any], pixels: NDArray[np.uint8], what: str) -> None:
+def _check_contrast(array: NDArray[Any], pixels: NDArray[np.uint8]) -> None:
     """Refuse images of which many are far fainter than the scale of the dataset."""
     flat = pixels.reshape(len(pixels), -1)
     if flat.shape[1] < MIN_IMAGE_PIXELS:
@@ -522,7 +515,7 @@ def _check_contrast(array: NDArray[Any], pixels: NDArray[np.uint8], what: str) -
     if faint.sum() >= max(FAINT_SHARE * len(pixels), MIN_FAINT):
         image = int(np.argmax(faint))
         raise PixelError(
-            f"{what} have different scales: {int(faint.sum()):,} of {len(pixels):,} images, the "
+            f"pixels have different scales: {int(faint.sum()):,} of {len(pixels):,} images, the "
             f"first is number {image}, span at most {contrast[faint].max()} of the 255 levels that "
             "the scale of the dataset has; bring all to 0–255"
         )

@@ -107,7 +107,7 @@ def test_unknown_names_list_the_allowed(digits):
 def test_features_that_are_not_named_suit_the_dataset(digits):
     clothes = dataclasses.replace(digits, name="fashion_mnist")
     for dataset, features in ((digits, "edges"), (clothes, "edges_no_deskew")):
-        assert train_model(dataset, "lda").metadata["features"] == features
+        assert train_model(dataset, "lda").metadata.features == features
 
 
 def test_all_rows_leave_none_to_score_on(digits, training):

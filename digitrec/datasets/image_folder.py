@@ -273,9 +273,9 @@ def _left_out_files(others: Counter[str]) -> list[str]:
     return notes
 
 
-def _listed(names: Sequence[str], most: int = 5) -> str:
-    shown = ", ".join(shorten(name)[1:-1] for name in names[:most])
-    return shown + (f", … ({len(names)} in all)" if len(names) > most else "")
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(shorten(name)[1:-1] for name in names[:5])
+    return shown + (f", … ({len(names)} in all)" if len(names) > 5 else "")
 
 
 def _agree_on_digits(part: _Files, test: _Files) -> list[str]:

@@ -161,7 +161,6 @@ def fit_and_score(
     n_classes: int | None = None,
     *,
     transformer: Any = None,
-    warm: bool = False,
 ) -> tuple[Fit, Predictions]:
     """Fit a model on some rows and score it on others; see `fit_model` and `score_model`.
 
@@ -171,7 +170,7 @@ def fit_and_score(
         Fresh.
     fit_rows, score_rows : tuple of ndarray
         Rows and labels.
-    n_classes, warm
+    n_classes
         See `score_model`.
     transformer : estimator, optional
         Fitted on the rows to fit on, and applied to both.
@@ -194,7 +193,7 @@ def fit_and_score(
     X, y = score_rows
     if transformer is not None:
         X = transformer.transform(X)
-    return fit, score_model(fit.model, X, y, n_classes, warm=warm)
+    return fit, score_model(fit.model, X, y, n_classes)
 
 
 def latencies(model: Any, X: NDArray[Any]) -> NDArray[np.float64]:

@@ -128,15 +128,13 @@ class Predictions:
         )
 
 
-def wilson_interval(successes: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
-    """Return Wilson's score interval of a proportion.
+def wilson_interval(successes: int, n: int) -> tuple[float, float]:
+    """Return Wilson's 95 % score interval of a proportion.
 
     Parameters
     ----------
     successes, n : int
         Successes among `n` trials; `n` is at least 1.
-    confidence : float
-        Coverage, in 0–1.
 
     Returns
     -------
@@ -148,7 +146,7 @@ def wilson_interval(successes: int, n: int, confidence: float = 0.95) -> tuple[f
     E. B. Wilson, "Probable inference, the law of succession, and statistical inference",
     Journal of the American Statistical Association 22 (1927).
     """
-    interval = binomtest(int(successes), int(n)).proportion_ci(confidence, method="wilson")
+    interval = binomtest(int(successes), int(n)).proportion_ci(0.95, method="wilson")
     return float(interval.low), float(interval.high)
 
 

@@ -66,9 +66,9 @@ def validation_split(
     return _split_few(y, random_state, n_held_out)
 
 
-def n_validation_rows(n_train: int, fraction: float = VALIDATION_FRACTION) -> int:
+def n_validation_rows(n_train: int) -> int:
     """Return how many of the training rows `validation_split` holds out."""
-    return math.ceil(n_train * fraction)
+    return math.ceil(n_train * VALIDATION_FRACTION)
 
 
 def _split_few(y: NDArray[np.integer], random_state: int, n_held_out: int) -> Split:

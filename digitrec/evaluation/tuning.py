@@ -104,7 +104,6 @@ def tune_model(
     n_workers: int,
     metric: str | Callable[..., float] = "accuracy",
     seconds: float | None = None,
-    halving: bool | None = None,
 ) -> tuple[ModelSpec | None, Tuning]:
     """Search the parameters of one model on one feature set.
 
@@ -126,8 +125,6 @@ def tune_model(
         What chooses; see `digitrec.evaluation.ranking`.
     seconds : float, optional
         Wall time after which no candidate is fitted any more; each round has an equal part of it.
-    halving : bool, optional
-        Whether to halve; None means where a fit takes long enough for it to save time.
 
     Returns
     -------
@@ -138,7 +135,7 @@ def tune_model(
     """
     started = time.monotonic()
     drawn = draw_candidates(space, n_candidates, parent.random_state)
-    parts = _rounds(parent, dataset, len(drawn), halving)
+    parts = _rounds(parent, dataset, len(drawn))
     search = _Search([parent, *(make(parameters) for parameters in drawn)], dataset, metric)
     alive = list(range(1, len(drawn) + 1))
     for place, part in enumerate(parts):
@@ -349,16 +346,14 @@ class _Search:
         return [i for i in alive if self.tried[i].place == place]
 
 
-def _rounds(parent: Job, dataset: Dataset, n_candidates: int, halving: bool | None) -> list[Part]:
+def _rounds(parent: Job, dataset: Dataset, n_candidates: int) -> list[Part]:
     """Return the rows of each round; the last has all that are not held out."""
     labels = np.asarray(dataset.y_train)[
         validation_split(dataset.y_train, parent.random_state).train
     ]
     n_rows = len(labels) * (1 + parent.augment)
-    if halving is None:
-        halving = parent.model_spec.seconds * n_rows / 60_000 >= MIN_HALVING_SECONDS
     sizes: list[int] = []
-    if halving:
+    if parent.model_spec.seconds * n_rows / 60_000 >= MIN_HALVING_SECONDS:
         rarest = int(np.unique(labels, return_counts=True)[1].min())
         fraction = HALVING_FACTOR
         while fraction <= n_candidates and rarest / fraction >= MIN_CLASS_ROWS:

@@ -25,9 +25,7 @@ _MARGIN = 6
 """Room around the ink at the working size: a stroke grows by at most 0.09 / 2 of that size."""
 
 
-def normalise_digit(
-    strength: NDArray[np.generic], *, stroke_range: tuple[float, float] = STROKE_RATIO
-) -> NDArray[np.uint8]:
+def normalise_digit(strength: NDArray[np.generic]) -> NDArray[np.uint8]:
     """Return a digit as MNIST has them.
 
     The digit is scaled, aspect kept, to 20 pixels at its longer side; its stroke is thinned or
@@ -37,15 +35,13 @@ def normalise_digit(
     ----------
     strength : ndarray, shape (height, width)
         Ink strength, 0 for paper, any scale; ink of other things already removed.
-    stroke_range : tuple of float
-        Least and greatest stroke width, as shares of the longer side.
 
     Returns
     -------
     ndarray of uint8, shape (28, 28)
         All zero where there is no ink.
     """
-    return normalise_and_measure(strength, stroke_range)[0]
+    return normalise_and_measure(strength)[0]
 
 
 def grey_digit(strength: NDArray[np.generic]) -> NDArray[np.uint8]:
@@ -70,16 +66,14 @@ def grey_digit(strength: NDArray[np.generic]) -> NDArray[np.uint8]:
     return _centred(large[cut : size[1] - cut, cut : size[0] - cut])
 
 
-def normalise_and_measure(
-    strength: NDArray[np.generic], stroke_range: tuple[float, float] = STROKE_RATIO
-) -> tuple[NDArray[np.uint8], float]:
+def normalise_and_measure(strength: NDArray[np.generic]) -> tuple[NDArray[np.uint8], float]:
     """Return what `normalise_digit` does, and the greatest over the typical stroke width."""
     mask = _silhouette(strength)
     if mask is None:
         return np.zeros((IMAGE_SIDE, IMAGE_SIDE), np.uint8), 1.0
     depth = _depth(mask)
     width, deepest, side = _stroke_width(depth), float(depth.max()), max(mask.shape)
-    low, high = stroke_range
+    low, high = STROKE_RATIO
     # Growing the stroke grows the digit too, so the goal is met in two steps.
     delta = 0.0
     for _ in range(2):

@@ -66,7 +66,7 @@ def render_model_card(metadata: ModelMetadata, file_name: str = "best_model.jobl
     return "\n\n".join(section for section in sections if section) + "\n"
 
 
-def write_model_card(path: str | os.PathLike[str], metadata: ModelMetadata | None = None) -> Path:
+def write_model_card(path: str | os.PathLike[str]) -> Path:
     """Write ``MODEL_CARD.md`` next to a model file.
 
     A card of that name which is not of this model is kept; then the card is named after
@@ -76,8 +76,6 @@ def write_model_card(path: str | os.PathLike[str], metadata: ModelMetadata | Non
     ----------
     path : path-like
         The model file.
-    metadata : ModelMetadata, optional
-        Its metadata; None reads them.
 
     Returns
     -------
@@ -88,7 +86,7 @@ def write_model_card(path: str | os.PathLike[str], metadata: ModelMetadata | Non
     card = path.with_name(CARD_NAME)
     if card.exists() and _subject(path.name) not in card.read_text("utf-8", errors="replace"):
         card = path.with_name(f"{path.name}.md")
-    write_text(card, render_model_card(metadata or read_metadata(path), path.name))
+    write_text(card, render_model_card(read_metadata(path), path.name))
     return card
 
 

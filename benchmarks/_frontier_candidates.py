@@ -136,7 +136,13 @@ _SLIGHTLY_WHITENED = {"n_components": 350, "whitening": 0.15, "gamma": 0.004, "C
 _WHITENED = {"n_components": 400, "whitening": 0.25, "gamma": 0.0028, "C": 5.0}
 
 _GARMENTS = (
-    _DIGITS[0],
+    Candidate(
+        name="svm",
+        title="SVM",
+        summary=f"RBF kernel on 200 components of {_ON_EDGES}.",
+        features="edges_no_deskew",
+        model="svm",
+    ),
     _garment_svm(
         "whitened_svm",
         "SVM on whitened edges",

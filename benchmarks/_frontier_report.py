@@ -121,7 +121,8 @@ def render_report(stored: dict[str, Any]) -> str:
         f"{corrected:.3%}.\n",
         "## The winner\n",
         f"Its members were fitted again, to all {stored['n_train']:,} training rows, one after the "
-        f"other on {winner['n_threads']} thread{'s' * (winner['n_threads'] > 1)}: {winner['fit_seconds']:.0f} s from raw pixels. "
+        f"other on {winner['n_threads']} thread{'s' * (winner['n_threads'] > 1)}: "
+        f"{winner['fit_seconds']:.0f} s from raw pixels. "
         f"It was scored once on the {stored['n_test']:,} test rows, which takes "
         f"{winner['predict_seconds']:.1f} s; a single image takes {winner['latency_ms']:.1f} ms. "
         f"The saved model has {winner['model_bytes'] / 2**20:.1f} MiB. Other work on the machine "

@@ -10,6 +10,7 @@ from digitrec.analyses._registry import (
     Analysis,
     AnalysisContext,
     AnalysisOutcome,
+    check_options,
     run_analyses,
     selected_analyses,
 )
@@ -22,6 +23,7 @@ __all__ = [
     "AnalysisContext",
     "AnalysisOutcome",
     "ReportContext",
+    "check_options",
     "dataset_title",
     "run_analyses",
     "selected_analyses",

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from digitrec._code import cache_key, describe_value
 from digitrec._files import write_json
-from digitrec.errors import DigitrecError, check_choice
+from digitrec.errors import ConfigurationError, DigitrecError, check_choice
 from digitrec.evaluation.result import Result, Tuning
 from digitrec.rendering.markdown import one_line
 
@@ -243,6 +243,22 @@ class _Analyses(Mapping[str, Analysis]):
 
 
 ANALYSES = _Analyses()
+
+
+def check_options(options: Iterable[str], *names: str) -> None:
+    """Refuse settings that no analysis reads, of those named or of all.
+
+    Raises
+    ------
+    ConfigurationError
+    """
+    known = [option for name in names or ANALYSES for option in ANALYSES[name].options]
+    for option in options:
+        if option not in known:
+            raise ConfigurationError(
+                f"no option {option!r} of {', '.join(names) or 'the analyses'}; "
+                f"there are: {', '.join(known) or 'none'}"
+            )
 
 
 # Analyses of every run.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from digitrec.analyses import ANALYSES, AnalysisContext, run_analyses
+from digitrec.analyses import ANALYSES, AnalysisContext, check_options, run_analyses
 from digitrec.comparison.saved import find_dataset, jobs_of, load_dataset_of
 from digitrec.errors import ConfigurationError, DigitrecError, check_choice
 from digitrec.evaluation.frames import Row, jobs_frame, leaderboard_frame, leaderboard_rows
@@ -263,10 +263,12 @@ class Comparison:
 
         Raises
         ------
+        ConfigurationError
+            If it has no such setting.
         DigitrecError
             If it cannot be computed.
         """
-        check_choice("analysis", name, ANALYSES)
+        check_options(options, check_choice("analysis", name, ANALYSES))
         if not options and name in self.run.analyses:
             return self.run.analyses[name]
         context = self._analysis_context(options)

@@ -12,6 +12,7 @@ from typing import Any
 
 from digitrec._code import cache_key
 from digitrec._files import file_safe, writable_cache_dir
+from digitrec.analyses import check_options
 from digitrec.comparison.comparison import Comparison
 from digitrec.comparison.execution import make_jobs, run_experiment
 from digitrec.comparison.experiment import Experiment
@@ -155,6 +156,8 @@ def compare(
     ['ok', 'ok']
     """
     arguments = dict(locals())
+    if options:
+        check_options(options)
     config = _config(arguments)
     started_at = time.monotonic()
     with show_progress(progress):

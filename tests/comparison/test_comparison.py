@@ -359,6 +359,11 @@ def test_every_analysis_takes_own_models_and_features_on_images():
     assert set(c.learning_curves()["name"]) == {"few-mine-seed0", "few-lda-seed0"}
     assert len(c.robustness()) > 0
     assert len(c.confused_pairs()) > 0
+    for call in (lambda: c.cross_validation(folds=2), lambda: c.significance(cv=2)):
+        with pytest.raises(ConfigurationError, match=r"no option '\w+' of \w+; there are: "):
+            call()
+    with pytest.raises(ConfigurationError, match="no option 'folds' of the analyses"):
+        digitrec.compare("digits", "lda", options={"folds": 2})
 
 
 def test_too_few_rows_to_hold_any_out_are_told_before_anything_runs():

@@ -8,9 +8,10 @@ Run: ``python -m benchmarks.cluster``.
 
 from __future__ import annotations
 
+import logging
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -31,6 +32,8 @@ from digitrec.datasets import Dataset, load_dataset
 from digitrec.models import DEFAULT_MODELS
 from digitrec.rendering.markdown import table_of
 
+_log = logging.getLogger("digitrec.benchmarks.cluster")
+
 
 def measure(
     dataset: Dataset,
@@ -38,7 +41,6 @@ def measure(
     *,
     seeds: int,
     workers: Sequence[int] = (1, 2),
-    show: Callable[[str], None] = lambda line: None,
 ) -> list[dict[str, Any]]:
     """Return ``workers``, ``seconds`` of wall time, ``jobs`` and ``failed`` for each cluster."""
     distributed = import_optional("distributed", extra="dask")
@@ -73,7 +75,7 @@ def measure(
                     "failed": int((jobs["status"] != "ok").sum()),
                 }
             )
-            show(f"{n_workers} workers: {len(jobs)} jobs in {seconds:.1f} s")
+            _log.info(f"{n_workers} workers: {len(jobs)} jobs in {seconds:.1f} s")
     return measured
 
 
@@ -115,7 +117,7 @@ def main(
     """Time the same jobs on one worker and on two."""
     data = load_dataset(dataset, max_train=max_train)
     names = models.split(",")
-    measured = measure(data, names, seeds=seeds, show=typer.echo)
+    measured = measure(data, names, seeds=seeds)
     facts = run_facts("cluster", data, models=names, seeds=seeds, measured=measured)
     write_report(output_dir, render(facts), facts)
 

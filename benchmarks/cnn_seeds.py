@@ -10,7 +10,7 @@ Run: ``python -m benchmarks.cnn_seeds``, after ``python -m benchmarks.frontier``
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -36,6 +36,8 @@ from digitrec.datasets import Dataset, load_dataset
 from digitrec.evaluation.metrics import wilson_interval
 from digitrec.rendering.markdown import table
 
+_log = logging.getLogger("digitrec.benchmarks.cnn_seeds")
+
 RECIPE: dict[str, Any] = {
     "augment": True,
     "epochs": 24,
@@ -53,7 +55,6 @@ def measure(
     *,
     recipe: dict[str, Any] = RECIPE,
     n_jobs: int = 1,
-    show: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Any]:
     """Fit a network with each seed, and score them and their committees on the test rows.
 
@@ -71,8 +72,6 @@ def measure(
         Parameters of the network.
     n_jobs : int
         Threads.
-    show : callable
-        Called with each network's error as a line.
 
     Returns
     -------
@@ -105,7 +104,7 @@ def measure(
         if others is not None:
             row["wrong_with_winner"] = wrong(found, others)
         rows.append(row)
-        show(f"seed {seed}: {row['wrong']} of {len(dataset.y_test):,} test rows misread")
+        _log.info(f"seed {seed}: {row['wrong']} of {len(dataset.y_test):,} test rows misread")
     committees = []
     if seeds > 1:
         committees.append({"title": f"{seeds} networks", "wrong": wrong(*networks)})
@@ -190,7 +189,7 @@ def main(
         typer.echo(f"no {saved}: committees with the frontier's winner are left out")
     recipe = {**RECIPE, "epochs": epochs, "averaged_epochs": max(1, epochs // 6)}
     n_jobs = jobs or available_cores()
-    facts = measure(data, seeds, output_dir, winner, recipe=recipe, n_jobs=n_jobs, show=typer.echo)
+    facts = measure(data, seeds, output_dir, winner, recipe=recipe, n_jobs=n_jobs)
     write_report(output_dir, render(facts), facts)
 
 

@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import itertools
 import json
+import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -44,6 +45,8 @@ from digitrec.models._distorted import JITTER
 from digitrec.models.virtual_svm import VirtualSVC
 from digitrec.preprocessing import FEATURES, join_pipelines
 from digitrec.statistics.paired import mcnemar_test
+
+_log = logging.getLogger("digitrec.benchmarks.frontier")
 
 # Rows held out to compare the candidates: 20,000 of MNIST's training rows. On 10,000, two means
 # that misread 30 rows and share most of them do not differ significantly.
@@ -152,7 +155,6 @@ def measure(
     names: Sequence[str],
     folder: Path,
     n_jobs: int,
-    show: Callable[[str], None],
 ) -> dict[str, Any]:
     """Compare candidates and their means on rows held out of the training rows.
 
@@ -170,10 +172,10 @@ def measure(
     for name in names:
         path = folder / "held_out" / f"{name}-{candidate_key(track[name], dataset)}.joblib"
         if path.exists():
-            show(f"{name}: measured before")
+            _log.info(f"{name}: measured before")
         fits[name] = kept(path, _measure_one, track[name], dataset, split, n_jobs)
         n_wrong = np.sum(fits[name]["probabilities"].argmax(axis=1) != codes)
-        show(f"{name}: {n_wrong / len(y):.3%} of {len(y):,} rows held out misread")
+        _log.info(f"{name}: {n_wrong / len(y):.3%} of {len(y):,} rows held out misread")
     means = Means.of({name: fit["probabilities"] for name, fit in fits.items()}, codes)
     best = means.best()
     ranked = np.argsort(means.losses.mean(axis=1), kind="stable")
@@ -327,7 +329,7 @@ def main(
     if retime:
         stored = _stored_results(folder / "results.json", data, known)
     else:
-        stored = measure(data, names, folder, n_jobs, typer.echo)
+        stored = measure(data, names, folder, n_jobs)
         if data.name == "mnist":
             stored["shortcut"] = measure_shortcut(data)
     winner = stored["results"][0]["members"]

@@ -13,6 +13,7 @@ from benchmarks._common import make_app
 from benchmarks._frontier_candidates import candidates_for
 from benchmarks._frontier_report import frontier_figure, render_report
 from benchmarks.frontier import Means, measure, measure_shortcut, score_winner
+from digitrec._messages import messages_to
 from digitrec.datasets import load_dataset
 from digitrec.evaluation.splits import validation_split
 from digitrec.models import MODELS
@@ -29,7 +30,7 @@ def small():
 @pytest.fixture(scope="module")
 def measured(small, tmp_path_factory):
     folder = tmp_path_factory.mktemp("frontier")
-    stored = measure(small, NAMES, folder, 1, lambda line: None)
+    stored = measure(small, NAMES, folder, 1)
     stored["winner"] = score_winner(small, stored["results"][0]["members"], folder, 1)
     return folder, stored
 
@@ -100,7 +101,8 @@ def test_the_winner_is_the_mean_of_its_members_on_the_test_rows(small, measured)
 def test_measured_candidates_are_not_fitted_again(small, measured):
     folder, stored = measured
     lines: list[str] = []
-    again = measure(small, NAMES, folder, 1, lines.append)
+    with messages_to(lines.append):
+        again = measure(small, NAMES, folder, 1)
     assert again["results"] == stored["results"]
     assert [line for line in lines if "before" in line] == [f"{n}: measured before" for n in NAMES]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -127,19 +127,14 @@ def assess(
     images: Iterable[LabelledImage],
     *,
     context: str | None = None,
-    each: Callable[[Trial], None] | None = None,
 ) -> list[Trial]:
-    """Recognise labelled images one by one; `each` is called with every trial.
+    """Recognise labelled images one by one.
 
     `context` is what `Recognizer.predict_digit` gets for images of one digit.
     """
-    trials = []
-    for image in images:
-        trial = _try(recognizer, image, context if image.kind == "single" else None)
-        trials.append(trial)
-        if each is not None:
-            each(trial)
-    return trials
+    return [
+        _try(recognizer, image, context if image.kind == "single" else None) for image in images
+    ]
 
 
 def _try(recognizer: Recognizer, image: LabelledImage, context: str | None) -> Trial:

@@ -35,7 +35,7 @@ from digitrec._code import cache_key
 from digitrec.datasets import DATASETS, Dataset, load_dataset
 from digitrec.errors import check_choice
 from digitrec.evaluation.fitting import fit_and_score
-from digitrec.rendering.markdown import MISSING, percent, table
+from digitrec.rendering.markdown import MISSING, interval, percent, table
 from digitrec.reporting.published_errors import FASHION_MNIST_TABLE
 
 _log = logging.getLogger("digitrec.benchmarks.published")
@@ -117,25 +117,19 @@ def render_report(results: list[dict[str, Any]], facts: dict[str, Any]) -> str:
             row = FASHION_MNIST_TABLE[name]
             published = row._asdict().get(dataset)
             result = found.get((name, dataset))
-            verdict = MISSING
-            if result is not None and published is not None:
-                # Published to three digits: any value that rounds to it counts.
-                within = result["low"] - 0.0005 <= published <= result["high"] + 0.0005
-                inside += within
-                verdict = "yes" if within else "no"
-            lines.append(
-                [
-                    DATASETS[dataset].title if dataset in DATASETS else dataset,
-                    row.method,
-                    MISSING if published is None else f"{100 * published:.1f}",
-                    MISSING if result is None else percent(result["test_accuracy"]),
-                    MISSING
-                    if result is None
-                    else f"{percent(result['low'])}–{percent(result['high'])}",
-                    verdict,
-                    MISSING if result is None else f"{result['cpu_seconds']:.0f}",
-                ]
-            )
+            ours = [MISSING] * 4
+            if result is not None:
+                low, high, verdict = result["low"], result["high"], MISSING
+                if published is not None:
+                    # Published to three digits: any value that rounds to it counts.
+                    within = low - 0.0005 <= published <= high + 0.0005
+                    inside += within
+                    verdict = "yes" if within else "no"
+                accuracy, seconds = percent(result["test_accuracy"]), result["cpu_seconds"]
+                ours = [accuracy, interval(low, high), verdict, f"{seconds:.0f}"]
+            title = DATASETS[dataset].title if dataset in DATASETS else dataset
+            shown = MISSING if published is None else f"{100 * published:.1f}"
+            lines.append([title, row.method, shown, *ours])
     compared = sum(line[5] != MISSING for line in lines)
     headers = ["dataset", "classifier", "published, %", "ours, %", "95 % interval", "within"]
     headers.append("processor time, s")

@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage as ndi
 
 from benchmarks._scenes import Scene, enlarge_digit
-from digitrec.inference.synthesis import text_fonts
+from digitrec.inference.printed import text_fonts
 
 FloatImage = NDArray[np.float32]
 Row = tuple[FloatImage, str]

@@ -27,6 +27,12 @@ def main(
         int | None, typer.Option(min=200, help="Rows of MNIST, for a quick trial.")
     ] = None,
     random_state: Annotated[int, typer.Option(min=0, help="Seed.")] = 0,
+    crops_from: Annotated[
+        Path | None,
+        typer.Option(
+            help="Weights whose network of crops is kept; single digits alone are fitted."
+        ),
+    ] = None,
 ) -> None:
     """Train the recogniser's networks and write their weights, facts and model card."""
     facts = train_recognizer(
@@ -34,6 +40,7 @@ def main(
         fonts=find_fonts(fonts) if fonts else (),
         max_rows=max_rows,
         random_state=random_state,
+        crops_from=crops_from,
     )
     card = output.with_name("MODEL_CARD.md")
     write_text(card, render_model_card(facts))
@@ -52,6 +59,14 @@ def render_model_card(facts: dict[str, Any]) -> str:
         ("non-digits recognised as such", "non_digits_rejected"),
     ]
     table = "\n".join(f"| {title} | {digit[key]:.2%} | {crop[key]:.2%} |" for title, key in rows)
+    old = facts.get("kept_crops")
+    earlier = (
+        f"- The network of crops is that of the weights of {old['date']} (sha256 "
+        f"{old['sha256'][:16]}), kept with `--crops-from`: learned from\n"
+        f"  {old['n_images']:,} images, {old['n_non_digits']:,} of them no digits.\n"
+        if old
+        else ""
+    )
     return f"""# The default recogniser
 
 Two small convolutional networks that `digitrec predict`, `digitrec serve` and
@@ -62,10 +77,11 @@ digit". The weights are stored as 16-bit floats and computed with NumPy.
 
 - Made by `python -m benchmarks.train_recognizer` on {facts["date"]}, seed {facts["random_state"]}.
 - Learned from {facts["n_images"]:,} images, {facts["n_non_digits"]:,} of them no digits: the
-  training rows of these sets (fingerprint of the data): {names}; varied copies of them; digits
-  and signs drawn from strokes; digits, letters and words of these fonts: {fonts}; scribbles and
-  blobs.
-- Not learned from: test rows of any set, and photographs.
+  training rows of these sets (fingerprint of the data): {names}; varied copies of them, some with
+  remnants of lines, grain or pieces of neighbours; digits and signs drawn from strokes; digits of
+  displays, dot matrices, stencils and stamps; digits, letters and words of these fonts: {fonts};
+  logos, scribbles and blobs.
+{earlier}- Not learned from: test rows of any set, and photographs.
 
 On {facts["held_out"]["n"]:,} of these images that were held out, and on crops composed of them:
 

@@ -17,6 +17,7 @@ from digitrec.inference.parameters import LOOK
 from digitrec.inference.pieces import Pieces, find_frames, find_pieces, union_box
 from digitrec.inference.prediction import Box
 from digitrec.inference.ruled_lines import remove_lines
+from digitrec.inference.sheet import fill_rows_and_columns
 from digitrec.inference.small_images import is_small, with_single_pixels
 from digitrec.inference.thresholds import quantile
 
@@ -193,11 +194,11 @@ class _Found:
         """Return whether what it encloses has its colour rather than that of the paper around.
 
         Of an area that is larger than the window that the paper is estimated in, only the outline
-        is taken for ink, and looks like a zero.
+        is taken for ink, whole or in pieces, and looks like a zero.
         """
         window = window_around(self.box, self.ink.mask.shape)
         own = self.pieces.mask(self.members, window)
-        hull = ndi.binary_fill_holes(own)
+        hull = fill_rows_and_columns(own)
         enclosed, around = hull & ~own, ~hull & ~self.ink.mask[window]
         if min(enclosed.sum(), around.sum()) < LOOK.min_enclosed * own.size:
             return False

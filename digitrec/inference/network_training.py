@@ -24,15 +24,10 @@ from digitrec.datasets import Dataset, load_dataset, load_default_dataset
 from digitrec.errors import ConfigurationError, DigitrecError
 from digitrec.inference.classifier import NOT_A_DIGIT
 from digitrec.inference.crops import Sources, make_crops
-from digitrec.inference.network import Layer, Network, write_networks
+from digitrec.inference.network import Layer, Network, read_networks, write_networks
 from digitrec.inference.normalise import CROP_SIDE, IMAGE_SIDE, normalise_digit
-from digitrec.inference.synthesis import (
-    distort,
-    make_digits,
-    make_non_digits,
-    printed_digits,
-    text_fonts,
-)
+from digitrec.inference.printed import constructed_digits, printed_digits, text_fonts
+from digitrec.inference.synthesis import distort, make_digits, make_non_digits, marked_digits
 
 _log = logging.getLogger(__name__)
 
@@ -85,6 +80,10 @@ class TrainingPlan:
         rows themselves.
     n_drawn : int
         Digits drawn from strokes.
+    n_constructed : int
+        Digits of displays, dot matrices, stencils and stamps; each with a varied copy.
+    n_marked : int
+        Digits with remnants of lines, grain or pieces of neighbours.
     n_non_digits : int
         Letters, signs, scribbles and blobs.
     n_crops : int
@@ -99,7 +98,9 @@ class TrainingPlan:
 
     n_rows: int = 60_000
     n_drawn: int = 18_000
-    n_non_digits: int = 38_880
+    n_constructed: int = 3_000
+    n_marked: int = 10_000
+    n_non_digits: int = 46_000
     n_crops: int = 100_000
     held_out: float = 0.04
     digit: NetworkDesign = NetworkDesign(
@@ -115,6 +116,8 @@ class TrainingPlan:
         return TrainingPlan(
             n_rows=round(self.n_rows * share),
             n_drawn=round(self.n_drawn * share),
+            n_constructed=round(self.n_constructed * share),
+            n_marked=round(self.n_marked * share),
             n_non_digits=round(self.n_non_digits * share),
             n_crops=round(self.n_crops * share),
             held_out=self.held_out,
@@ -131,6 +134,7 @@ def train_recognizer(
     plan: TrainingPlan | None = None,
     max_rows: int | None = None,
     random_state: int = 0,
+    crops_from: str | os.PathLike[str] | None = None,
 ) -> dict[str, Any]:
     """Train the recogniser's networks and save their weights.
 
@@ -154,6 +158,9 @@ def train_recognizer(
         Use at most this many rows of the first set and generate in proportion; for quick trials.
     random_state : int
         Seed of everything that is drawn.
+    crops_from : path, optional
+        Weights of another recogniser, ``.npz``, whose network of crops is kept: the network of
+        single digits alone is trained, in half of the time.
 
     Returns
     -------
@@ -166,6 +173,8 @@ def train_recognizer(
         If Keras or its backend is not installed.
     ConfigurationError
         If the path does not end in ``.npz``, or the first set is not of 28x28 digits.
+    ModelFileError
+        If the recogniser whose network of crops is to be kept cannot be read.
 
     Notes
     -----
@@ -185,7 +194,8 @@ def train_recognizer(
         raise ConfigurationError(
             f"{sets[0].name} has no images of 28x28 pixels; name a dataset first that has"
         )
-    keras = _load_keras(random_state)
+    kept_crops = None if crops_from is None else read_networks(crops_from, ("crop",))
+    keras = _load_keras()
     _log.info("varying the digits, drawing others and things that are none")
     images, labels = _compose(sets, plan, max_rows, fonts, random_state)
     order = np.random.default_rng(random_state).permutation(len(images))
@@ -198,19 +208,14 @@ def train_recognizer(
         IMAGE_SIDE,
         lambda epoch: (_floats(images[kept]), labels[kept]),
         (_floats(images[held]), labels[held]),
+        random_state,
     )
-    _log.info(f"fitting the network of crops on {plan.crop.epochs} times {plan.n_crops:,} crops")
-    seen = Sources(_floats(images[kept]), labels[kept])
-    unseen = Sources(_floats(images[held]), labels[held])
-    rng = np.random.default_rng([random_state, 1])
-    test = make_crops(unseen, np.arange(len(held)), rng), labels[held]
-
-    def crops(epoch: int) -> tuple[Images, NDArray[np.int64]]:
-        rng = np.random.default_rng([random_state, 2, epoch])
-        centres = rng.permutation(len(kept))[: plan.n_crops]
-        return _crops_on_threads(seen, centres, [random_state, 3, epoch]), seen.labels[centres]
-
-    crop, crop_facts = _fit(keras, plan.crop, CROP_SIDE, crops, test)
+    if kept_crops is None:
+        crop, crop_facts = _fit_crops(
+            keras, plan, (images[kept], labels[kept]), (images[held], labels[held]), random_state
+        )
+    else:
+        crop, crop_facts = kept_crops[0]["crop"], kept_crops[1]["held_out"]["crop"]
     seconds = time.perf_counter() - started
     facts: dict[str, Any] = {
         "kind": "recognizer",
@@ -227,9 +232,34 @@ def train_recognizer(
         "train_seconds": round(seconds, 1),
         "libraries": library_versions(),
     }
+    if kept_crops is not None:
+        earlier = kept_crops[1]
+        names = ("date", "sha256", "n_images", "n_non_digits", "plan", "random_state")
+        facts["kept_crops"] = earlier.get("kept_crops") or {name: earlier[name] for name in names}
     write_networks(path, {"digit": digit, "crop": crop}, facts)
     _log.info(f"trained in {seconds:.0f} s, written to {path}")
     return facts
+
+
+def _fit_crops(
+    keras: Any,
+    plan: TrainingPlan,
+    kept: tuple[NDArray[np.uint8], NDArray[np.int64]],
+    held: tuple[NDArray[np.uint8], NDArray[np.int64]],
+    random_state: int,
+) -> tuple[Network, dict[str, float]]:
+    """Fit the network of crops that are composed of images; held-out ones measure it."""
+    _log.info(f"fitting the network of crops on {plan.crop.epochs} times {plan.n_crops:,} crops")
+    seen, unseen = (Sources(_floats(images), labels) for images, labels in (kept, held))
+    rng = np.random.default_rng([random_state, 1])
+    test = make_crops(unseen, np.arange(len(unseen.labels)), rng), unseen.labels
+
+    def crops(epoch: int) -> tuple[Images, NDArray[np.int64]]:
+        rng = np.random.default_rng([random_state, 2, epoch])
+        centres = rng.permutation(len(seen.labels))[: plan.n_crops]
+        return _crops_on_threads(seen, centres, [random_state, 3, epoch]), seen.labels[centres]
+
+    return _fit(keras, plan.crop, CROP_SIDE, crops, test, random_state)
 
 
 def find_fonts(folder: Path) -> list[Path]:
@@ -281,6 +311,11 @@ def _compose(
     parts.append(_with_copies(_bytes(printed), printed_labels, copies, len(sets)))
     drawn, drawn_labels = make_digits(plan.n_drawn, rng)
     parts.append((_bytes(drawn), drawn_labels))
+    constructed, constructed_labels = constructed_digits(plan.n_constructed, rng)
+    parts.append(_with_copies(constructed, constructed_labels, 1, len(sets) + 1))
+    marked = rng.integers(len(base), size=plan.n_marked)
+    marked_images = marked_digits(_floats(base[marked]), base_labels[marked], rng)
+    parts.append((_bytes(marked_images), base_labels[marked]))
     digits = _floats(base[:10_000])
     others = make_non_digits(plan.n_non_digits, digits, base_labels[:10_000], rng, fonts)
     parts.append((_bytes(others), np.full(len(others), NOT_A_DIGIT, np.int64)))
@@ -342,8 +377,11 @@ def _fit(
     side: int,
     shown: Callable[[int], tuple[Images, NDArray[np.int64]]],
     held: tuple[Images, NDArray[np.int64]],
+    random_state: int,
 ) -> tuple[Network, dict[str, float]]:
     """Fit a network; returns it with its temperature, and its figures on images held out."""
+    # Each network's weights depend on its own images alone, not on what was fitted before.
+    keras.utils.set_random_seed(random_state)
     images, labels = shown(0)
     model = _build(keras, design, side)
     steps = design.epochs * -(-len(images) // design.batch_size)
@@ -406,16 +444,14 @@ def _export(model: Any, design: NetworkDesign, side: int) -> Network:
     return Network(tuple(layers), side)
 
 
-def _load_keras(random_state: int) -> Any:
-    """Import Keras with a quiet backend that gives the same weights each time."""
+def _load_keras() -> Any:
+    """Import Keras with a quiet backend that computes the same each time."""
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     if os.environ["KERAS_BACKEND"] == "tensorflow":
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
         tensorflow = import_optional("tensorflow", extra="cnn")
         tensorflow.config.experimental.enable_op_determinism()
-    keras = import_optional("keras", extra="cnn")
-    keras.utils.set_random_seed(random_state)
-    return keras
+    return import_optional("keras", extra="cnn")
 
 
 def _short_hash(file: Path) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from scipy import ndimage as ndi
 
 from digitrec.errors import ConfigurationError
 from digitrec.inference.border import content_box
@@ -183,15 +184,54 @@ def _lay_out(ink: Ink, score: Scorer | None) -> _Layout | None:
     in_cells, everything = _lay_out_cells(ink), None
     if in_cells is None or score is not None:
         everything = _lay_out_pieces(ink)
-    if in_cells is None or everything is None or score is None or not everything.found:
+    if everything is None or score is None:
         return in_cells or everything
+    if in_cells is None:
+        joined = _lay_out_bars(ink, everything)
+        return everything if joined is None else _clearer(joined, everything, score, by_share=True)
     # Of a table, or of digits on squared paper, some cells alone may be found.
-    clear, clear_in_cells = (
+    return _clearer(everything, in_cells, score, by_share=False)
+
+
+def _clearer(first: _Layout, second: _Layout, score: Scorer, *, by_share: bool) -> _Layout:
+    """Return the first layout where nearly all of it is digits, and more than of the second.
+
+    More in number, or by the share of what is there: a bar of a digit is a one by itself.
+    """
+    if not first.found:
+        return second
+    clear, others = (
         score([item.strength for item in layout.found]) > PAGE.min_clear
-        for layout in (everything, in_cells)
+        for layout in (first, second)
     )
-    all_digits = clear.mean() >= PAGE.min_clear_share and clear.sum() > clear_in_cells.sum()
-    return everything if all_digits else in_cells
+    more = clear.mean() > others.mean() if by_share else clear.sum() > others.sum()
+    return first if more and clear.mean() >= PAGE.min_clear_share else second
+
+
+def _lay_out_bars(ink: Ink, layout: _Layout) -> _Layout | None:
+    """Join the bars of digits as displays show them; None where few pieces stand on each other."""
+    if not 1 < len(layout.found) < PAGE.max_page_pieces:
+        return None
+    left, top, right, bottom = layout.boxes.T
+    shared = np.minimum(right[:, None], right) - np.maximum(left[:, None], left)
+    gap = np.maximum(top[:, None], top) - np.minimum(bottom[:, None], bottom)
+    near = (shared > 0) & (np.abs(gap) < PAGE.max_bar_distance * layout.height)
+    if near.any(axis=1).mean() < PAGE.min_bar_share:
+        return None
+    # Bars that end at each other are twice as far apart as those that meet at a corner.
+    thick = np.quantile(np.minimum(right - left, bottom - top), 0.25)
+    size = tuple(1 + 2 * int(np.ceil(k * PAGE.max_bar_gap * thick)) for k in (2, 1))
+    ink = replace(
+        ink,
+        mask=ndi.minimum_filter(ndi.maximum_filter(ink.mask, size), size),
+        strength=ndi.grey_closing(ink.strength, size),
+    )
+    pieces = find_pieces(ink.mask)
+    # Halves of digits are among them; whole ones tell the height.
+    tall = float(np.quantile(pieces.heights, 0.9))
+    groups, n_left_out = join_pieces(pieces, tall)
+    found = [_piece(ink, pieces, group) for group in groups]
+    return replace(layout, ink=ink, found=found, height=tall, n_left_out=n_left_out)
 
 
 def _lay_out_pieces(ink: Ink) -> _Layout | None:

@@ -102,6 +102,14 @@ class PageParameters:
     min_clear_share : float
         Share of clear digits among all pieces of a page from which those outside of boxes
         are read.
+    max_bar_distance : float
+        Distance of two pieces that stand on each other, over the height of pieces.
+    min_bar_share : float
+        Share of such pieces from which a page is looked at as a display of seven bars a digit:
+        8 of 124 made-up pages, among them all 3 displays.
+    max_bar_gap : float
+        Half of the gap between bars that meet at a corner, over their thickness. Of 6 made-up
+        displays all are read with 0.12, 5 with 0.15.
     max_cell_pieces : int
         Pieces of a page from which lines of cells are not looked for, for they are specks.
         28 labelled pages of digits have at most 702; a page of 3000 x 3000 pixels with 8 %
@@ -136,6 +144,9 @@ class PageParameters:
     min_cell_digits: int = 3
     min_clear: float = 0.9
     min_clear_share: float = 0.7
+    max_bar_distance: float = 0.25
+    min_bar_share: float = 0.4
+    max_bar_gap: float = 0.12
     max_cell_pieces: int = 5_000
     min_turn_degrees: float = 4.0
     max_page_pieces: int = 200

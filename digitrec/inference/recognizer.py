@@ -27,6 +27,7 @@ from digitrec.inference.model import DigitModel
 from digitrec.inference.normalise import normalise_and_measure, normalise_digit
 from digitrec.inference.page import Page, check_rotation, load_page, locate_digits
 from digitrec.inference.parameters import DECISION, LOOK, PAGE, ROW
+from digitrec.inference.pieces import union_box
 from digitrec.inference.prediction import Box, DigitPrediction, Match, Reading
 from digitrec.inference.reading import DRAWING, IN_WORD, assemble, reject
 from digitrec.inference.rejection import (
@@ -261,7 +262,12 @@ class Recognizer:
         if found is None or not found.alone or first.reason == FILLED_AREA:
             # A shadow for ink, or paper for ink.
             others.append(locate_digit(image, kernel=LOOK.paper_window / 2, dark_on_light=dark))
-            others.append(locate_digit(image, dark_on_light=not dark))
+            inverted = locate_digit(image, dark_on_light=not dark)
+            # A light digit may lie on a dark area; what surrounds the area is the paper beside it.
+            if not (found and inverted and first.reason == FILLED_AREA) or (
+                union_box(np.array([found.box, inverted.box])) == found.box
+            ):
+                others.append(inverted)
         if min(image.pixels.shape[:2]) >= DECISION.min_smoothed_side:
             # Dithered ink or coarse grain, which crumbles where it is not smoothed first.
             others.append(locate_digit(smoothed(image), dark_on_light=dark))

@@ -50,11 +50,11 @@ def refuse_by_shape(found: Located, unevenness: float, digit: int) -> str:
         return "the ink is in too many pieces"
     if found.clutter > DECISION.max_clutter:
         return "there is far more ink around than in any one place"
+    if found.filled:
+        return FILLED_AREA
     if unevenness > DECISION.max_unevenness:
         return UNEVEN_STROKES
     height, width = inked.shape
-    if found.filled:
-        return FILLED_AREA
     if digit == 1 and found.pieces > 1 and _largest_gap(found.strength) > DECISION.max_gap:
         return DOTTED
     if min(height, width) > 0.35 * max(height, width) and inked.mean() > DECISION.max_ink_share:

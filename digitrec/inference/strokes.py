@@ -41,6 +41,10 @@ _DIGITS: list[tuple[int, str]] = [
     (1, "14,40 40,22 60,0 / 60,0 52,100"),
     (1, "15,45 65,0 / 65,0 50,60 45,96 60,100 72,92"),
     (1, "5,58 62,0 / 62,0 46,100"),
+    # A foot that reaches to the right alone.
+    (1, "15,35 50,0 / 50,0 46,94 / 40,94 95,100"),
+    (1, "10,38 40,12 50,0 48,92 / 8,94 30,92 95,100"),
+    (1, "24,26 52,0 / 52,0 48,92 62,98 90,98"),
     (2, "10,25 25,4 60,0 82,22 70,50 35,80 8,100 / 8,100 92,100"),
     (2, "12,22 40,0 75,10 78,38 45,75 12,98 / 12,98 40,92 70,100 95,92"),
     (2, "12,22 45,0 80,15 70,50 30,88 12,98 8,84 30,80 60,98 95,90"),
@@ -64,6 +68,9 @@ _DIGITS: list[tuple[int, str]] = [
     (4, "22,6 12,54 50,58 90,44 / 88,0 60,60 48,100"),
     (4, "48,0 30,30 8,62 92,58 / 78,12 62,70 60,98 76,94"),
     (4, "30,4 38,16 20,48 8,62 40,62 90,52 / 70,26 50,100"),
+    # Open and narrow: the last stroke begins where the level one ends.
+    (4, "60,0 40,14 10,50 45,48 90,38 / 90,38 64,68 66,100"),
+    (4, "52,0 12,50 90,40 / 90,40 70,62 60,100"),
     (5, "85,0 25,0 / 25,0 18,42 / 18,42 55,34 86,55 80,86 45,100 8,90"),
     (5, "22,2 18,45 / 18,45 60,38 85,62 70,92 35,100 8,90 / 22,2 90,0"),
     (5, "80,2 35,6 / 35,6 25,48 65,48 75,75 50,98 12,96"),
@@ -123,6 +130,8 @@ _SIGNS: list[str] = [
     "8,5 45,98 / 45,98 88,5",
     "5,5 25,95 / 25,95 48,25 / 48,25 72,95 / 72,95 95,5",
     "8,5 92,95 / 92,5 8,95",
+    "50,0 51,2 / 50,30 50,100",
+    "60,0 61,2 / 60,28 60,75 50,98 25,95",
     "12,5 48,55 / 88,5 30,100",
     "80,10 55,0 42,25 40,100 / 15,45 72,42",
     "78,55 40,45 12,75 40,100 78,80 / 80,0 80,100",
@@ -146,7 +155,8 @@ _SIGNS: list[str] = [
     "10,50 90,50 / 50,18 51,20 / 50,80 51,82",
     "5,50 95,50 / 65,20 95,50 / 95,50 65,80",
     "50,0 80,98 / 80,98 2,35 / 2,35 98,35 / 98,35 20,98 / 20,98 50,0",
-    "5,5 95,5 / 95,5 95,95 / 95,95 5,95 / 5,95 5,5",
+    # As wide as high or wider: a narrow box is a zero of a display.
+    "-20,5 120,5 / 120,5 120,95 / 120,95 -20,95 / -20,95 -20,5",
     "50,5 95,92 / 95,92 5,92 / 5,92 50,5",
     "5,60 35,95 / 35,95 95,5",
     "50,95 8,45 15,12 38,8 50,30 62,8 88,12 92,45 50,95",
@@ -157,6 +167,27 @@ _SIGNS: list[str] = [
     "50,0 5,50 / 5,50 50,100 / 50,100 95,50 / 95,50 50,0",
     _OVAL + " / 8,50 92,50 / 50,0 50,100",
     "35,5 30,95 / 65,5 60,95 / 5,35 95,32 / 5,68 95,65",
+    # Colon, semicolon, exclamation mark, braces, brackets, dollar, paragraph, euro.
+    "50,0 51,2 / 49,98 50,100",
+    "50,0 51,2 / 52,66 54,80 40,100",
+    "50,0 51,66 / 50,97 51,99",
+    "95,0 58,6 52,36 10,50 52,64 58,94 95,100",
+    "5,0 42,6 48,36 90,50 48,64 42,94 5,100",
+    "80,0 25,0 / 25,0 25,100 / 25,100 80,100",
+    "80,0 38,20 22,50 38,80 80,100",
+    "20,0 62,20 78,50 62,80 20,100",
+    "80,22 50,9 20,27 50,48 80,70 50,91 18,78 / 50,0 50,100",
+    "75,14 50,0 28,14 40,32 74,52 62,68 / 36,34 24,50 60,68 72,86 50,100 25,86",
+    "88,10 55,2 27,25 20,50 30,78 56,98 88,90 / 4,40 62,40 / 4,60 58,60",
+    # Pairs of short strokes.
+    "20,0 20,100 / 80,0 80,100",
+    "30,0 5,100 / 95,0 70,100",
+    "5,0 30,100 / 70,0 95,100",
+    "5,0 38,100 / 95,0 62,100",
+    "38,0 5,100 / 62,0 95,100",
+    "20,0 22,45 / 80,0 78,45",
+    "0,25 45,0 / 55,75 100,45",
+    "20,0 20,100 / 45,52 95,50",
 ]
 
 DIGIT_STROKES: list[tuple[int, Template]] = [(digit, _parse(text)) for digit, text in _DIGITS]
@@ -191,33 +222,45 @@ def draw_strokes(
         Ink, 0–1, within the middle 20/28 of the image. Half of them are drawn with a pointed pen,
         which draws strokes down the page thick and others thin.
     """
-    if n > _CHUNK:
-        # Small blocks stay in the processor's cache.
-        sizes = [min(_CHUNK, n - start) for start in range(0, n, _CHUNK)]
-        blocks = [draw_strokes(template, size, rng, side=side, shake=shake) for size in sizes]
-        return np.concatenate(blocks)
     aspect = rng.uniform(0.55, 1.05, (n, 1)).astype(np.float32)
     slant = rng.normal(0.0, 0.2, (n, 1)).astype(np.float32)
-    starts, stops = [], []
+    paths = []
     for stroke in template:
         points = np.asarray(stroke, dtype=np.float32)[None]
         points = points + rng.normal(0, shake, (n, len(stroke), 2)).astype(np.float32)
         path = _smooth(points) if len(stroke) > 2 else points
         x, y = path[..., 0] - 0.5, path[..., 1] - 0.5
-        path = np.stack([x * aspect - slant * y, y], axis=-1)
-        starts.append(path[:, :-1])
-        stops.append(path[:, 1:])
-    return _draw_segments(np.concatenate(starts, 1), np.concatenate(stops, 1), rng, side)
+        paths.append(np.stack([x * aspect - slant * y, y], axis=-1))
+    return _draw_paths(paths, rng, side)
 
 
 def random_scribbles(n: int, rng: np.random.Generator, *, side: int = 28) -> NDArray[np.float32]:
-    """Draw random curves, one to three a picture; shapes as `draw_strokes` returns them."""
+    """Draw random curves and zigzags, one to three; shapes as `draw_strokes` returns them."""
     groups = []
     for count, points in ((1, 4), (1, 7), (1, 12), (2, 4), (3, 3)):
-        size = n // 5 + 1
-        template = [[(0.5, 0.5)] * points] * count
-        groups.append(draw_strokes(template, size, rng, side=side, shake=0.35))
-    return np.concatenate(groups)[rng.permutation(5 * (n // 5 + 1))[:n]]
+        strokes = rng.normal(0.5, 0.35, (count, n // 8 + 1, points, 2)).astype(np.float32)
+        groups.append([_smooth(stroke) for stroke in strokes])
+    for points in (7, 11):
+        groups.append([rng.normal(0.5, 0.35, (n // 8 + 1, points, 2)).astype(np.float32)])
+    # A pen that wanders goes on from where it is.
+    walk = rng.normal(0, 0.3, (n // 8 + 1, 16, 2)).cumsum(axis=1).astype(np.float32)
+    groups.append([_smooth(walk)])
+    drawn = [_draw_paths(paths, rng, side) for paths in groups]
+    return np.concatenate(drawn)[rng.permutation(8 * (n // 8 + 1))[:n]]
+
+
+def _draw_paths(
+    paths: list[NDArray[np.float32]], rng: np.random.Generator, side: int
+) -> NDArray[np.float32]:
+    """Draw paths of shape (n, points, 2), all of them in each of `n` images."""
+    starts = np.concatenate([path[:, :-1] for path in paths], axis=1)
+    stops = np.concatenate([path[:, 1:] for path in paths], axis=1)
+    # Small blocks stay in the processor's cache.
+    blocks = [
+        _draw_segments(starts[at : at + _CHUNK], stops[at : at + _CHUNK], rng, side)
+        for at in range(0, len(starts), _CHUNK)
+    ]
+    return np.concatenate(blocks)
 
 
 def _smooth(points: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -8,8 +8,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from digitrec.inference.cells import find_cell_digits
 from digitrec.inference.image_io import load_image
+from digitrec.inference.printed import text_fonts
 from digitrec.inference.sheet import without_surroundings
-from digitrec.inference.synthesis import text_fonts
 
 
 def form(images, *, gap: int, colour, angle: float = 0.0, n: int = 5) -> np.ndarray:

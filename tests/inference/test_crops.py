@@ -10,8 +10,8 @@ from scipy import ndimage as ndi
 from digitrec.errors import ConfigurationError
 from digitrec.inference import Recognizer
 from digitrec.inference.crops import Sources, make_crops
+from digitrec.inference.printed import text_fonts
 from digitrec.inference.recognizer import SEVERAL
-from digitrec.inference.synthesis import text_fonts
 
 
 def picture(image: np.ndarray, side: int) -> Image.Image:

@@ -141,8 +141,10 @@ def test_a_small_recogniser_is_trained_the_same_way_each_time(tmp_path):
         crop=network_training.NetworkDesign(((4, 5, 2, True),), hidden=8, epochs=1),
     )
     facts = [
-        network_training.train_recognizer(path, sets=sets, plan=plan, max_rows=500)
-        for path in paths
+        network_training.train_recognizer(
+            path, sets=sets, plan=plan, max_rows=500, crops_from=crops_from
+        )
+        for path, crops_from in zip(paths, (None, paths[0]), strict=True)
     ]
     assert facts[0]["datasets"] == {data.name: data.fingerprint for data in sets}
     assert facts[0]["label_names"][NOT_A_DIGIT] == "not a digit"
@@ -150,6 +152,11 @@ def test_a_small_recogniser_is_trained_the_same_way_each_time(tmp_path):
     answers = [Recognizer(path).model.probabilities(rows) for path in paths]
     np.testing.assert_allclose(answers[0], answers[1], atol=1e-3)
     assert (answers[0].argmax(axis=1) == sets[0].y_test[:300]).mean() > 0.7
+    crops = np.random.default_rng(0).random((5, CROP_SIDE, CROP_SIDE), np.float32)
+    kept = [Recognizer(path).model.crop_probabilities(crops) for path in paths]
+    np.testing.assert_array_equal(*kept)
+    assert facts[1]["kept_crops"]["n_images"] == facts[0]["n_images"]
+    assert facts[1]["held_out"]["crop"] == facts[0]["held_out"]["crop"]
     with pytest.raises(ConfigurationError, match="28x28"):
         network_training.train_recognizer(paths[0], sets=sets[1:])
     with pytest.raises(ConfigurationError, match=r"\.npz"):

@@ -184,6 +184,18 @@ def test_what_is_no_digit_is_rejected(recognizer):
         assert prediction.reason
 
 
+@pytest.mark.parametrize("inverted", [False, True])
+@pytest.mark.parametrize("width", [40, 60, 80, 100])
+def test_filled_ellipses_are_no_zeros(recognizer, width, inverted):
+    # Larger than the window that the paper is estimated in: their edges alone are ink.
+    for fill in (0, 150):
+        image = Image.new("L", (300, 170), 230)
+        ImageDraw.Draw(image).ellipse((150 - width // 2, 45, 150 + width // 2, 125), fill=fill)
+        pixels = np.asarray(image)
+        prediction = recognizer.predict_digit(255 - pixels if inverted else pixels)
+        assert prediction.digit is None
+
+
 def test_rows_are_taken_as_they_are(recognizer, digits):
     images, labels = digits
     rows = np.rint(images[:200] * 255)
@@ -293,3 +305,30 @@ def test_ones_that_are_written_or_printed_are_read(recognizer, digits):
         printed = Image.new("L", (700, 120), 255)
         ImageDraw.Draw(printed).text((20, 20), "11111111", font=font, fill=0)
         assert recognizer.read(printed).text == "11111111"
+
+
+BARS = {"0": "abcdef", "1": "bc", "2": "abged", "3": "abgcd", "4": "fgbc"}
+BARS |= {"5": "afgcd", "6": "afgedc", "7": "abc", "8": "abcdefg", "9": "abcdfg"}
+ENDS = {"a": (0, 0, 1, 0), "g": (0, 1, 1, 1), "d": (0, 2, 1, 2), "f": (0, 0, 0, 1)}
+ENDS |= {"b": (1, 0, 1, 1), "e": (0, 1, 0, 2), "c": (1, 1, 1, 2)}
+
+
+@pytest.mark.parametrize("inverted", [False, True])
+@pytest.mark.parametrize("text", ["859904", "4672", "31"])
+def test_bars_of_a_display_are_joined_to_digits(recognizer, text, inverted):
+    image = Image.new("L", (60 + 80 * len(text), 170), 235)
+    draw = ImageDraw.Draw(image)
+    for place, digit in enumerate(text):
+        for bar in BARS[digit]:
+            x0, y0, x1, y1 = (
+                40 + 80 * place * (i % 2 == 0) + 48 * v for i, v in enumerate(ENDS[bar])
+            )
+            u, v = (1, 0) if y0 == y1 else (0, 1)
+            # Pointed ends, with 4 pixels between two of them.
+            corners = [(x0, y0, 3, 0), (x0, y0, 9, 6), (x1, y1, -9, 6)]
+            corners += [(x1, y1, -3, 0), (x1, y1, -9, -6), (x0, y0, 9, -6)]
+            draw.polygon(
+                [(x + u * s + v * t, y + v * s + u * t) for x, y, s, t in corners], fill=30
+            )
+    pixels = np.asarray(image)
+    assert recognizer.read(255 - pixels if inverted else pixels).text == text

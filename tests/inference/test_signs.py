@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
+from digitrec.inference.printed import text_fonts
 from digitrec.inference.stems import measure_stem, weigh_flags
-from digitrec.inference.synthesis import text_fonts
 
 HEIGHT = 40
 

@@ -63,8 +63,8 @@ def render_model_card(facts: dict[str, Any]) -> str:
     earlier = (
         f"- The network of crops is that of the weights of {old['date']} (sha256 "
         f"{old['sha256'][:16]}), kept with `--crops-from`: learned from\n"
-        f"  {old['n_images']:,} images, {old['n_non_digits']:,} of them no digits; its accuracies are of\n"
-        "  crops of images that were held out then.\n"
+        f"  {old['n_images']:,} images, {old['n_non_digits']:,} of them no digits; "
+        "its accuracies are of\n  crops of images that were held out then.\n"
         if old
         else ""
     )

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
-from scipy import ndimage as ndi
 
 from digitrec.inference.border import content_box
 from digitrec.inference.image_io import ImageSource, LoadedImage, load_image

@@ -8,13 +8,13 @@ weights, the facts about them and a model card go to ``digitrec/inference/weight
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from benchmarks._common import run_app
 from digitrec._files import write_text
-from digitrec.inference.network import BUNDLED_WEIGHTS
+from digitrec.inference.network import BUNDLED_WEIGHTS, RecognizerFacts
 from digitrec.inference.network_training import find_fonts, train_recognizer
 
 
@@ -47,23 +47,25 @@ def main(
     typer.echo(f"weights: {output}\nmodel card: {card}")
 
 
-def render_model_card(facts: dict[str, Any]) -> str:
+def render_model_card(facts: RecognizerFacts) -> str:
     """Return the model card as Markdown: what the networks are for, learned from, and do."""
-    digit, crop = facts["held_out"]["digit"], facts["held_out"]["crop"]
-    names = ", ".join(f"{name} ({mark})" for name, mark in facts["datasets"].items())
-    fonts = ", ".join(facts["fonts"])
+    digit, crop = facts.held_out.digit, facts.held_out.crop
+    names = ", ".join(f"{name} ({mark})" for name, mark in facts.datasets.items())
+    fonts = ", ".join(facts.fonts)
     rows = [
         ("right, of all images", "accuracy"),
         ("right, of digits", "digits_read_right"),
         ("digits taken for no digit", "digits_rejected"),
         ("non-digits recognised as such", "non_digits_rejected"),
     ]
-    table = "\n".join(f"| {title} | {digit[key]:.2%} | {crop[key]:.2%} |" for title, key in rows)
-    old = facts.get("kept_crops")
+    table = "\n".join(
+        f"| {title} | {getattr(digit, key):.2%} | {getattr(crop, key):.2%} |" for title, key in rows
+    )
+    old = facts.kept_crops
     earlier = (
-        f"- The network of crops is that of the weights of {old['date']} (sha256 "
-        f"{old['sha256'][:16]}), kept with `--crops-from`: learned from\n"
-        f"  {old['n_images']:,} images, {old['n_non_digits']:,} of them no digits; "
+        f"- The network of crops is that of the weights of {old.date} (sha256 "
+        f"{old.sha256[:16]}), kept with `--crops-from`: learned from\n"
+        f"  {old.n_images:,} images, {old.n_non_digits:,} of them no digits; "
         "its accuracies are of\n  crops of images that were held out then.\n"
         if old
         else ""
@@ -76,15 +78,15 @@ as MNIST frames them (28x28 pixels); the other reads the central digit of a crop
 with pieces of its neighbours, full stops and ruled lines. Both know an eleventh class, "not a
 digit". The weights are stored as 16-bit floats and computed with NumPy.
 
-- Made by `python -m benchmarks.train_recognizer` on {facts["date"]}, seed {facts["random_state"]}.
-- Learned from {facts["n_images"]:,} images, {facts["n_non_digits"]:,} of them no digits: the
+- Made by `python -m benchmarks.train_recognizer` on {facts.date}, seed {facts.random_state}.
+- Learned from {facts.n_images:,} images, {facts.n_non_digits:,} of them no digits: the
   training rows of these sets (fingerprint of the data): {names}; varied copies of them, some with
   remnants of lines, grain or pieces of neighbours; digits and signs drawn from strokes; digits of
   displays, dot matrices, stencils and stamps; digits, letters and words of these fonts: {fonts};
   logos, scribbles and blobs.
 {earlier}- Not learned from: test rows of any set, and photographs.
 
-On {facts["held_out"]["n"]:,} of these images that were held out, and on crops composed of them:
+On {facts.held_out.n:,} of these images that were held out, and on crops composed of them:
 
 | | digits | crops |
 |---|---|---|

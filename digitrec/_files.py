@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import dataclasses
 import errno
 import functools
 import hashlib
@@ -14,6 +15,8 @@ import re
 import secrets
 import sys
 import tempfile
+import types
+import typing
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -226,6 +229,44 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
 def write_json(path: str | os.PathLike[str], value: Any) -> None:
     """Write a value as indented JSON atomically; NaN and infinity are refused."""
     write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
+
+
+_types = functools.cache(typing.get_type_hints)
+
+
+def read_record(kind: Any, stored: Any) -> Any:
+    """Return what JSON gave back as the type that it had before `dataclasses.asdict`.
+
+    Parameters
+    ----------
+    kind : type
+        A dataclass, or the type of one of its fields.
+    stored : object
+        What JSON gave back. Fields that the dataclass does not have are left out: earlier
+        versions stored them.
+
+    Raises
+    ------
+    TypeError
+        If a field is missing.
+
+    Examples
+    --------
+    >>> from digitrec.statistics.chance_gain import ChanceGain
+    >>> read_record(ChanceGain, {"mean": 0.1, "high": 0.2, "p_value": 0.5, "unknown": 1})
+    ChanceGain(mean=0.1, high=0.2, p_value=0.5)
+    """
+    kinds = typing.get_args(kind)
+    if typing.get_origin(kind) is types.UnionType:
+        return None if stored is None else read_record(kinds[0], stored)
+    if typing.get_origin(kind) is tuple:
+        return tuple(read_record(kinds[0], item) for item in stored or ())
+    if typing.get_origin(kind) is list:
+        return [read_record(kinds[0], item) for item in stored]
+    if isinstance(kind, type) and dataclasses.is_dataclass(kind):
+        known = {name: kind for name, kind in _types(kind).items() if name in stored}
+        return kind(**{name: read_record(of, stored[name]) for name, of in known.items()})
+    return stored
 
 
 def sha256_file(path: str | os.PathLike[str]) -> str:

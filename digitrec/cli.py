@@ -417,8 +417,8 @@ def train_own_recognizer(
         max_rows=max_train,
         random_state=random_state,
     )
-    right = facts["held_out"]["digit"]["digits_read_right"]
-    typer.echo(f"{output}: {100 * right:.2f} % of {facts['held_out']['n']} images held out")
+    right = facts.held_out.digit.digits_read_right
+    typer.echo(f"{output}: {100 * right:.2f} % of {facts.held_out.n} images held out")
 
 
 @app.command()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from digitrec._files import read_record
 from digitrec.analyses._pairwise import (
     ModelPair,
     compare_pairs,
@@ -18,7 +19,6 @@ from digitrec.analyses._pairwise import (
 )
 from digitrec.analyses._registry import Analysis, AnalysisContext
 from digitrec.errors import ConfigurationError
-from digitrec.evaluation.result import read_record
 from digitrec.rendering.markdown import (
     escape,
     interval,

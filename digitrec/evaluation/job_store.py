@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from digitrec._files import atomic_path, sha256_file, write_json
+from digitrec._files import atomic_path, read_record, sha256_file, write_json
 from digitrec._platform import try_lock
 from digitrec.errors import DigitrecError
 from digitrec.evaluation.metrics import Predictions
-from digitrec.evaluation.result import SCHEMA, Result, Run, read_record
+from digitrec.evaluation.result import SCHEMA, Result, Run
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline

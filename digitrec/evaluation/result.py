@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import json
-import types
-import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from digitrec._files import file_safe, write_json
+from digitrec._files import file_safe, read_record, write_json
 from digitrec.errors import DigitrecError
 from digitrec.statistics.chance_gain import ChanceGain
 
@@ -420,43 +417,6 @@ def render_config(config: Mapping[str, Any]) -> str:
             text = json.dumps(value, ensure_ascii=False)
             lines.append(f"{name.replace('_', '-')} = {text}")
     return "\n".join(lines)
-
-
-_types = functools.cache(typing.get_type_hints)
-
-
-def read_record(kind: Any, stored: Any) -> Any:
-    """Return what JSON gave back as the type that it had before `dataclasses.asdict`.
-
-    Parameters
-    ----------
-    kind : type
-        A dataclass, or the type of one of its fields.
-    stored : object
-        What JSON gave back. Fields that the dataclass does not have are left out: earlier
-        versions stored them.
-
-    Raises
-    ------
-    TypeError
-        If a field is missing.
-
-    Examples
-    --------
-    >>> read_record(ChanceGain, {"mean": 0.1, "high": 0.2, "p_value": 0.5, "unknown": 1})
-    ChanceGain(mean=0.1, high=0.2, p_value=0.5)
-    """
-    kinds = typing.get_args(kind)
-    if typing.get_origin(kind) is types.UnionType:
-        return None if stored is None else read_record(kinds[0], stored)
-    if typing.get_origin(kind) is tuple:
-        return tuple(read_record(kinds[0], item) for item in stored or ())
-    if typing.get_origin(kind) is list:
-        return [read_record(kinds[0], item) for item in stored]
-    if isinstance(kind, type) and dataclasses.is_dataclass(kind):
-        known = {name: kind for name, kind in _types(kind).items() if name in stored}
-        return kind(**{name: read_record(of, stored[name]) for name, of in known.items()})
-    return stored
 
 
 def write_run(run: Run, path: Path) -> None:

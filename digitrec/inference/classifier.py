@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from digitrec.inference.network import Network, read_networks
+from digitrec.inference.network import Network, RecognizerFacts, read_networks
 
 NOT_A_DIGIT = 10
 """Label of the eleventh class."""
@@ -39,7 +38,7 @@ class RecognizerNetworks:
         self.n_features_in_ = digit.side**2
 
     @classmethod
-    def read(cls, path: str | os.PathLike[str]) -> tuple[RecognizerNetworks, dict[str, Any]]:
+    def read(cls, path: str | os.PathLike[str]) -> tuple[RecognizerNetworks, RecognizerFacts]:
         """Return the networks of a file that `train_recognizer` wrote, and the facts beside it.
 
         Raises

@@ -180,7 +180,7 @@ class DigitModel:
     @classmethod
     def _of_networks(cls, path: str | os.PathLike[str], name: str) -> DigitModel:
         networks, facts = RecognizerNetworks.read(path)
-        return cls(networks, name, facts.get("label_names", ()), facts.get("datasets"))
+        return cls(networks, name, facts.label_names, facts.datasets)
 
     def crop_probabilities(self, crops: NDArray[np.float32]) -> NDArray[np.float64] | None:
         """Return probabilities as `probabilities` does, of the central digit of crops.

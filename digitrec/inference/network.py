@@ -8,14 +8,14 @@ import json
 import os
 import zipfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from digitrec._files import atomic_path, write_json
+from digitrec._files import atomic_path, read_record, write_json
 from digitrec.errors import ModelFileError
 
 BUNDLED_WEIGHTS = Path(__file__).parent / "weights" / "recognizer.npz"
@@ -25,6 +25,99 @@ BATCH_SIZE = 64
 FORMAT = "digitrec recognizer 1"
 
 FloatArray = NDArray[np.float32]
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeldOutFigures:
+    """What a network said of images held out: shares, 0–1, and its temperature.
+
+    Attributes
+    ----------
+    accuracy : float
+        Right, of all images.
+    digits_read_right, digits_rejected : float
+        Of the digits.
+    non_digits_rejected : float
+        Of the others.
+    temperature : float
+        By which its scores were divided.
+    """
+
+    accuracy: float
+    digits_read_right: float
+    digits_rejected: float
+    non_digits_rejected: float
+    temperature: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeldOut:
+    """Figures of both networks on `n` images held out, and on crops composed of them."""
+
+    n: int
+    digit: HeldOutFigures
+    crop: HeldOutFigures
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingFacts:
+    """When and on what networks were trained.
+
+    Attributes
+    ----------
+    date : str
+        Year, month and day, in UTC.
+    n_images, n_non_digits : int
+        Images that were composed, and those among them that show no digit.
+    plan : mapping
+        The `TrainingPlan`.
+    random_state : int
+        Seed.
+    sha256 : str
+        Digest of the weights; empty until they are written.
+    """
+
+    date: str
+    n_images: int
+    n_non_digits: int
+    plan: Mapping[str, Any]
+    random_state: int
+    sha256: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecognizerFacts(TrainingFacts):
+    """What the JSON file beside the weights of a recogniser says of them.
+
+    Attributes
+    ----------
+    label_names : sequence of str
+        Names of the classes.
+    image_shape : sequence of int
+        Height and width of the images of single digits.
+    datasets, fonts : mapping
+        Fingerprints of the data and of the fonts, by name.
+    held_out : HeldOut
+        Figures of the networks.
+    train_seconds : float
+        Wall time of the training.
+    libraries : mapping
+        Versions of the packages, by name.
+    kept_crops : TrainingFacts or None
+        Of the network of crops, where it is that of earlier weights.
+    bytes : int
+        Size of the weights; 0 until they are written.
+    """
+
+    label_names: Sequence[str]
+    image_shape: Sequence[int]
+    datasets: Mapping[str, str]
+    fonts: Mapping[str, str]
+    held_out: HeldOut
+    train_seconds: float
+    libraries: Mapping[str, str]
+    kept_crops: TrainingFacts | None = None
+    bytes: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,7 +227,7 @@ def _pad(x: FloatArray, size: int, stride: int) -> FloatArray:
 
 
 def write_networks(
-    path: str | os.PathLike[str], networks: Mapping[str, Network], facts: Mapping[str, Any]
+    path: str | os.PathLike[str], networks: Mapping[str, Network], facts: RecognizerFacts
 ) -> Path:
     """Write networks to an ``.npz`` file, weights as float16, and facts to a JSON beside it.
 
@@ -143,8 +236,8 @@ def write_networks(
     path : path
         Ends in ``.npz``.
     networks : mapping from name to Network
-    facts : mapping
-        JSON-safe; ``sha256`` and ``bytes`` of the weights are added.
+    facts : RecognizerFacts
+        ``sha256`` and ``bytes`` of the weights are added.
     """
     path = Path(path)
     arrays: dict[str, NDArray[Any]] = {"format": np.array([FORMAT])}
@@ -159,7 +252,10 @@ def write_networks(
     with atomic_path(path) as temporary:
         temporary.write_bytes(content)
     digest = hashlib.sha256(content).hexdigest()
-    write_json(path.with_suffix(".json"), {**facts, "sha256": digest, "bytes": len(content)})
+    stored = asdict(replace(facts, sha256=digest, bytes=len(content)))
+    if facts.kept_crops is None:
+        del stored["kept_crops"]
+    write_json(path.with_suffix(".json"), {"kind": "recognizer", **stored})
     return path
 
 
@@ -178,7 +274,7 @@ def _deterministic_npz(arrays: Mapping[str, NDArray[Any]]) -> bytes:
 
 def read_networks(
     path: str | os.PathLike[str], names: Sequence[str]
-) -> tuple[dict[str, Network], dict[str, Any]]:
+) -> tuple[dict[str, Network], RecognizerFacts]:
     """Read networks that `write_networks` wrote, and the facts beside them.
 
     Parameters
@@ -208,9 +304,9 @@ def read_networks(
             if arrays["format"].tolist() != [FORMAT]:
                 raise ValueError(f"its format is {arrays['format']}, not {FORMAT!r}")
             networks = {name: _network(arrays, name) for name in names}
-    except (ValueError, KeyError, OSError, zipfile.BadZipFile) as error:
+        return networks, read_record(RecognizerFacts, facts)
+    except (ValueError, KeyError, TypeError, OSError, zipfile.BadZipFile) as error:
         raise ModelFileError(f"{str(path)!r} holds no recogniser: {error}") from error
-    return networks, facts
 
 
 def _network(arrays: Any, name: str) -> Network:

@@ -17,14 +17,23 @@ from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
 from digitrec._environment import available_cores, library_versions
-from digitrec._files import check_output
+from digitrec._files import check_output, read_record
 from digitrec._optional import import_optional
 from digitrec.analyses.calibration import fit_temperature
 from digitrec.datasets import Dataset, load_dataset, load_default_dataset
 from digitrec.errors import ConfigurationError, DigitrecError
 from digitrec.inference.classifier import NOT_A_DIGIT
 from digitrec.inference.crops import Sources, make_crops
-from digitrec.inference.network import Layer, Network, read_networks, write_networks
+from digitrec.inference.network import (
+    HeldOut,
+    HeldOutFigures,
+    Layer,
+    Network,
+    RecognizerFacts,
+    TrainingFacts,
+    read_networks,
+    write_networks,
+)
 from digitrec.inference.normalise import CROP_SIDE, IMAGE_SIDE, normalise_digit
 from digitrec.inference.printed import constructed_digits, printed_digits, text_fonts
 from digitrec.inference.synthesis import distort, make_digits, make_non_digits, marked_digits
@@ -135,7 +144,7 @@ def train_recognizer(
     max_rows: int | None = None,
     random_state: int = 0,
     crops_from: str | os.PathLike[str] | None = None,
-) -> dict[str, Any]:
+) -> RecognizerFacts:
     """Train the recogniser's networks and save their weights.
 
     They learn from MNIST's training rows (or 5,000 of its rows), the training
@@ -202,7 +211,7 @@ def train_recognizer(
     n_held = max(20, round(plan.held_out * len(images)))
     held, kept = order[:n_held], order[n_held:]
     _log.info(f"fitting the network of single digits on {len(kept):,} images")
-    digit, digit_facts = _fit(
+    digit, digit_figures = _fit(
         keras,
         plan.digit,
         IMAGE_SIDE,
@@ -211,31 +220,30 @@ def train_recognizer(
         random_state,
     )
     if kept_crops is None:
-        crop, crop_facts = _fit_crops(
+        crop, crop_figures = _fit_crops(
             keras, plan, (images[kept], labels[kept]), (images[held], labels[held]), random_state
         )
+        crop_facts = None
     else:
-        crop, crop_facts = kept_crops[0]["crop"], kept_crops[1]["held_out"]["crop"]
+        crop, earlier = kept_crops[0]["crop"], kept_crops[1]
+        crop_figures = earlier.held_out.crop
+        crop_facts = earlier.kept_crops or read_record(TrainingFacts, vars(earlier))
     seconds = time.perf_counter() - started
-    facts: dict[str, Any] = {
-        "kind": "recognizer",
-        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
-        "label_names": LABEL_NAMES,
-        "image_shape": [IMAGE_SIDE, IMAGE_SIDE],
-        "datasets": {data.name: data.fingerprint for data in sets},
-        "fonts": {font.name: _short_hash(font) for font in (*text_fonts(), *fonts)},
-        "n_images": len(images),
-        "n_non_digits": int((labels == NOT_A_DIGIT).sum()),
-        "held_out": {"n": n_held, "digit": digit_facts, "crop": crop_facts},
-        "plan": asdict(plan),
-        "random_state": random_state,
-        "train_seconds": round(seconds, 1),
-        "libraries": library_versions(),
-    }
-    if kept_crops is not None:
-        earlier = kept_crops[1]
-        names = ("date", "sha256", "n_images", "n_non_digits", "plan", "random_state")
-        facts["kept_crops"] = earlier.get("kept_crops") or {name: earlier[name] for name in names}
+    facts = RecognizerFacts(
+        date=datetime.now(UTC).strftime("%Y-%m-%d"),
+        label_names=LABEL_NAMES,
+        image_shape=[IMAGE_SIDE, IMAGE_SIDE],
+        datasets={data.name: data.fingerprint for data in sets},
+        fonts={font.name: _short_hash(font) for font in (*text_fonts(), *fonts)},
+        n_images=len(images),
+        n_non_digits=int((labels == NOT_A_DIGIT).sum()),
+        held_out=HeldOut(n=n_held, digit=digit_figures, crop=crop_figures),
+        plan=asdict(plan),
+        random_state=random_state,
+        train_seconds=round(seconds, 1),
+        libraries=library_versions(),
+        kept_crops=crop_facts,
+    )
     write_networks(path, {"digit": digit, "crop": crop}, facts)
     _log.info(f"trained in {seconds:.0f} s, written to {path}")
     return facts
@@ -247,7 +255,7 @@ def _fit_crops(
     kept: tuple[NDArray[np.uint8], NDArray[np.int64]],
     held: tuple[NDArray[np.uint8], NDArray[np.int64]],
     random_state: int,
-) -> tuple[Network, dict[str, float]]:
+) -> tuple[Network, HeldOutFigures]:
     """Fit the network of crops that are composed of images; held-out ones measure it."""
     _log.info(f"fitting the network of crops on {plan.crop.epochs} times {plan.n_crops:,} crops")
     seen, unseen = (Sources(_floats(images), labels) for images, labels in (kept, held))
@@ -378,7 +386,7 @@ def _fit(
     shown: Callable[[int], tuple[Images, NDArray[np.int64]]],
     held: tuple[Images, NDArray[np.int64]],
     random_state: int,
-) -> tuple[Network, dict[str, float]]:
+) -> tuple[Network, HeldOutFigures]:
     """Fit a network; returns it with its temperature, and its figures on images held out."""
     # Each network's weights depend on its own images alone, not on what was fitted before.
     keras.utils.set_random_seed(random_state)
@@ -403,14 +411,14 @@ def _fit(
     network = Network((*network.layers[:-1], scaled), side)
     guessed = network.probabilities(held[0]).argmax(axis=1)
     digits = held[1] != NOT_A_DIGIT
-    figures = {
-        "accuracy": float((guessed == held[1]).mean()),
-        "digits_read_right": float((guessed == held[1])[digits].mean()),
-        "digits_rejected": float((guessed[digits] == NOT_A_DIGIT).mean()),
-        "non_digits_rejected": float((guessed[~digits] == NOT_A_DIGIT).mean()),
-        "temperature": temperature,
-    }
-    _log.info(", ".join(f"{name} {value:.4f}" for name, value in figures.items()))
+    figures = HeldOutFigures(
+        accuracy=float((guessed == held[1]).mean()),
+        digits_read_right=float((guessed == held[1])[digits].mean()),
+        digits_rejected=float((guessed[digits] == NOT_A_DIGIT).mean()),
+        non_digits_rejected=float((guessed[~digits] == NOT_A_DIGIT).mean()),
+        temperature=temperature,
+    )
+    _log.info(", ".join(f"{name} {value:.4f}" for name, value in vars(figures).items()))
     return network, figures
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import numpy as np
 import pytest
 
+from benchmarks.train_recognizer import render_model_card
 from digitrec.cli import main
 from digitrec.datasets import load_dataset
 from digitrec.errors import ConfigurationError, ModelFileError
@@ -81,18 +83,27 @@ def test_a_network_is_what_its_layers_say(side):
 
 def test_written_networks_are_read_again(tmp_path):
     network = make_network(np.random.default_rng(0))
-    path = write_networks(tmp_path / "own.npz", {"digit": network}, {"kind": "recognizer"})
+    _, known = read_networks(BUNDLED_WEIGHTS, ["digit"])
+    path = write_networks(tmp_path / "own.npz", {"digit": network}, known)
     first = path.read_bytes()
-    write_networks(path, {"digit": network}, {"kind": "recognizer"})
+    write_networks(path, {"digit": network}, known)
     assert path.read_bytes() == first
     networks, facts = read_networks(path, ["digit"])
-    assert facts["bytes"] == len(first)
+    assert facts == dataclasses.replace(known, sha256=facts.sha256, bytes=len(first))
+    package, own = (
+        json.loads(file.with_suffix(".json").read_text("utf-8")) for file in (BUNDLED_WEIGHTS, path)
+    )
+    assert own == {**package, "sha256": facts.sha256, "bytes": facts.bytes}
     images = np.random.default_rng(1).random((5, 12, 12))
     np.testing.assert_allclose(
         networks["digit"].probabilities(images), network.probabilities(images), atol=0.02
     )
     with pytest.raises(ModelFileError, match="no recogniser"):
         read_networks(path, ["digit", "crop"])
+    del own["held_out"]["crop"]
+    path.with_suffix(".json").write_text(json.dumps(own))
+    with pytest.raises(ModelFileError, match=r"no recogniser.*crop"):
+        read_networks(path, ["digit"])
     path.write_bytes(first[:-1])
     with pytest.raises(ModelFileError, match="sha256"):
         read_networks(path, ["digit"])
@@ -103,12 +114,11 @@ def test_written_networks_are_read_again(tmp_path):
 
 def test_the_weights_of_the_package():
     """They fit into the wheel, belong to their facts, and read digits never learned from."""
-    facts = json.loads(BUNDLED_WEIGHTS.with_suffix(".json").read_text(encoding="utf-8"))
+    _, facts = read_networks(BUNDLED_WEIGHTS, ("digit", "crop"))
     files = list(BUNDLED_WEIGHTS.parent.iterdir())
     assert sum(file.stat().st_size for file in files) < MAX_WHEEL_BYTES
-    assert {"datasets", "date", "held_out", "fonts", "sha256", "libraries"} <= set(facts)
     card = BUNDLED_WEIGHTS.with_name("MODEL_CARD.md").read_text(encoding="utf-8")
-    assert all(name in card for name in facts["datasets"])
+    assert card == render_model_card(facts)
     recognizer = Recognizer()
     assert recognizer.model.knows_non_digits
     data = load_dataset("digits")
@@ -146,8 +156,8 @@ def test_a_small_recogniser_is_trained_the_same_way_each_time(tmp_path):
         )
         for path, crops_from in zip(paths, (None, paths[0]), strict=True)
     ]
-    assert facts[0]["datasets"] == {data.name: data.fingerprint for data in sets}
-    assert facts[0]["label_names"][NOT_A_DIGIT] == "not a digit"
+    assert facts[0].datasets == {data.name: data.fingerprint for data in sets}
+    assert facts[0].label_names[NOT_A_DIGIT] == "not a digit"
     rows = sets[0].X_test[:300]
     answers = [Recognizer(path).model.probabilities(rows) for path in paths]
     np.testing.assert_allclose(answers[0], answers[1], atol=1e-3)
@@ -155,8 +165,8 @@ def test_a_small_recogniser_is_trained_the_same_way_each_time(tmp_path):
     crops = np.random.default_rng(0).random((5, CROP_SIDE, CROP_SIDE), np.float32)
     kept = [Recognizer(path).model.crop_probabilities(crops) for path in paths]
     np.testing.assert_array_equal(*kept)
-    assert facts[1]["kept_crops"]["n_images"] == facts[0]["n_images"]
-    assert facts[1]["held_out"]["crop"] == facts[0]["held_out"]["crop"]
+    assert facts[1].kept_crops.n_images == facts[0].n_images
+    assert facts[1].held_out.crop == facts[0].held_out.crop
     with pytest.raises(ConfigurationError, match="28x28"):
         network_training.train_recognizer(paths[0], sets=sets[1:])
     with pytest.raises(ConfigurationError, match=r"\.npz"):

@@ -227,7 +227,7 @@ def test_results_are_those_of_the_saved_runs(monkeypatch, published):
     block = render_block(Path("reports/mnist"))
     assert insert_part(README, "results", block) == README
     # Every experiment that the README counts on has its results here.
-    assert block.count("[report]") == 4
+    assert block.count("[report]") == 5
 
 
 def test_the_lists_of_reports_are_true(tmp_path):

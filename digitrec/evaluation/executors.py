@@ -371,7 +371,7 @@ def outcome(job: Job, future: Future[Result]) -> Result:
     except ProcessExpired as error:
         return _expired(job, error)
     except BrokenExecutor as error:
-        return job.failed("interrupted", f"the pool of processes broke: {error}")
+        return job.failed("interrupted", f"the pool of processes broke: {error}".rstrip(": "))
     except Exception as error:  # Lost workers and unpicklable jobs are rows of the report, too.
         return job.failed("error", f"{type(error).__name__}: {error}")
 

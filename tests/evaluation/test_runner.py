@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -107,8 +108,9 @@ def test_a_killed_worker_costs_its_job_only_and_the_next_run_completes_it(
     killer.join()
     assert results["lda"].ok
     assert results["hist_gradient_boosting"].status == "interrupted"
-    reason = "the server that starts processes" if server else "SIGKILL"
-    assert reason in results["hist_gradient_boosting"].reason
+    # Without its server the pool may break before it learns how the worker ended.
+    reason = "the (server that starts|pool of) processes" if server else "SIGKILL"
+    assert re.search(reason, results["hist_gradient_boosting"].reason)
     jobs = make_jobs(experiment, small_digits, "digits")
     reused, to_run = split_stored(jobs, JobStore(stages))
     assert [job.model for job in to_run] == ["hist_gradient_boosting"]

@@ -123,8 +123,8 @@ def test_one_run_at_a_time(tmp_path):
     with store.lock():
         other = subprocess.run(command, capture_output=True, text=True, check=True)
     assert "another run is writing" in other.stdout
-    with JobStore(tmp_path).lock():
-        pass
+    other = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert other.stdout.strip() == "locked"
 
 
 def test_leftovers_of_a_killed_run_are_cleared(copied):

@@ -182,9 +182,11 @@ def scale_dataset(
             pixels = _scale_unit_images(array, pixels, notes)
         _check_contrast(array, pixels)
         scaled.append(pixels)
-    shown = [ranges[kind] for kind in ranges if ranges[kind] != (0, _FULL.get(kind))]
-    unclear = len(ranges) == 1 and {*ranges} <= {"byte", "unit"} and shown
-    return scaled, tuple(dict.fromkeys(notes)), shown[0] if unclear else None
+    extremes = None
+    for kind in ("byte", "unit"):
+        if [*ranges] == [kind] and ranges[kind] != (0, _FULL[kind]):
+            extremes = ranges[kind]
+    return scaled, tuple(dict.fromkeys(notes)), extremes
 
 
 def to_ink_on_black(images: ArrayLike) -> tuple[NDArray[np.uint8], str | None]:

@@ -43,10 +43,9 @@ def make_jobs(experiment: Experiment, dataset: Dataset, source: str) -> list[Job
     ConfigurationError
         If a name or a parameter is unknown.
     """
-    from digitrec.evaluation.candidates import default_features, resolve_features
+    from digitrec.evaluation.candidates import resolve_features
 
-    asked = default_features(dataset) if experiment.features is None else experiment.features
-    given = resolve_features(asked, images=dataset.image_shape is not None)
+    given = resolve_features(experiment.features, dataset)
     first = experiment.random_state
     pairs = [
         (features, _with_problem(model, features, dataset))

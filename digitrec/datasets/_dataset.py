@@ -68,10 +68,9 @@ class Dataset:
 
     def __post_init__(self) -> None:
         if not self.fingerprint:
-            arrays: tuple[NDArray, ...]
-            arrays = (self.X_train, self.y_train, self.X_test, self.y_test)
+            arrays: list[NDArray] = [self.X_train, self.y_train, self.X_test, self.y_test]
             if self.pixel_range is not None:
-                arrays = (*arrays, np.array(self.pixel_range))
+                arrays.append(np.array(self.pixel_range))
             object.__setattr__(self, "fingerprint", fingerprint_arrays(self.image_shape, *arrays))
 
     def part_fingerprint(self, part: str) -> str:

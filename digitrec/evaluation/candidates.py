@@ -75,16 +75,16 @@ def default_features(dataset: Dataset, model: ModelSpec | None = None) -> str:
     return next((name for name in suited if name in possible), possible[0])
 
 
-def resolve_features(features: Any, *, images: bool = True) -> dict[str, FeatureSpec]:
+def resolve_features(features: Any, dataset: Dataset) -> dict[str, FeatureSpec]:
     """Return the feature sets that a caller asks for, by name.
 
     Parameters
     ----------
     features : object
-        None for the default of the data; a registry name; ``"all"``; a transformer or class with
+        None for `default_features`; a registry name; ``"all"``; a transformer or class with
         ``fit`` and ``transform``, which gets the rows as they are; a list or mapping of these.
-    images : bool
-        Whether the rows are images; tables take ``"raw"`` and own transformers only.
+    dataset : Dataset
+        The data; tables take ``"raw"`` and own transformers only.
 
     Raises
     ------
@@ -92,8 +92,9 @@ def resolve_features(features: Any, *, images: bool = True) -> dict[str, Feature
         If a name is unknown, two names are alike, something is not a transformer, or a feature set
         needs images where there are none.
     """
+    images = dataset.image_shape is not None
     if features is None:
-        features = DEFAULT_FEATURES if images else "raw"
+        features = default_features(dataset)
     if isinstance(features, str) and features == "all":
         features = list(FEATURES) if images else ["raw"]
     specs = _resolve(features, "feature set", _feature_spec)

@@ -93,10 +93,8 @@ class SharedData:
         if not folder.exists():
             return None
         facts = json.loads((folder / "facts.json").read_text(encoding="utf-8"))
-        if facts["image_shape"] is not None:
-            facts["image_shape"] = tuple(facts["image_shape"])
-        for fact in ("label_names", "warnings", "pixel_range"):
-            facts[fact] = facts.get(fact) and tuple(facts[fact])
+        # JSON has lists for the tuples.
+        facts = {k: tuple(v) if isinstance(v, list) else v for k, v in facts.items()}
         arrays: dict[str, Any] = {array: _open(folder / f"{array}.npy") for array in _ARRAYS}
         return Dataset(**facts, **arrays)
 
@@ -246,7 +244,7 @@ def _write_dataset(dataset: Dataset, folder: Path) -> None:
         "source": dataset.source,
         "license": dataset.license,
         "has_fixed_test": dataset.has_fixed_test,
-        "warnings": list(dataset.warnings),
+        "warnings": dataset.warnings,
         "pixel_range": dataset.pixel_range,
         "fingerprint": dataset.fingerprint,
     }

@@ -93,13 +93,18 @@ def scale_ink(ink: FloatImages, side: int) -> FloatImages:
     )
 
 
-def frame_ink(image: FloatImages, side: int = IMAGE_SIDE) -> FloatImages:
-    """Scale ink into the middle 20/28 of a square image."""
-    small = scale_ink(trim_ink(image), round(side * 20 / 28))
+def centre_ink(image: FloatImages, ink_side: int, side: int) -> FloatImages:
+    """Scale ink to `ink_side` pixels at its longer side, in the middle of a square image."""
+    small = scale_ink(trim_ink(image), ink_side)
     out = np.zeros((side, side), np.float32)
     top, left = ((side - length) // 2 for length in small.shape)
     out[top : top + small.shape[0], left : left + small.shape[1]] = small
     return out
+
+
+def frame_ink(image: FloatImages) -> FloatImages:
+    """Scale ink into the middle 20 pixels of 28x28."""
+    return centre_ink(image, 20, IMAGE_SIDE)
 
 
 def printed_digits(fonts: Sequence[Path] = ()) -> tuple[FloatImages, NDArray[np.int64]]:

@@ -13,10 +13,10 @@ from scipy import ndimage as ndi
 
 from digitrec.inference.normalise import normalise_digit
 from digitrec.inference.printed import (
+    centre_ink,
     draw_sign,
     frame_ink,
     framed_sign,
-    scale_ink,
     text_fonts,
     trim_ink,
 )
@@ -328,17 +328,22 @@ def _drawn_signs(n: int, rng: np.random.Generator) -> FloatImages:
 
 
 def _printed_signs(n: int, rng: np.random.Generator, fonts: Sequence[Path]) -> FloatImages:
-    signs = _LETTERS + _OTHER_LETTERS + _OTHER_SCRIPTS
-    glyphs = [framed_sign(font, sign) for font in fonts for sign in signs]
-    found = np.stack([glyph for glyph in glyphs if glyph is not None])
-    return found[rng.integers(len(found), size=n)]
+    return _drawn_of(_LETTERS + _OTHER_LETTERS + _OTHER_SCRIPTS, n, rng, fonts)
 
 
 def _pictures(n: int, rng: np.random.Generator) -> FloatImages:
     """Return arrows, chess pieces and other drawings of Matplotlib's largest font."""
     font = next(font for font in text_fonts() if font.stem == "DejaVuSans")
-    glyphs = [framed_sign(font, sign) for sign in _PICTURES if sign not in _NOT_PICTURES]
-    found = np.stack([glyph for glyph in glyphs if glyph is not None])
+    pictures = [sign for sign in _PICTURES if sign not in _NOT_PICTURES]
+    return _drawn_of(pictures, n, rng, [font])
+
+
+def _drawn_of(
+    signs: Sequence[str], n: int, rng: np.random.Generator, fonts: Sequence[Path]
+) -> FloatImages:
+    """Return `n` of the signs that the fonts have, at random."""
+    drawn = [framed_sign(font, sign) for font in fonts for sign in signs]
+    found = np.stack([image for image in drawn if image is not None])
     return found[rng.integers(len(found), size=n)]
 
 
@@ -360,10 +365,7 @@ def _logos(n: int, rng: np.random.Generator) -> FloatImages:
         radius = (np.abs(x) ** power + np.abs(y / flat) ** power) ** (1 / power)
         inner = rng.uniform(0.7, 0.92)
         longest = flat * _LOGO_SIDE * rng.uniform(0.5, 0.75) * (inner if outline else 1)
-        placed = np.zeros((_LOGO_SIDE, _LOGO_SIDE), np.float32)
-        mark = scale_ink(trim_ink(mark), round(longest))
-        top, left = ((_LOGO_SIDE - side) // 2 for side in mark.shape)
-        placed[top : top + mark.shape[0], left : left + mark.shape[1]] = mark
+        placed = centre_ink(mark, round(longest), _LOGO_SIDE)
         edge = _LOGO_SIDE / 2
         plate = np.clip((1 - radius) * edge, 0, 1)
         if outline:

@@ -111,7 +111,9 @@ class PixelScaler(OneToOneFeatureMixin, FloatTransformer):
         odd = largest <= (1 if rows.dtype == np.uint8 else UNCLEAR_SCALE)
         if rows.dtype != np.uint8:
             odd |= (largest > 255 + BYTE_TOLERANCE) | (rows.min(axis=1) < 0)
-        odd &= ~self._rescale(rows, largest, scaled)
+        span = getattr(self, "pixel_range", None)  # models of earlier versions have none
+        if span is not None:
+            odd &= ~_rescale(rows, largest, scaled, *span)
         if not odd.any():
             return self._invert_light(scaled)
         odd &= rows.any(axis=1)  # blank images have no scale
@@ -122,23 +124,6 @@ class PixelScaler(OneToOneFeatureMixin, FloatTransformer):
             warnings.warn(note, PixelWarning, stacklevel=2)
         scaled[odd] = pixels * np.float32(1 / 255)
         return self._invert_light(scaled)
-
-    def _rescale(
-        self, rows: NDArray, largest: NDArray, scaled: NDArray[np.float32]
-    ) -> NDArray[np.bool_]:
-        """Scale the rows of `pixel_range` in place; return which these are."""
-        span = getattr(self, "pixel_range", None)  # models of earlier versions have none
-        if span is None:
-            return np.zeros(len(rows), bool)
-        low, high = span
-        margin = UNIT_TOLERANCE * (high - low)
-        inside = (largest <= high + margin) & (rows.min(axis=1) >= low - margin)
-        if high > 1:
-            inside &= largest > 1 + UNIT_TOLERANCE
-        if inside.any():
-            pixels = scale_linearly(rows[inside], low, 255 / (high - low))
-            scaled[inside] = pixels * np.float32(1 / 255)
-        return inside
 
     def _invert_light(self, scaled: NDArray[np.float32]) -> NDArray[np.float32]:
         """Invert rows whose background is light, in place."""
@@ -169,6 +154,20 @@ _NONE: NDArray[np.intp] = np.zeros(0, np.intp)
 def _extremes(rows: NDArray) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the lowest and the highest value of each row."""
     return rows.min(axis=1).astype(np.float64), rows.max(axis=1).astype(np.float64)
+
+
+def _rescale(
+    rows: NDArray, largest: NDArray, scaled: NDArray[np.float32], low: float, high: float
+) -> NDArray[np.bool_]:
+    """Scale the rows that span no more than `low` to `high` in place; return which these are."""
+    margin = UNIT_TOLERANCE * (high - low)
+    inside = (largest <= high + margin) & (rows.min(axis=1) >= low - margin)
+    if high > 1:
+        inside &= largest > 1 + UNIT_TOLERANCE
+    if inside.any():
+        pixels = scale_linearly(rows[inside], low, 255 / (high - low))
+        scaled[inside] = pixels * np.float32(1 / 255)
+    return inside
 
 
 def _light_share(

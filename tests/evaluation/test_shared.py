@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -21,6 +23,16 @@ def test_a_dataset_comes_back_memory_mapped(shared, small_digits):
     assert found.label_names == small_digits.label_names
     assert found.image_shape == small_digits.image_shape
     assert found.fingerprint == small_digits.fingerprint
+
+
+@pytest.mark.parametrize("warnings", [(), ("faint",)])
+@pytest.mark.parametrize("pixel_range", [None, (0.0, 16.0)])
+def test_a_dataset_comes_back_with_its_types(shared, small_digits, warnings, pixel_range):
+    changed = {"warnings": warnings, "pixel_range": pixel_range, "fingerprint": ""}
+    dataset = dataclasses.replace(small_digits, **changed)
+    shared.put(dataset)
+    found = shared.get("digits", dataset.fingerprint)
+    assert (found.warnings, found.pixel_range) == (warnings, pixel_range)
 
 
 @pytest.mark.parametrize("name", ["raw", "gradients"])

@@ -141,7 +141,8 @@ def _tango_limit(b: int, c: int, n: int, z: float) -> float:
 
     def excess(delta: float) -> float:
         linear = -(b + c) + (2 * n - b + c) * delta
-        root = math.sqrt(linear**2 + 8 * n * c * delta * (1 - delta))
+        # Never below 0 but for rounding, where all rows are right for one of the two alone.
+        root = math.sqrt(max(0.0, linear**2 + 8 * n * c * delta * (1 - delta)))
         nuisance = (root - linear) / (4 * n)
         variance = n * (2 * nuisance + delta * (1 - delta))
         return (b - c - n * delta) / math.sqrt(max(variance, 1e-300)) + z

@@ -59,6 +59,13 @@ def test_mcnemar_agrees_with_statsmodels(both, only_first, only_second, neither)
     assert -1 <= test.low <= test.difference <= test.high <= 1
 
 
+@pytest.mark.parametrize("n", range(1, 100))
+def test_interval_of_models_that_are_never_right_together(n):
+    low, high = paired_difference_interval(0, n, n)
+    assert -1 <= low <= -1 + 1e-9 < high < 1
+    assert paired_difference_interval(n, 0, n) == pytest.approx((-high, -low))
+
+
 def test_interval_mirrors_when_the_models_swap():
     low, high = paired_difference_interval(12, 3, 200)
     assert paired_difference_interval(3, 12, 200) == pytest.approx((-high, -low))

@@ -9,10 +9,10 @@ benchmark: $(VENV)/.installed
 	$(BIN)/python -m benchmarks.run_all
 
 test: $(VENV)/.installed-test
-	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder
 
 test-fast: $(VENV)/.installed-test
-	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder -m "not slow"
+	$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder -m "not slow"
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff format --check .
@@ -21,7 +21,7 @@ lint: $(VENV)/.installed-test
 	$(BIN)/lint-imports --config setup.cfg
 
 coverage: $(VENV)/.installed-test
-	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder --cov --cov-report term:skip-covered --cov-report html
+	$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder --cov --cov-report term:skip-covered --cov-report html
 
 docs: $(VENV)/.installed-docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet

@@ -9,7 +9,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import pytest
@@ -29,8 +29,12 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 if threading.current_thread() is threading.main_thread():
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# Folders whose files share what takes long to make.
-_TOGETHER = ("persistence", "reporting")
+# Files and folders that share what takes long to make: TensorFlow, a browser, models, a report.
+_TOGETHER = {
+    **{"test_cnn": "keras", "test_cnn_seeds": "keras", "test_networks": "keras"},
+    **{"test_explorer_in_browser": "browser", "browser": "browser"},
+    **{"persistence": "persistence", "reporting": "reporting"},
+}
 # Groups that take half a minute or more: begun first, so that none is left alone at the end.
 _LONGEST = (
     *("serving", "keras", "browser", "test_run_all", "reporting", "test_notebooks"),
@@ -38,19 +42,29 @@ _LONGEST = (
 )
 
 
+def _group(path: PurePath) -> str:
+    return _TOGETHER.get(path.stem) or _TOGETHER.get(path.parent.name) or path.stem
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give each file to one worker, which makes what its tests share once; slow files first."""
-    for item in items:
-        if item.get_closest_marker("xdist_group") is None:
-            folder = item.path.parent.name
-            name = folder if folder in _TOGETHER else item.path.stem
-            item.add_marker(pytest.mark.xdist_group(name))
+    """Put slow files first."""
+    n_slow = Counter(_group(item.path) for item in items if item.get_closest_marker("slow"))
+    items.sort(key=lambda item: (_group(item.path) not in _LONGEST, -n_slow[_group(item.path)]))
 
-    def group(item: pytest.Item) -> str:
-        return item.get_closest_marker("xdist_group").args[0]  # type: ignore[union-attr]
 
-    n_slow = Counter(group(item) for item in items if item.get_closest_marker("slow"))
-    items.sort(key=lambda item: (group(item) not in _LONGEST, -n_slow[group(item)]))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Give each group of files to one worker, which makes what its tests share once.
+
+    xdist's own groups are lost with pytest 9.2: https://github.com/pytest-dev/pytest-xdist/issues/1386
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class GroupScheduling(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return _group(PurePath(nodeid.split("::")[0]))
+
+    return GroupScheduling(config, log) if config.getoption("dist") == "loadscope" else None
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,6 @@ from digitrec.datasets import load_dataset
     not (is_installed("keras") and is_installed("tensorflow")),
     reason="the extra 'cnn' is not installed",
 )
-@pytest.mark.xdist_group("keras")
 @pytest.mark.slow
 def test_seeds_and_committees(tmp_path):
     digits = load_dataset("digits", max_train=200)

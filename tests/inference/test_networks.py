@@ -140,7 +140,6 @@ def test_the_package_reads_crops_with_neighbours(digits):
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("keras")  # TensorFlow is loaded once
 def test_a_small_recogniser_is_trained_the_same_way_each_time(tmp_path):
     pytest.importorskip("tensorflow")
     sets = [load_dataset("mnist_5k"), load_dataset("digits")]

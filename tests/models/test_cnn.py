@@ -15,7 +15,7 @@ from digitrec.models.cnn import ConvolutionalNetwork
 HAS_KERAS = is_installed("keras") and is_installed("tensorflow")
 needs_keras = pytest.mark.skipif(not HAS_KERAS, reason="the extra 'cnn' is not installed")
 # TensorFlow's threads do not survive being shared with other heavy tests of a worker.
-pytestmark = [pytest.mark.xdist_group("keras"), pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from digitrec.evaluation.metrics import Predictions
 from digitrec.reporting import write_report
 
 # One worker runs all of these, so that the browser is started once.
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module")

@@ -36,7 +36,6 @@ from digitrec.datasets import Dataset, load_dataset
 from digitrec.evaluation.metrics import wilson_interval
 from digitrec.rendering.markdown import table
 
-
 RECIPE: dict[str, Any] = {
     "augment": True,
     "epochs": 24,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
+from scipy import ndimage as ndi
 
 from digitrec.inference.border import content_box
 from digitrec.inference.image_io import ImageSource, LoadedImage, load_image
@@ -16,9 +17,8 @@ from digitrec.inference.parameters import LOOK
 from digitrec.inference.pieces import Pieces, find_frames, find_pieces, union_box
 from digitrec.inference.prediction import Box
 from digitrec.inference.ruled_lines import remove_lines
-from digitrec.inference.sheet import fill_rows_and_columns
 from digitrec.inference.small_images import is_small, with_single_pixels
-from digitrec.inference.thresholds import quantile
+from digitrec.inference.thresholds import otsu_threshold, quantile
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +50,7 @@ class Located:
     core : ndarray, optional
         Strength of its main piece alone, where others were joined to it.
     filled : bool
-        Whether what it encloses has its own colour: it is the outline of an area.
+        Whether its colour goes on beside it: it is a part of a larger area.
     """
 
     strength: NDArray[np.float32]
@@ -122,7 +122,7 @@ def locate_digit(
         ink=ink,
         others=others,
         core=core,
-        filled=found.is_outline_of_area(window.pixels),
+        filled=found.is_part_of_area(window.pixels),
     )
 
 
@@ -189,23 +189,47 @@ class _Found:
         window = window_around(self.box, self.ink.mask.shape)
         return cut_out(self.ink, self.pieces.mask(self.members, window), window)
 
-    def is_outline_of_area(self, pixels: NDArray[np.uint8]) -> bool:
-        """Return whether what it encloses has its colour rather than that of the paper around.
+    def is_part_of_area(self, pixels: NDArray[np.uint8]) -> bool:
+        """Return whether beside it much has its own colour rather than that of the paper.
 
-        Of an area that is larger than the window that the paper is estimated in, only the outline
-        is taken for ink, whole or in pieces, and looks like a zero.
+        Of an area that is larger than the window that the paper is estimated in, only the edge is
+        taken for ink, whole or in pieces, and looks like a zero or a one; so does the paper
+        between such an area and the border of the image.
         """
-        window = window_around(self.box, self.ink.mask.shape)
-        own = self.pieces.mask(self.members, window)
-        hull = fill_rows_and_columns(own)
-        enclosed, around = hull & ~own, ~hull & ~self.ink.mask[window]
-        if min(enclosed.sum(), around.sum()) < LOOK.min_enclosed * own.size:
+        if self._border_contact() > LOOK.max_border_contact:
+            return True
+        window = window_around(self.box, self.ink.mask.shape, 2 * LOOK.edge_width)
+        members = self.pieces.mask(self.members, window)
+        own = members & (self.ink.strength[window] > otsu_threshold(self.cut_out()))
+        near = _grow(own, LOOK.edge_width)
+        around = _grow(near, LOOK.edge_width) & ~near & (members | ~self.ink.mask[window])
+        most = LOOK.max_area_edge * around.sum()
+        if not most:
             return False
-        inside, outside, ink = (
-            np.median(pixels[window][part], axis=0) for part in (enclosed, around, own)
-        )
-        away = ink - outside
-        return bool((inside - outside) @ away > LOOK.max_enclosed_ink * (away @ away))
+        colours = pixels[window].astype(np.float32)
+        ink = np.median(colours[own], axis=0)
+        away = np.abs(colours - ink).sum(axis=2)
+        is_far = around & (away >= 0.5 * quantile(away[around], 0.9))
+        if (around & ~is_far).sum() <= most:
+            return False
+        # In a shadow paper may be as dark as ink elsewhere, but not as the ink beside it.
+        paper = np.median(colours[is_far], axis=0)
+        darkness = (colours - paper) @ (ink - paper)
+        beside = ndi.maximum_filter(np.where(own, darkness, 0), 6 * LOOK.edge_width + 1)
+        return bool((around & ~is_far & (darkness > LOOK.min_alike * beside)).sum() > most)
+
+    def _border_contact(self) -> float:
+        """Return how much it covers of the borders of the image that it touches, 0-1.
+
+        The least of them, over its longer side or over the border where that is shorter.
+        """
+        left, top, right, bottom = self.box
+        if not self.pieces.borders_touched[self.members].any():
+            return 0.0
+        own = self.pieces.mask(self.members)
+        side = max(right - left, bottom - top)
+        ends = own[0], own[-1], own[:, 0], own[:, -1]
+        return min(float(end.sum()) / min(side, end.size) for end in ends if end.any())
 
     def core(self) -> _Found:
         """Return its main piece alone."""
@@ -340,10 +364,10 @@ def _look_closer(
     return None if found is None else (found, window)
 
 
-def window_around(box: Box, shape: tuple[int, ...]) -> tuple[slice, slice]:
-    """Return the rows and columns of a box and, where there is room, a border of one pixel."""
-    rows = slice(max(0, box[1] - 1), min(shape[0], box[3] + 1))
-    return rows, slice(max(0, box[0] - 1), min(shape[1], box[2] + 1))
+def window_around(box: Box, shape: tuple[int, ...], border: int = 1) -> tuple[slice, slice]:
+    """Return the rows and columns of a box and, where there is room, a border of some pixels."""
+    rows = slice(max(0, box[1] - border), min(shape[0], box[3] + border))
+    return rows, slice(max(0, box[0] - border), min(shape[1], box[2] + border))
 
 
 def cut_out(ink: Ink, own: NDArray[np.bool_], window: tuple[slice, slice]) -> NDArray[np.float32]:
@@ -360,12 +384,13 @@ def cut_out(ink: Ink, own: NDArray[np.bool_], window: tuple[slice, slice]) -> ND
     return np.where(_grow(own) & (own | ~ink.mask[window]), ink.strength[window], np.float32(0))
 
 
-def _grow(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return a mask and the eight neighbours of each of its pixels."""
-    upright = mask.copy()
-    upright[1:] |= mask[:-1]
-    upright[:-1] |= mask[1:]
-    grown = upright.copy()
-    grown[:, 1:] |= upright[:, :-1]
-    grown[:, :-1] |= upright[:, 1:]
-    return grown
+def _grow(mask: NDArray[np.bool_], by: int = 1) -> NDArray[np.bool_]:
+    """Return a mask and the pixels that are at most that far from it, across corners too."""
+    for _ in range(by):
+        upright = mask.copy()
+        upright[1:] |= mask[:-1]
+        upright[:-1] |= mask[1:]
+        mask = upright.copy()
+        mask[:, 1:] |= upright[:, :-1]
+        mask[:, :-1] |= upright[:, 1:]
+    return mask

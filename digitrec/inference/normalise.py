@@ -66,11 +66,16 @@ def grey_digit(strength: NDArray[np.generic]) -> NDArray[np.uint8]:
     return _centred(large[cut : size[1] - cut, cut : size[0] - cut])
 
 
-def normalise_and_measure(strength: NDArray[np.generic]) -> tuple[NDArray[np.uint8], float]:
-    """Return what `normalise_digit` does, and the greatest over the typical stroke width."""
+def normalise_and_measure(
+    strength: NDArray[np.generic],
+) -> tuple[NDArray[np.uint8], float, float]:
+    """Return what `normalise_digit` does, and the greatest stroke width.
+
+    That over the typical stroke width, and over the digit's longer side.
+    """
     mask = _silhouette(strength)
     if mask is None:
-        return np.zeros((IMAGE_SIDE, IMAGE_SIDE), np.uint8), 1.0
+        return np.zeros((IMAGE_SIDE, IMAGE_SIDE), np.uint8), 1.0, 0.0
     depth = _depth(mask)
     width, deepest, side = _stroke_width(depth), float(depth.max()), max(mask.shape)
     low, high = STROKE_RATIO
@@ -81,7 +86,8 @@ def normalise_and_measure(strength: NDArray[np.generic]) -> tuple[NDArray[np.uin
         delta = (goal - width) / 2
     # A blob has no stroke to thin; what is left must not fall apart.
     delta = max(delta, -0.6 * deepest)
-    return _place(_move_outline(mask, depth, delta)), 2 * deepest / width
+    image = _place(_move_outline(mask, depth, delta))
+    return image, 2 * deepest / width, 2 * deepest / side
 
 
 def frame_crop(strength: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArray[np.float32]:

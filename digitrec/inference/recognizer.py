@@ -27,7 +27,6 @@ from digitrec.inference.model import DigitModel
 from digitrec.inference.normalise import normalise_and_measure, normalise_digit
 from digitrec.inference.page import Page, check_rotation, load_page, locate_digits
 from digitrec.inference.parameters import DECISION, LOOK, PAGE, ROW
-from digitrec.inference.pieces import union_box
 from digitrec.inference.prediction import Box, DigitPrediction, Match, Reading
 from digitrec.inference.reading import DRAWING, IN_WORD, assemble, reject
 from digitrec.inference.rejection import (
@@ -191,7 +190,9 @@ class Recognizer:
             answer = self._look_again(image, found, first)
             sure = only_unsure(answer) and answer.confidence >= DECISION.min_first_confidence
             # The network of crops is for digits among other ink, and for ink that crumbles.
-            whole = found is None or (found.alone and answer.reason != UNEVEN_STROKES)
+            whole = (
+                found is None or found.filled or (found.alone and answer.reason != UNEVEN_STROKES)
+            )
             if context is None and (sure or whole):
                 return self._refuse_several(found, answer)
             if sure:
@@ -262,12 +263,7 @@ class Recognizer:
         if found is None or not found.alone or first.reason == FILLED_AREA:
             # A shadow for ink, or paper for ink.
             others.append(locate_digit(image, kernel=LOOK.paper_window / 2, dark_on_light=dark))
-            inverted = locate_digit(image, dark_on_light=not dark)
-            # A light digit may lie on a dark area; what surrounds the area is the paper beside it.
-            if not (found and inverted and first.reason == FILLED_AREA) or (
-                union_box(np.array([found.box, inverted.box])) == found.box
-            ):
-                others.append(inverted)
+            others.append(locate_digit(image, dark_on_light=not dark))
         if min(image.pixels.shape[:2]) >= DECISION.min_smoothed_side:
             # Dithered ink or coarse grain, which crumbles where it is not smoothed first.
             others.append(locate_digit(smoothed(image), dark_on_light=dark))
@@ -434,16 +430,21 @@ class Recognizer:
         if not found:
             return []
         measured = [normalise_and_measure(item.strength) for item in found]
-        images = np.stack([image for image, _ in measured])
+        images = np.stack([image for image, _, _ in measured])
         joint = self.model.probabilities(images.reshape(len(images), -1))
         joint = np.stack(
             [weigh_flags(row, image) for row, image in zip(joint, images, strict=True)]
         )
         return [
             self._decide(
-                row, image, item.box, refuse_by_shape(item, unevenness, int(row[:10].argmax()))
+                row,
+                image,
+                item.box,
+                refuse_by_shape(item, unevenness, thickness, int(row[:10].argmax())),
             )
-            for row, (image, unevenness), item in zip(joint, measured, found, strict=True)
+            for row, (image, unevenness, thickness), item in zip(
+                joint, measured, found, strict=True
+            )
         ]
 
     def _decide(

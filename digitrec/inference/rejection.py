@@ -29,7 +29,7 @@ def only_unsure(prediction: DigitPrediction) -> bool:
     return prediction.accepted or prediction.reason.startswith(f"{UNSURE} ")
 
 
-def refuse_by_shape(found: Located, unevenness: float, digit: int) -> str:
+def refuse_by_shape(found: Located, unevenness: float, thickness: float, digit: int) -> str:
     """Return why ink cannot be a digit, or an empty string.
 
     These are checks that no digit in a picture of a digit fails: not a speck, not in crumbs,
@@ -40,6 +40,8 @@ def refuse_by_shape(found: Located, unevenness: float, digit: int) -> str:
     found : Located
     unevenness : float
         Greatest over typical stroke width.
+    thickness : float
+        Greatest stroke width over the longer side of the ink.
     digit : int
         What the classifier reads.
     """
@@ -50,7 +52,7 @@ def refuse_by_shape(found: Located, unevenness: float, digit: int) -> str:
         return "the ink is in too many pieces"
     if found.clutter > DECISION.max_clutter:
         return "there is far more ink around than in any one place"
-    if found.filled:
+    if found.filled or (digit == 1 and thickness > DECISION.max_one_thickness):
         return FILLED_AREA
     if unevenness > DECISION.max_unevenness:
         return UNEVEN_STROKES

@@ -5,6 +5,8 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageFont
 from sklearn.neighbors import KNeighborsClassifier
 
@@ -184,16 +186,54 @@ def test_what_is_no_digit_is_rejected(recognizer):
         assert prediction.reason
 
 
-@pytest.mark.parametrize("inverted", [False, True])
-@pytest.mark.parametrize("width", [40, 60, 80, 100])
-def test_filled_ellipses_are_no_zeros(recognizer, width, inverted):
-    # Larger than the window that the paper is estimated in: their edges alone are ink.
-    for fill in (0, 150):
-        image = Image.new("L", (300, 170), 230)
-        ImageDraw.Draw(image).ellipse((150 - width // 2, 45, 150 + width // 2, 125), fill=fill)
-        pixels = np.asarray(image)
-        prediction = recognizer.predict_digit(255 - pixels if inverted else pixels)
-        assert prediction.digit is None
+SHAPES = {
+    "ellipse": lambda draw, box, grey: draw.ellipse(box, fill=grey),
+    "rounded rectangle": lambda draw, box, grey: draw.rounded_rectangle(box, 12, fill=grey),
+    "rectangle": lambda draw, box, grey: draw.rectangle(box, fill=grey),
+    "half disc": lambda draw, box, grey: draw.chord(box, 180, 360, fill=grey),
+    "triangle": lambda draw, box, grey: draw.polygon(
+        [(box[0], box[3]), ((box[0] + box[2]) / 2, box[1]), (box[2], box[3])], fill=grey
+    ),
+}
+
+
+@given(
+    size=st.sampled_from([(300, 170), (170, 170), (120, 170), (64, 64)]),
+    width=st.floats(0.3, 0.8),
+    aspect=st.floats(0.6, 1.4),
+    grey=st.integers(0, 150),
+    inverted=st.booleans(),
+    noise=st.sampled_from([0, 0, 6]),
+)
+@pytest.mark.parametrize("shape", SHAPES)
+@settings(max_examples=12)
+def test_filled_shapes_are_no_digits(recognizer, shape, size, width, aspect, grey, inverted, noise):
+    # Narrower and wider than the window that the paper is estimated in, which is 0.3 of the side.
+    side = width * min(size)
+    half = (side / 2, min(side / aspect, 0.85 * size[1]) / 2)
+    image = Image.new("L", size, 230)
+    box = [size[k % 2] / 2 + (-1) ** (k < 2) * half[k % 2] for k in range(4)]
+    SHAPES[shape](ImageDraw.Draw(image), box, grey)
+    pixels = np.asarray(image) + np.random.default_rng(0).normal(0, noise, size[::-1])
+    pixels = pixels.clip(0, 255).astype(np.uint8)
+    prediction = recognizer.predict_digit(255 - pixels if inverted else pixels)
+    assert prediction.digit is None
+
+
+@given(
+    width=st.floats(0.3, 0.55),
+    aspect=st.floats(0.6, 0.9),
+    pen=st.floats(0.08, 0.22),
+    dark=st.booleans(),
+)
+@settings(max_examples=15)
+def test_outlined_ellipses_are_zeros(recognizer, width, aspect, pen, dark):
+    side = width * 170
+    image = Image.new("L", (300, 170), 230)
+    box = (150 - side / 2, 85 - side / aspect / 2, 150 + side / 2, 85 + side / aspect / 2)
+    ImageDraw.Draw(image).ellipse(box, outline=40, width=round(pen * side))
+    pixels = np.asarray(image)
+    assert recognizer.predict_digit(pixels if dark else 255 - pixels).digit == 0
 
 
 def test_rows_are_taken_as_they_are(recognizer, digits):

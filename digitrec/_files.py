@@ -86,15 +86,23 @@ def _writable_root(root: Path) -> Path:
     return Path(folder.name)
 
 
+# Two such names, a key and a kind of file make one of less than the 255 bytes of file systems.
+MAX_NAME_BYTES = 80
+
+
 def file_safe(name: str) -> str:
-    """Return a name as part of a file name.
+    """Return a name as part of a file name, of at most `MAX_NAME_BYTES`.
 
     Examples
     --------
     >>> file_safe("my model: C=1/2")
     'my_model_C=1_2'
     """
-    return re.sub(r"[^\w.+=-]+", "_", name).strip(".") or "_"
+    safe = re.sub(r"[^\w.+=-]+", "_", name).strip(".") or "_"
+    if len(safe.encode()) > MAX_NAME_BYTES:
+        kept = safe.encode()[: MAX_NAME_BYTES - 9].decode(errors="ignore")
+        safe = f"{kept}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+    return safe
 
 
 @contextlib.contextmanager

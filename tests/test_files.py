@@ -16,6 +16,7 @@ from digitrec._files import (
     cache_dir,
     create_array,
     describe_os_error,
+    file_safe,
     is_disk_full,
     writable_cache_dir,
     write_json,
@@ -174,3 +175,11 @@ def test_mapped_arrays_are_written(tmp_path):
     create_array(tmp_path / "a.npy", np.int16, (2, 3))[:] = [[1, 2, 3], [4, 5, 6]]
     assert np.load(tmp_path / "a.npy").tolist() == [[1, 2, 3], [4, 5, 6]]
     assert len(create_array(tmp_path / "none.npy", np.int16, (0, 3))) == 0
+
+
+@pytest.mark.parametrize("letter", ["a", "日"])
+def test_long_names_make_different_files_that_can_be_written(letter, tmp_path):
+    names = [file_safe(letter * 300 + end) for end in "xy"]
+    assert names[0] != names[1]
+    for name in names:
+        (tmp_path / f"confusion_{name}-{name}-seed0-{'0' * 16}.png").touch()

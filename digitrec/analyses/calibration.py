@@ -22,11 +22,13 @@ from digitrec.rendering.section import Content, FigureSpec
 from digitrec.rendering.style import (
     BLUE,
     GREY,
+    MAX_LABEL_LENGTH,
     ORANGE,
     WIDTH,
     line_style,
     new_figure,
     plain_log_ticks,
+    short_names,
     styled,
 )
 
@@ -349,7 +351,7 @@ def reliability_figure(
     columns = min(4, len(labels))
     rows = -(-len(labels) // columns)
     figure = new_figure(0.6 + rows * (WIDTH / columns + 0.25))
-    for index, label in enumerate(labels):
+    for index, label in enumerate(short_names(labels, MAX_LABEL_LENGTH)):
         axes = figure.add_subplot(rows, columns, index + 1)
         axes.plot([0, 1], [0, 1], color=GREY, linewidth=0.8, linestyle="--")
         _bins(axes, before[index], ORANGE, "before")
@@ -393,7 +395,8 @@ def risk_figure(
     """
     figure = new_figure(3.6)
     axes = figure.add_subplot()
-    for index, (label, curve) in enumerate(zip(labels, curves, strict=True)):
+    shown = short_names(labels, MAX_LABEL_LENGTH)
+    for index, (label, curve) in enumerate(zip(shown, curves, strict=True)):
         rejected = 100 * (1 - np.asarray(curve["coverage"]))
         error = 100 * np.asarray(curve["error"])
         keep = rejected <= 30

@@ -11,7 +11,14 @@ import numpy as np
 from digitrec.analyses._registry import Analysis, AnalysisContext
 from digitrec.rendering.markdown import MISSING, escape, percent, seconds, table_of
 from digitrec.rendering.section import Content, FigureSpec
-from digitrec.rendering.style import line_style, new_figure, plain_log_ticks, styled
+from digitrec.rendering.style import (
+    MAX_NAME_LENGTH,
+    line_style,
+    new_figure,
+    plain_log_ticks,
+    short_names,
+    styled,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -206,11 +213,14 @@ def growth_figure(labels: Sequence[str], points: Sequence[Sequence[Mapping[str, 
 
     `points` hold ``n``, ``error`` (fraction) and ``fit_seconds`` of each size, for each model.
     """
-    figure = new_figure(3.7 + 0.1 * len(labels))
+    names = short_names(labels)
+    # Four names of half of the allowed length fill a line of the legend.
+    columns = 4 if max(map(len, names)) <= MAX_NAME_LENGTH // 2 else 2
+    figure = new_figure(3.7 + 0.19 * -(-len(names) // columns))
     panels = (("error", "test error, %", 100.0), ("fit_seconds", "fit time, s", 1.0))
     for place, (field, axis_label, scale) in enumerate(panels, start=1):
         axes = figure.add_subplot(1, 2, place)
-        for index, (label, curve) in enumerate(zip(labels, points, strict=True)):
+        for index, (label, curve) in enumerate(zip(names, points, strict=True)):
             shown = [point for point in curve if point[field] > 0]
             axes.plot(
                 [point["n"] for point in shown],
@@ -230,9 +240,11 @@ def growth_figure(labels: Sequence[str], points: Sequence[Sequence[Mapping[str, 
         axes.grid(True)
         axes.set_xlabel("training rows, thousands")
         axes.set_title(axis_label)
-    handles, names = figure.axes[0].get_legend_handles_labels()
     figure.legend(
-        handles, names, loc="outside lower center", ncols=min(4, len(labels)), frameon=False
+        *figure.axes[0].get_legend_handles_labels(),
+        loc="outside lower center",
+        ncols=min(columns, len(names)),
+        frameon=False,
     )
     return figure
 

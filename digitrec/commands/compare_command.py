@@ -39,8 +39,12 @@ def _load_config(context: typer.Context, value: Path | None) -> Path | None:
     from digitrec.commands.options import read_config
 
     if value is not None:
-        allowed = [p.name for p in context.command.params if p.name not in ("config", "help")]
-        found = read_config(value, [name for name in allowed if name is not None])
+        allowed = {
+            parameter.name: getattr(parameter, "multiple", False)
+            for parameter in context.command.params
+            if parameter.name not in (None, "config", "help")
+        }
+        found = read_config(value, allowed)
         context.default_map = {**(context.default_map or {}), **found}
     return value
 
@@ -149,7 +153,7 @@ def compare_models(
     ] = 0.001,
     ignore: Annotated[
         list[str] | None,
-        typer.Option(metavar="CHECK", help="Leave a check out of the report; --list names them."),
+        typer.Option(metavar="NAMES", help="Checks to leave out of the report; --list names them."),
     ] = None,
     jobs: Annotated[
         int | None, typer.Option(min=1, help="Jobs at a time. Default: one per core.")
@@ -279,7 +283,8 @@ def _arguments(options: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str
         check_choice("kind of group", options["cv_groups"], ("writer",))
     if options["profile"] is not None:
         check_choice("profile", options["profile"], ("fast", "full"))
-    ignored = sorted({check_choice("check", name, CHECKS) for name in options["ignore"] or ()})
+    left_out = {name for text in options["ignore"] or () for name in split_names(text)}
+    ignored = sorted(check_choice("check", name, CHECKS) for name in left_out)
     chosen = [] if options["profile"] is None else [options["profile"]]
     names = options["analyses"]
     if names is not None:

@@ -8,7 +8,7 @@ import importlib.util
 import inspect
 import sys
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -170,15 +170,15 @@ def parse_timeouts(settings: Iterable[str]) -> dict[str | None, float]:
     return limits
 
 
-def read_config(path: Path, allowed: Sequence[str]) -> dict[str, Any]:
+def read_config(path: Path, allowed: Mapping[str, bool]) -> dict[str, Any]:
     """Return the options that a TOML file sets, by parameter name.
 
     Parameters
     ----------
     path : pathlib.Path
         The file: names as those of the options, with dashes or underscores.
-    allowed : sequence of str
-        Names of parameters.
+    allowed : mapping of str to bool
+        Names of parameters, and whether each may be given several times.
 
     Raises
     ------
@@ -193,12 +193,12 @@ def read_config(path: Path, allowed: Sequence[str]) -> dict[str, Any]:
     for key, value in content.items():
         name = key.replace("-", "_")
         check_choice(f"option in {path}", name, allowed)
-        if isinstance(value, list) and name not in ("set", "timeout"):
-            value = ",".join(map(str, value))
-        elif name == "timeout" and not isinstance(value, list):
-            value = [str(value)]
-        elif name == "set" and isinstance(value, Mapping):
+        if name == "set" and isinstance(value, Mapping):
             value = [f"{m}.{p}={v!r}" for m, values in value.items() for p, v in values.items()]
+        elif allowed[name]:
+            value = [str(item) for item in (value if isinstance(value, list) else [value])]
+        elif isinstance(value, list):
+            value = ",".join(map(str, value))
         options[name] = value
     return options
 

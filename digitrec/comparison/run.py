@@ -186,7 +186,7 @@ def compare(
 def _config(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Return the arguments of `compare` that are not its defaults as options of the command.
 
-    What has no name, such as an estimator or an array, is left to the caller's code.
+    What has no name, such as an estimator or an array, is left to the caller's code and is None.
     """
     defaults = {name: p.default for name, p in inspect.signature(compare).parameters.items()}
     names = {"data": "dataset", "n_jobs": "jobs", "parameters": "set"}
@@ -203,11 +203,11 @@ def _config(arguments: Mapping[str, Any]) -> dict[str, Any]:
                 if name == "timeout"
             ]
         elif isinstance(value, (list, tuple)) and name in ("models", "features", "analyses"):
-            value = [item for item in value if isinstance(item, str)]
+            value = [*value] if all(isinstance(item, str) for item in value) else None
         elif isinstance(value, os.PathLike):
             value = os.fspath(value)
-        if isinstance(value, (str, int, float, list)) and value != []:
-            config[names.get(name, name)] = value
+        has_name = isinstance(value, (str, int, float, list)) and value != []
+        config[names.get(name, name)] = value if has_name else None
     return config
 
 
@@ -215,10 +215,10 @@ def _call(config: Mapping[str, Any]) -> str:
     """Return the call of `compare` for the report; what has no name is an ellipsis."""
     names = {"dataset": "data", "jobs": "n_jobs"}
     shown = {names.get(name, name): value for name, value in config.items()}
-    first = shown.pop("data", None)
     settings = shown.pop("set", None)
-    parts = ["…" if first is None else repr(first)]
-    parts += [f"{name}={value!r}" for name, value in shown.items()]
+    text = {name: "…" if value is None else repr(value) for name, value in shown.items()}
+    parts = [text.pop("data")] if "data" in text else []
+    parts += [f"{name}={value}" for name, value in text.items()]
     if settings:
         parts.append("parameters={…}")
     return f"digitrec.compare({', '.join(parts)})"

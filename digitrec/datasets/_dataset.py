@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -72,6 +73,11 @@ class Dataset:
             if self.pixel_range is not None:
                 arrays.append(np.array(self.pixel_range))
             object.__setattr__(self, "fingerprint", fingerprint_arrays(self.image_shape, *arrays))
+
+    @cached_property
+    def test_fingerprint(self) -> str:
+        """`part_fingerprint` of the test rows."""
+        return self.part_fingerprint("test")
 
     def part_fingerprint(self, part: str) -> str:
         """Return 16 hexadecimal digits that identify the rows of one part.

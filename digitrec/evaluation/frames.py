@@ -116,7 +116,7 @@ class Row:
     @property
     def title(self) -> str:
         """Title of the model."""
-        return model_title(self.model)
+        return self.shown.title or model_title(self.model)
 
     @property
     def reached_limit(self) -> bool:

@@ -107,6 +107,8 @@ class Job:
         Seed with which the training rows were drawn.
     fingerprint : str
         Fingerprint of the data after that.
+    test_fingerprint : str
+        Fingerprint of the test rows alone.
     n_train, n_validation, n_test : int
         Rows.
     features, model : str
@@ -138,6 +140,7 @@ class Job:
     max_train: int | None
     load_seed: int
     fingerprint: str
+    test_fingerprint: str
     n_train: int
     n_validation: int
     n_test: int
@@ -196,6 +199,7 @@ class Job:
             "dataset": self.dataset,
             "features": self.features,
             "model": self.model,
+            "title": self.model_spec.title if self.own else "",
             "random_state": self.random_state,
             "part": "" if self.part is None else self.part.title,
             "n_train": self.n_train,
@@ -203,6 +207,7 @@ class Job:
             "n_test": self.n_test,
             "n_threads": self.limits.n_threads,
             "data_fingerprint": self.fingerprint,
+            "test_fingerprint": self.test_fingerprint,
             "versions": dict(library_versions()),
             "hardware": dict(describe_hardware()),
             "finished_at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -280,6 +285,7 @@ def make_job(
         max_train=max_train,
         load_seed=load_seed,
         fingerprint=dataset.fingerprint,
+        test_fingerprint=dataset.test_fingerprint,
         n_train=n_rows - n_validation,
         n_validation=n_validation,
         n_test=len(dataset.y_test),

@@ -107,6 +107,9 @@ class Result(Metrics):
         Hash of all that determines the result; names the job's files.
     dataset, features, model : str
         Registry keys, or names of the caller's own (for a dataset read from a path: its name).
+    title : str
+        Name for people of a model that is the caller's own, which may have the name of one of the
+        registry; else empty.
     parameters : dict
         Parameters of the estimator as built, overrides included.
     random_state : int
@@ -150,12 +153,15 @@ class Result(Metrics):
         Per-iteration values of iterative models (``training_loss``, ``validation_accuracy``, …).
     n_threads : int
         Threads the job was allowed to use.
+    test_fingerprint : str
+        `Dataset.test_fingerprint`; empty in files of earlier versions.
     """
 
     key: str
     dataset: str
     features: str
     model: str
+    title: str = ""
     parameters: dict[str, Any]
     random_state: int
     part: str = ""
@@ -182,6 +188,7 @@ class Result(Metrics):
     curves: dict[str, list[float]] = field(default_factory=dict)
     n_threads: int = 1
     data_fingerprint: str
+    test_fingerprint: str = ""
     versions: dict[str, str]
     hardware: dict[str, Any]
     finished_at: str
@@ -265,7 +272,7 @@ class RunDataset:
             license=dataset.license,
             fingerprint=dataset.fingerprint,
             seen=(dataset.part_fingerprint("train"), *dataset.merged_parts),
-            test_fingerprint=dataset.part_fingerprint("test"),
+            test_fingerprint=dataset.test_fingerprint,
             warnings=dataset.warnings,
         )
 

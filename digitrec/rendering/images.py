@@ -8,13 +8,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from digitrec.rendering.style import BLUE, ORANGE, WIDTH, new_figure, styled
+from digitrec.rendering.style import (
+    BLUE,
+    ORANGE,
+    WIDTH,
+    new_figure,
+    short_names,
+    styled,
+    title_lines,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 _FRAME = "#D0D7DE"
+_CHARACTER = 0.072  # inches of a caption; wide letters take more, narrow ones less
 
 
 def grid_columns(classes: Sequence[str]) -> int:
@@ -49,10 +58,12 @@ def images_figure(
     """
     # One axes for all images, in units of an image's side: many axes take seconds to lay out.
     n_rows = -(-len(images) // columns)
+    title = title_lines(title)
+    captions = [_fitted(caption, int(WIDTH / columns / _CHARACTER)) for caption in captions]
     lines = max((caption.count("\n") + 1 for caption in captions), default=1)
     side = WIDTH / (1.12 * columns)
     step_y = 1.1 + 0.17 * lines / side
-    figure = new_figure(n_rows * step_y * side + 0.33)
+    figure = new_figure(n_rows * step_y * side + 0.33 + 0.18 * title.count("\n"))
     axes = figure.add_subplot()
     axes.set_axis_off()
     for index, (image, caption) in enumerate(zip(images, captions, strict=True)):
@@ -69,6 +80,16 @@ def images_figure(
     axes.set_ylim(n_rows * step_y, -0.03)
     axes.set_title(title)
     return figure
+
+
+def _fitted(caption: str, limit: int) -> str:
+    """Return a caption no line of which is longer than a number of characters."""
+    lines = [
+        part
+        for line in caption.split("\n")
+        for part in (line.replace(" → ", "\n→ ").split("\n") if len(line) > limit else [line])
+    ]
+    return "\n".join(short_names([line], limit)[0] for line in lines)
 
 
 def ink_colors(images: NDArray[Any]) -> NDArray[np.float64]:

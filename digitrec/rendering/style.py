@@ -6,6 +6,7 @@ import functools
 import io
 import itertools
 import math
+import textwrap
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -30,6 +31,7 @@ WIDTH = 7.0  # inches; 1,050 pixels, shown at about 900 on GitHub
 DPI = 150
 MAX_NAME_LENGTH = 24  # characters of a class or model at an axis
 MAX_LABEL_LENGTH = 42  # characters of a name beside a point
+MAX_TITLE_LENGTH = 70  # characters of a line of a title
 MAX_CLASSES_SHOWN = 30  # beyond, figures and tables show the hardest classes alone
 MAX_NAMED_CELLS = 60  # rows or columns of a table that are all named
 
@@ -163,6 +165,11 @@ def short_names(names: Sequence[str], limit: int = MAX_NAME_LENGTH) -> list[str]
             short = f"{short[: limit - 4]}#{len(shown)}"
         shown.append(short)
     return shown
+
+
+def title_lines(title: str) -> str:
+    """Return a title with line breaks, as wide as a figure at most."""
+    return textwrap.fill(title, MAX_TITLE_LENGTH)
 
 
 @styled

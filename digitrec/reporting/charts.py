@@ -28,6 +28,9 @@ _CIRCLE = re.compile(
     r'<path d="M (?P<x>[-\d.]+) (?P<low>[-\d.]+)\s+(?:C [-\d.\s]+){3}'
     r"C(?: [-\d.]+){5} (?P<high>[-\d.]+)\s+(?:C [-\d.\s]+){4}z\s*\""
 )
+_LONG_NUMBER = re.compile(r"-?\d+\.\d{3,}")
+# What stands for a character that no font of this machine has; browsers find their own fonts.
+_NUMBERED = re.compile(r"\[U\+([0-9A-F]{4,6})\]")
 # Drawn colours that follow the page's light or dark theme.
 _THEME = {
     INK: "var(--ink)",
@@ -94,11 +97,12 @@ def chart_html(figure: Figure, name: str, alt: str) -> str | None:
     axis_names = _axis_names(figure)
     targets = "".join(_target(mark, axis_names) for mark in marks)
     svg = _adapted(svg, name, alt).replace("</svg>", f"<g>{targets}</g></svg>")
-    return (
+    html = (
         f'<figure><div class="chart-scroll" tabindex="0" role="region" aria-label="{escape(alt)}">'
         f"{svg}</div><details><summary>Values as a table</summary>{_table(marks, axis_names)}"
         "</details></figure>\n"
     )
+    return _NUMBERED.sub(lambda match: chr(int(match[1], 16)), html)
 
 
 def _fix_cell_texts(figure: Figure) -> None:
@@ -317,6 +321,10 @@ def _table(marks: Sequence[Mark], axis_names: Sequence[str]) -> str:
     )
 
 
+def _rounded(match: re.Match[str]) -> str:
+    return f"{float(match[0]):.{DECIMALS}f}"
+
+
 def _circle(match: re.Match[str]) -> str:
     low, high = float(match["low"]), float(match["high"])
     radius, middle = abs(low - high) / 2, (low + high) / 2
@@ -329,7 +337,8 @@ def _adapted(svg: str, name: str, alt: str) -> str:
     svg = re.sub(r"<metadata>.*?</metadata>\s*", "", svg, flags=re.DOTALL)
     svg = _CIRCLE.sub(_circle, svg)
     svg = re.sub(r' transform="rotate\(-0 [^"]*"', "", svg)
-    svg = re.sub(r"-?\d+\.\d{3,}", lambda match: f"{float(match[0]):.{DECIMALS}f}", svg)
+    # Coordinates alone: numbers that a reader sees stay as they are.
+    svg = re.sub(r"<[^>]*>", lambda tag: _LONG_NUMBER.sub(_rounded, tag[0]), svg)
     svg = svg.replace(f' id="{_OUTLINED}"', f' class="{_OUTLINED}"')
     svg = re.sub(r"<svg[^>]*?(viewBox=\"[^\"]*\")[^>]*>", r"<svg \1>", svg, count=1)
     # Only ids that something refers to are kept; those of two charts must differ.

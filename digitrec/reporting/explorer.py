@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from digitrec.analyses import ReportContext
 from digitrec.evaluation.frames import Row
 from digitrec.evaluation.metrics import Predictions
-from digitrec.rendering.markdown import MISSING, anchor, percent
+from digitrec.rendering.markdown import MISSING, percent
+from digitrec.rendering.style import MAX_NAME_LENGTH
 from digitrec.reporting.model_sections import most_frequent_errors, shown_mistakes
 
 # Images that every model classifies correctly: enough to see what a class looks like. The others
@@ -136,9 +137,8 @@ def explorer_data(context: ReportContext) -> tuple[dict[str, Any], bytes | None]
         models.append(
             {
                 "label": context.label(row),
-                "title": row.title,
+                "title": " ".join(row.title.split()),  # as the table shows it
                 "features": row.features,
-                "slug": anchor(row.title),
                 "winner": row.is_winner,
                 "probabilities": predictions.has_probabilities,
                 "wrong": int((predictions.y_pred != truth).sum()),
@@ -260,11 +260,19 @@ def _lead(data: dict[str, Any]) -> str:
     n_wrong, n_right = int(wrong.sum()), int((~wrong).sum())
     who = "the model" if n_models == 1 else f"any of the {n_models} models"
     noun = data["noun"]
-    which = "All" if n_wrong == data["n_wrong"] else f"{n_wrong:,} of the"
+    which = f"All {n_wrong:,}" if n_wrong == data["n_wrong"] else f"{n_wrong:,} of the"
+    if n_wrong < data["n_wrong"]:
+        which += f" {data['n_wrong']:,}"
+    n_others = data["n_test"] - data["n_wrong"]
+    others = f"all {n_others:,} others"
+    if n_right < n_others:
+        others = (
+            f"{n_right:,} of the {n_others:,} others: of each class those with the lowest "
+            "confidence of the best model, and others drawn at random"
+        )
     return (
-        f"{which} {data['n_wrong']:,} {noun}s that {who} misclassifies, and {n_right:,} of the "
-        f"{data['n_test'] - data['n_wrong']:,} others: of each class those with the lowest "
-        "confidence of the best model, and others drawn at random. Click on a number in a "
+        f"{which if data['n_wrong'] else 'No'} {noun}s that {who} misclassifies, and {others}. "
+        "Click on a number in a "
         "confusion matrix, on a class in the chart of scores or on a model's button in the table "
         f"to see its {noun}s."
     )
@@ -307,8 +315,9 @@ def _confusion_html(context: ReportContext, row: Row, predictions: Predictions, 
     heads = "".join(f'<th scope="col">{escape(name)}</th>' for name in names)
     return _wrapped(
         caption,
-        f'<table class="matrix"><caption>{escape(caption)}. Rows: true class; columns: answer.'
-        f"</caption><thead><tr><td></td>{heads}</tr></thead><tbody>{''.join(lines)}</tbody></table>",
+        f'<table class="matrix{_long(names)}"><caption>{escape(caption)}. Rows: true class; '
+        f"columns: answer.</caption><thead><tr><td></td>{heads}</tr></thead>"
+        f"<tbody>{''.join(lines)}</tbody></table>",
     )
 
 
@@ -392,12 +401,14 @@ def _class_html(context: ReportContext, found: Sequence[tuple[Row, Predictions]]
             f'<tr><th scope="row">{escape(name)}</th>{"".join(cells)}'
             f'<td class="number">{support[label]:,}</td></tr>'
         )
-    heads = "".join(f'<th scope="col">{escape(context.label(row))}</th>' for row in rows)
+    labels = [context.label(row) for row in rows]
+    heads = "".join(f'<th scope="col">{escape(label)}</th>' for label in labels)
     caption = "F1 score of each model on each class, %"
     return _wrapped(
         caption,
-        f'<table class="matrix wide"><caption>{caption}</caption><thead><tr><th scope="col">class'
-        f'</th>{heads}<th scope="col">test {context.noun}s</th></tr></thead>'
+        f'<table class="matrix wide{_long([*names, *labels])}"><caption>{caption}</caption>'
+        f'<thead><tr><th scope="col">class</th>{heads}'
+        f'<th scope="col">test {context.noun}s</th></tr></thead>'
         f"<tbody>{''.join(lines)}</tbody></table>",
     )
 
@@ -408,6 +419,11 @@ def _button(model: int, true: int, answer: int | None, text: str, tip: str) -> s
         f'<button type="button" class="explore" data-model="{model}" data-true="{true}"{wanted} '
         f'aria-label="{escape(tip)}">{text}</button>'
     )
+
+
+def _long(names: Sequence[str]) -> str:
+    """Return the class of a table whose heads must break."""
+    return " long" if max(map(len, names), default=0) > MAX_NAME_LENGTH else ""
 
 
 def _wrapped(label: str, table: str) -> str:

@@ -12,6 +12,8 @@ from typing import Any
 
 from digitrec.rendering.markdown import anchor
 
+MAX_UNBROKEN = 40  # characters in the first cell of a row that stay on one line
+
 
 def render_html(
     markdown: str,
@@ -44,6 +46,7 @@ def render_html(
     parser.add_render_rule("image", _image_rule(images))
     parser.add_render_rule("table_open", _table_open)
     parser.add_render_rule("table_close", _table_close)
+    parser.add_render_rule("fence", _fence)
     tokens = parser.parse(markdown)
     tokens = _with_graphics(tokens, graphics or {})
     headings = _mark_headings(tokens)
@@ -123,15 +126,18 @@ def _mark_headings(tokens: Sequence[Any]) -> list[tuple[int, str, str]]:
     found = []
     for opening, inline in itertools.pairwise(tokens):
         if opening.type == "heading_open":
-            text = "".join(
-                child.content
-                for child in inline.children
-                if child.type in ("text", "code_inline", "text_special")
-            )
+            text = _text(inline)
             slug = anchor(text)
             opening.attrSet("id", slug)
+            opening.meta["text"] = text
             found.append((int(opening.tag[1:]), slug, text))
     return found
+
+
+def _text(inline: Any) -> str:
+    """Return what a reader sees of a token with children."""
+    kinds = ("text", "code_inline", "text_special")
+    return "".join(child.content for child in inline.children if child.type in kinds)
 
 
 def _image_rule(images: Mapping[str, bytes]) -> Any:
@@ -154,11 +160,27 @@ def _image_rule(images: Mapping[str, bytes]) -> Any:
 
 
 def _table_open(self: Any, tokens: Sequence[Any], index: int, options: Any, env: Any) -> str:
-    heads = itertools.takewhile(lambda token: token.type != "thead_close", tokens[index:])
+    body = list(itertools.takewhile(lambda token: token.type != "table_close", tokens[index:]))
+    heads = itertools.takewhile(lambda token: token.type != "thead_close", body)
     is_accuracy = any(token.content.startswith("validation accuracy") for token in heads)
     mark = " data-accuracy" if is_accuracy and not env.get("accuracy") else ""
     env["accuracy"] = env.get("accuracy") or is_accuracy
-    return f'<div class="table" role="region" aria-label="Table" tabindex="0"><table{mark}>\n'
+    firsts = (body[i + 2] for i, token in enumerate(body) if token.type == "tr_open")
+    long = ' class="long"' * any(len(_text(cell)) > MAX_UNBROKEN for cell in firsts)
+    headings = (token.meta["text"] for token in reversed(tokens[:index]) if "text" in token.meta)
+    heading = next(headings, "")
+    count = env[heading, "tables"] = env.get((heading, "tables"), 0) + 1
+    label = f"Table: {heading}" + f" ({count})" * (count > 1)
+    return (
+        f'<div class="table" role="region" aria-label="{escape(label)}" tabindex="0">'
+        f"<table{mark}{long}>\n"
+    )
+
+
+def _fence(self: Any, tokens: Sequence[Any], index: int, options: Any, env: Any) -> str:
+    """Let a block of code that is wider than the page be scrolled by keyboard."""
+    html: str = self.fence(tokens, index, options, env)
+    return html.replace("<pre>", '<pre tabindex="0">', 1)
 
 
 def _table_close(self: Any, tokens: Sequence[Any], index: int, options: Any, env: Any) -> str:

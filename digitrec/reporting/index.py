@@ -201,7 +201,7 @@ def _row(folder: str, run: Run) -> list[str]:
     if best is None or best.test_accuracy_low is None or best.test_accuracy_high is None:
         return [*head, MISSING, MISSING, MISSING, *tail]
     interval = f"{percent(best.test_accuracy_low)}–{percent(best.test_accuracy_high)}"
-    winner = f"{escape(model_title(best.model))} on {code(best.features)}"
+    winner = f"{escape(best.title or model_title(best.model))} on {code(best.features)}"
     return [*head, winner, percent(best.test_error), interval, *tail]
 
 

@@ -139,9 +139,9 @@ def _first(values: Sequence[str]) -> str:
 
 
 def configuration_section(context: ReportContext) -> Content | None:
-    """Show the options that repeat the run, as a file."""
+    """Show the options that repeat the run, as a file; none do where it had objects of a caller."""
     text = render_config(context.run.config)
-    if not text:
+    if not text or None in context.run.config.values():
         return None
     lead = "Saved as `run.toml`, this repeats the run with `digitrec compare --config run.toml`:"
     return Content.of("## Configuration", lead, code_block(text, "toml"))

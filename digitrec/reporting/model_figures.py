@@ -15,6 +15,7 @@ from digitrec.rendering.style import (
     new_figure,
     plain_log_ticks,
     styled,
+    title_lines,
 )
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def confusion_figure(confusion: ArrayLike, classes: Sequence[str], *, title: str
     axes.spines[:].set_color("#E9ECEF")
     axes.set_xlabel("predicted")
     axes.set_ylabel("true")
-    axes.set_title(title)
+    axes.set_title(title_lines(title))
     return figure
 
 
@@ -100,5 +101,5 @@ def curves_figure(curves: Mapping[str, Sequence[float]], *, title: str) -> Figur
         else:
             axes.set_ylabel("error, %" if panel is rates else "loss")
             axes.legend(frameon=False, fontsize=8.5)
-    figure.suptitle(title, x=0.005, ha="left", fontsize=11, fontweight="bold")
+    figure.suptitle(title_lines(title), x=0.005, ha="left", fontsize=11, fontweight="bold")
     return figure

@@ -10,11 +10,13 @@ from numpy.typing import NDArray
 
 from digitrec.rendering.style import (
     BLUE,
+    MAX_LABEL_LENGTH,
     ORANGE,
     annotate_cells,
     log_percent_axis,
     name_cells,
     new_figure,
+    short_names,
     styled,
 )
 
@@ -44,7 +46,7 @@ def error_figure(
     colors = [ORANGE if index == winner else BLUE for index in order]
     axes.hlines(y, starts, ends, colors=colors, linewidth=2.2, alpha=0.45)
     axes.scatter(values, y, c=colors, s=42, zorder=3)
-    axes.set_yticks(y, [labels[index] for index in order])
+    axes.set_yticks(y, short_names([labels[index] for index in order], MAX_LABEL_LENGTH))
     axes.invert_yaxis()
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 
 import numpy as np
@@ -107,7 +108,7 @@ def _limit_line(row: Row) -> str:
     text = f"‡ **{escape(row.title)}** stopped before it converged"
     if result.iteration_limit is None:
         return f"{text}."
-    setting = f"--set {result.model}.max_iter={2 * result.iteration_limit}"
+    setting = shlex.join(["--set", f"{result.model}.max_iter={2 * result.iteration_limit}"])
     return (
         f"{text}, at its limit of {result.iteration_limit:,} iterations; to allow more: "
         f"{code(setting)}."
@@ -115,7 +116,8 @@ def _limit_line(row: Row) -> str:
 
 
 def _failure_line(failure: Result) -> str:
-    name = f"{model_title(failure.model)} ({failure.features}, seed {failure.random_state})"
+    title = failure.title or model_title(failure.model)
+    name = f"{title} ({failure.features}, seed {failure.random_state})"
     state = failure.status.replace("_", " ")
     return f"- **{escape(name)}**: {state}" + (
         f", {escape(one_line(failure.reason))}" * bool(failure.reason)
@@ -157,6 +159,9 @@ def _count(n: int, noun: str) -> str:
 
 
 def _legend(context: ReportContext) -> str:
+    method = "[Method](#method) explains the columns."
+    if context.winning_row is None:
+        return method
     metric = context.run.metric.replace("_", " ")
     text = (
         "★ chosen on validation accuracy; rows are in that order."
@@ -171,7 +176,7 @@ def _legend(context: ReportContext) -> str:
         )
     if any(len(row.results) > 1 for row in context.rows):
         text += " ± is the standard deviation over seeds."
-    return f"{text} [Method](#method) explains the columns."
+    return f"{text} {method}"
 
 
 def error_section(context: ReportContext) -> Content | None:
@@ -243,7 +248,7 @@ def ablation_section(context: ReportContext) -> Content | None:
     for row in context.ok_rows:
         by_model.setdefault(row.model, {})[row.features] = row
     lines = []
-    for model, rows in by_model.items():
+    for rows in by_model.values():
         errors = {name: row.mean("test_error") for name, row in rows.items()}
         known = [error for error in errors.values() if error is not None]
         cells = []
@@ -252,7 +257,7 @@ def ablation_section(context: ReportContext) -> Content | None:
             spread = rows[name].spread("test_error") if name in rows else None
             text = percent(error, spread)
             cells.append(f"**{text}**" if error is not None and error == min(known) else text)
-        lines.append([escape(model_title(model)), *cells])
+        lines.append([escape(next(iter(rows.values())).title), *cells])
     body = table(["model", *map(escape, features)], lines, "l" + "r" * len(features))
     question = "Which feature set gives each model the lowest error?"
     note = f"{question} Test error, %; bold: the lowest of each model."

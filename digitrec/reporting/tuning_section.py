@@ -7,7 +7,6 @@ from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 from digitrec.analyses import ReportContext
-from digitrec.evaluation.frames import model_title
 from digitrec.evaluation.result import Candidate, Tuning
 from digitrec.rendering.markdown import (
     MISSING,
@@ -37,12 +36,13 @@ def tuning_section(context: ReportContext) -> Content | None:
     """Show the gain of each search, the gain expected by chance, and the best candidates."""
     if not context.run.tuning:
         return None
+    titles = {row.model: row.title for row in context.rows}
     metric = context.run.tuning[0].metric
     share = metric in _SHARES
     unit = ", points" if share else ""
     per_cent = ", %" if share else ""
     columns: dict[str, Any] = {
-        "model": lambda tuning: escape(model_title(tuning.model)),
+        "model": lambda tuning: escape(titles[tuning.model]),
         "features": lambda tuning: escape(tuning.features),
         "candidates": lambda tuning: len(tuning.candidates),
         "fits, s": lambda tuning: seconds(tuning.seconds),
@@ -71,16 +71,16 @@ def tuning_section(context: ReportContext) -> Content | None:
     for tuning in context.run.tuning:
         figure = FigureSpec(
             f"validation_curve_{tuning.stem}",
-            f"Validation score of each candidate of {model_title(tuning.model)} on "
+            f"Validation score of each candidate of {titles[tuning.model]} on "
             f"{tuning.features} against its parameters",
             functools.partial(validation_curve_figure, tuning),
         )
         figures.append(figure)
-        parts += [_candidates(tuning, share), figure.markdown]
+        parts += [_candidates(tuning, titles[tuning.model], share), figure.markdown]
     return Content("\n\n".join(parts), tuple(figures))
 
 
-def _candidates(tuning: Tuning, share: bool) -> str:
+def _candidates(tuning: Tuning, model: str, share: bool) -> str:
     """Return the best candidates of one search, and how many were fitted on how many rows."""
     columns: dict[str, Any] = {
         "parameters": lambda c: (
@@ -95,7 +95,7 @@ def _candidates(tuning: Tuning, share: bool) -> str:
     }
     rounds = ", then ".join(f"{r['candidates']} on {r['rows']:,} rows" for r in tuning.rounds)
     halved = "; the better third of a round goes on" if len(tuning.rounds) > 1 else ""
-    title = f"### Candidates of {escape(model_title(tuning.model))} on "
+    title = f"### Candidates of {escape(model)} on "
     title += escape(tuning.features)
     text = f"{title}\n\nCandidates in addition to the default: {rounds}{halved}."
     if tuning.reason:

@@ -241,7 +241,11 @@ def test_validation_and_test_accuracy_further_apart_than_chance(clean):
 
 def test_test_rows_scored_before(compare, digits, tmp_path):
     folder = tmp_path / "digits"
-    _, first = compare(digits, "lda", folder=folder)
+    # Other training rows make other data, on which the same test rows are scored.
+    fewer = dataclasses.replace(
+        digits, X_train=digits.X_train[:300], y_train=digits.y_train[:300], fingerprint=""
+    )
+    _, first = compare(fewer, "lda", folder=folder)
     assert found(first, "test_reuse") is None
     run, second = compare(digits, "ridge", folder=folder)
     assert found(second, "test_reuse").numbers == {"earlier": 1, "this_run": 1}
@@ -296,6 +300,26 @@ def test_other_threads_or_machines(clean):
     assert finding.numbers["machines"] == 2
 
 
+def test_a_run_without_results_has_checks_of_its_data(clean):
+    _, context = clean
+    options = {"ignore": ("test_reuse",)}
+    empty = dataclasses.replace(context, results=(), failed=(), winner=None, options=options)
+    statuses = {entry["status"] for entry in ANALYSES["checks"].run(empty)["checks"]}
+    assert statuses == {"passed", "ignored"}
+
+
+def test_results_are_called_by_their_models(clean):
+    run, _ = clean
+    other = [dataclasses.replace(r, random_state=1, key=f"{r.key}1") for r in run.results]
+    entry = {"name": "busy_machine", "title": "", "severity": "note", "status": "found"}
+    found = {"sentence": " ".join(r.stem for r in other), "advice": "", "pictures": []}
+    changed = dataclasses.replace(
+        run, results=[*run.results, *other], analyses={"checks": {"checks": [{**entry, **found}]}}
+    )
+    markdown = ANALYSES["checks"].section(ReportContext(run=changed)).markdown
+    assert "SVM (RBF), seed 1 Dummy, seed 1" in markdown
+
+
 def test_checks_may_be_ignored_or_fail(clean, monkeypatch):
     run, context = clean
 
@@ -306,7 +330,7 @@ def test_checks_may_be_ignored_or_fail(clean, monkeypatch):
         "overfitting": Check(name="overfitting", severity="note", title="Fails", run=fail)
     }
     monkeypatch.setattr(_analysis, "CHECKS", checks)
-    options = {"ignore": ("test_reuse",)}
+    options = {"ignore": "test_reuse"}
     output = ANALYSES["checks"].run(dataclasses.replace(context, options=options))
     frame = ANALYSES["checks"].frame(json.loads(json.dumps(output))).set_index("check")
     assert frame.loc["test_reuse", "status"] == "ignored"

@@ -51,7 +51,7 @@ def test_own_models_from_a_file_and_a_configuration_that_repeats_the_run(tmp_pat
     (tmp_path / "own.py").write_text(OWN)
     own = f"{tmp_path / 'own.py'}:Mine,{tmp_path / 'own.py'}:make,lda"
     out = tmp_path / "out"
-    settings = ("--set", "lda.shrinkage=0.1", "--set", "lda.solver=eigen")
+    settings = ("--set", "lda.shrinkage=0.1", "--set", "lda.solver=eigen", "--ignore", "close_lead")
     done = call(*SMALL, "--models", own, "--seeds", 2, "--output-dir", out, *settings)
     assert done.exit_code == 0, done.output
     run = read_run(out / "digits" / "results.json")
@@ -112,16 +112,21 @@ def test_a_configuration_that_cannot_be_read(tmp_path, text, message):
     path = tmp_path / "run.toml"
     path.write_text(text)
     with pytest.raises(ConfigurationError, match=message):
-        read_config(path, ["models", "set"])
+        read_config(path, {"models": False, "set": True})
 
 
 def test_forms_of_a_configuration(tmp_path):
     path = tmp_path / "run.toml"
-    path.write_text("models = ['svm', 'mlp']\ntimeout = 5\n[set.svm]\nC = 5\nkernel = 'rbf'\n")
-    found = read_config(path, ["models", "set", "timeout"])
+    path.write_text(
+        "models = ['svm', 'mlp']\ntimeout = 5\nignore = ['close_lead']\n"
+        "[set.svm]\nC = 5\nkernel = 'rbf'\n"
+    )
+    repeated = dict.fromkeys(("set", "timeout", "ignore"), True)
+    found = read_config(path, {"models": False, **repeated})
     assert found == {
         "models": "svm,mlp",
         "timeout": ["5"],
+        "ignore": ["close_lead"],
         "set": ["svm.C=5", "svm.kernel='rbf'"],
     }
     assert parse_settings(found["set"]) == {"svm": {"C": 5, "kernel": "rbf"}}

@@ -104,8 +104,11 @@ def test_it_shows_itself(compared):
 def test_a_second_call_reads_what_is_stored(compared, iris):
     again = digitrec.compare(iris, {"mine": Centroids(), "lda": "lda", "cnn": "cnn"})
     assert again.to_frame()["finished_at"].equals(compared.to_frame()["finished_at"])
-    other = digitrec.compare(iris, {"mine": Centroids(shift=1.0)})
+    other = digitrec.compare(iris, {"mine": Centroids(shift=1.0), "svm": Centroids()})
     assert other.result("mine").key != compared.result("mine").key
+    # An own model may have a name of the registry, and is not called by its title.
+    assert "svm" in repr(other)
+    assert "SVM (RBF)" not in repr(other)
 
 
 def test_it_is_read_back_and_reported(compared, tmp_path):
@@ -113,7 +116,11 @@ def test_it_is_read_back_and_reported(compared, tmp_path):
     assert read.best_name == compared.best_name
     assert read.predictions("mine").equals(compared.predictions("mine"))
     page = read.report(tmp_path / "report")
-    assert "mine" in page.read_text().lower()
+    text = page.read_text()
+    assert "mine" in text.lower()
+    # No file of options repeats a run of objects.
+    assert "digitrec.compare(…, models=…)" in text
+    assert "## Configuration" not in text
     assert (tmp_path / "report" / "best_model.joblib").exists()
     saved = read.save_best(tmp_path / "model.joblib")
     assert digitrec.load_model(saved) is not None

@@ -106,12 +106,16 @@ def test_names_from_outside_stay_text(run, predictions, dataset):
 
 
 def test_a_chart_tells_names_values_and_intervals():
-    figure = error_figure(["a|<b>", "c"], [0.02, 0.03], [0.01, 0.025], [0.03, 0.04], winner=0)
+    # No font of a machine has the last character; browsers have their own.
+    names = ["a|<b>", "c\U000f1234"]
+    figure = error_figure(names, [0.02, 0.03], [0.01, 0.025], [0.03, 0.04], winner=0)
     html = chart_html(figure, "error", "Errors <of> two")
+    assert "c\U000f1234" in html
+    assert "U+F1234" not in html
     marks = figure_marks(figure)
     assert [(mark.x, mark.y, mark.value) for mark in marks] == [
         ("2", "a|<b>", "1–3"),
-        ("3", "c", "2.5–4"),
+        ("3", "c[U+F1234]", "2.5–4"),
     ]
     assert "<td>a|&lt;b&gt;</td>" in html
     assert "Errors &lt;of&gt; two" in html
@@ -119,6 +123,13 @@ def test_a_chart_tells_names_values_and_intervals():
     left = [mark.box[0] for mark in marks]
     assert left[0] < left[1]
     assert all(0 < value < 7 * 72 for value in left)
+
+
+def test_small_numbers_at_an_axis_are_not_rounded():
+    figure = cost_figure(["a", "b"], [0.002, 0.05], [0.1, 0.2], axis_label="s", title="t")
+    texts = re.findall(r">([\d.]+)</text>", chart_html(figure, "cost", "Cost"))
+    assert "0.002" in texts
+    assert len({*texts}) == len(texts)
 
 
 def test_points_are_named_by_their_labels_and_cells_by_rows_and_columns():

@@ -13,6 +13,7 @@ import pytest
 from digitrec.evaluation.metrics import Predictions
 from digitrec.reporting import write_report
 
+A4_WIDTH = 718  # pixels between the margins that Chromium leaves
 # One worker runs all of these, so that the browser is started once.
 pytestmark = pytest.mark.browser
 
@@ -200,7 +201,12 @@ def test_the_accuracy_table_filters_and_hides(open_page, report_file):
     page.fill(".tools input[type=search]", "forest")
     assert shown.count() == 1
     assert page.locator(".tools [role=status]").inner_text() == f"1 of {everything} rows"
+    page.fill(".tools input[type=search]", "0")  # in every row, but in no name
+    assert shown.count() == 0
     page.fill(".tools input[type=search]", "")
+    table.locator("th button", has_text="model").click()
+    names = [text.lstrip("★≈ ") for text in table.locator("td:first-child").all_inner_texts()]
+    assert names == sorted(names, key=str.lower)
     page.click("summary:text('Columns')")
     page.locator("fieldset label", has_text="log loss").locator("input").uncheck()
     assert not table.locator("th", has_text="log loss").is_visible()
@@ -248,10 +254,17 @@ def test_printing_leaves_out_the_controls(open_page, report_file):
     assert not page.locator("#explorer").is_visible()
     assert not page.locator(".tools").first.is_visible()
     assert page.locator("table[data-accuracy]").is_visible()
+    page.set_viewport_size({"width": A4_WIDTH, "height": 900})
+    widths = page.locator(".table:visible").evaluate_all(
+        "tables => tables.map((one) => one.scrollWidth - one.clientWidth)"
+    )
+    assert len(widths) > 5
+    assert max(widths) <= 0
 
 
 def test_without_images_and_with_many_classes(open_page, run, predictions, tmp_path):
-    """Forty classes, of which a matrix is not shown whole, and rows that have no pictures."""
+    """Forty classes, of which a matrix is not shown whole, rows without pictures, odd names."""
+    odd = {"svm": "★ star  |<b>*x* & `y`", "mlp": "a very long name of a model " * 8}
     names = tuple(f"class {index}" for index in range(40))
     part = 10 * (np.arange(run.results[0].n_test) % 4)  # each digit becomes four classes
     relabelled = {
@@ -260,6 +273,7 @@ def test_without_images_and_with_many_classes(open_page, run, predictions, tmp_p
     results = [
         dataclasses.replace(
             result,
+            model=odd.get(result.model, result.model),
             **dataclasses.asdict(relabelled[result.key].metrics(len(names))),
         )
         for result in run.results
@@ -270,6 +284,7 @@ def test_without_images_and_with_many_classes(open_page, run, predictions, tmp_p
     page = open_page(write_report(many, tmp_path / "many", relabelled).with_suffix(".html"))
     assert page.locator("#explorer .tiles .no-image").first.inner_text().startswith("row ")
     assert not page.locator("table.matrix caption", has_text="Confusion").count()
+    assert page.locator("button.chip").count() == len(results)
     button = page.locator("button.explore[data-answer]").first
     count = int(button.inner_text())
     button.click()

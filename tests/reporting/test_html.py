@@ -78,6 +78,10 @@ def test_tables_scroll_on_their_own(page):
         == len(Page(page).all("table"))
         == page.count("</table></div>")
     )
+    names = [a["aria-label"] for a in Page(page).all("div") if a.get("class") == "table"]
+    assert len({*names}) == len(names) > 5
+    assert "Table: Method" in names
+    assert all(block.get("tabindex") == "0" for block in Page(page).all("pre"))
 
 
 def test_text_from_outside_stays_text(context, png):

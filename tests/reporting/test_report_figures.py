@@ -118,6 +118,22 @@ def test_images_are_dark_on_light_with_their_captions():
     assert [patch.get_linewidth() for patch in axes.patches] == [0.8, 1.8, 0.8]
 
 
+def test_long_names_are_cut_where_they_would_cover_others():
+    captions = ["c20 → a very long name of a class", "row 7\na → b"]
+    axes = images_figure(np.zeros((2, 4, 4), np.uint8), captions, title="x " * 99, columns=10).axes[
+        0
+    ]
+    assert texts(axes)[1] == "row 7\na → b"
+    lines = texts(axes)[0].split("\n")
+    assert lines[0] == "c20"
+    assert lines[1].startswith("→ a")
+    assert "…" in lines[1]
+    assert axes.get_title(loc="left").count("\n")
+    figure = overview_figures.error_figure(["name " * 50, "b"], [0.1, 0.2], [0.1, 0.2], [0.2, 0.3])
+    figure.draw_without_rendering()
+    assert figure.axes[0].get_window_extent().width > 0.4 * figure.bbox.width
+
+
 def test_curves_put_losses_beside_errors():
     figure = model_figures.curves_figure(
         {"training_loss": [2.0, 0.5, 0.1], "validation_accuracy": [0.8, 0.9], "empty": []},

@@ -98,6 +98,7 @@ def test_a_run_in_which_nothing_ended_well_still_reports(run):
     report = render_report(ReportContext(run=dataclasses.replace(run, results=failed, winner=None)))
     assert "no winner" in report.markdown
     assert report.markdown.count("error, boom") == 5
+    assert "★" not in report.markdown
     assert not report.figures
 
 

@@ -40,7 +40,9 @@ def run(context: AnalysisContext) -> dict[str, Any]:
     ConfigurationError
         If a check to be ignored is unknown.
     """
-    ignored = {check_choice("check", name, CHECKS) for name in context.options.get("ignore") or ()}
+    left_out = context.options.get("ignore") or ()
+    left_out = (left_out,) if isinstance(left_out, str) else left_out
+    ignored = {check_choice("check", name, CHECKS) for name in left_out}
     entries: list[dict[str, Any]] = []
     for check in CHECKS.values():
         entry = {"name": check.name, "title": check.title, "severity": check.severity}
@@ -112,8 +114,13 @@ def _names(entries: list[dict[str, Any]]) -> str:
 
 def _with_titles(context: ReportContext, sentence: str) -> str:
     """Return a sentence with the names of models where it has stems of results."""
-    for stem in sorted(context.labels, key=len, reverse=True):
-        sentence = sentence.replace(stem, context.labels[stem])
+    names = {
+        result.stem: f"{context.label(row)}, seed {result.random_state}"
+        for row in context.rows
+        for result in (*row.results, *row.failures)
+    } | context.labels
+    for stem in sorted(names, key=len, reverse=True):
+        sentence = sentence.replace(stem, names[stem])
     return sentence
 
 

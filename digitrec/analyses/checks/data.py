@@ -160,7 +160,7 @@ def contradicted_labels(context: AnalysisContext) -> Finding | None:
         sentence=(
             f"All {len(said)} models predict the same other class for {len(rows):,} of "
             f"{len(truth):,} test rows, each with a probability of at least "
-            f"{MIN_CONFIDENCE:.0%} where it has one ({listed(shown, limit=3)})."
+            f"{100 * MIN_CONFIDENCE:.0f} % where it has one ({listed(shown, limit=3)})."
         ),
         advice=(
             "Look at these rows: if a label is wrong, every model that predicts the true class is "
@@ -180,12 +180,10 @@ def rare_classes(context: AnalysisContext) -> Finding | None:
     dataset = context.dataset
     names = [str(name) for name in dataset.label_names]
     y_train = np.asarray(dataset.y_train)
-    held_out = context.predictions(context.one_per_model[0]).validation_index
-    parts = {
-        "training": y_train,
-        "validation": y_train[held_out],
-        "test": np.asarray(dataset.y_test),
-    }
+    parts = {"training": y_train}
+    for result in context.one_per_model[:1]:
+        parts["validation"] = y_train[context.predictions(result).validation_index]
+    parts["test"] = np.asarray(dataset.y_test)
     counts = {part: np.bincount(y, minlength=len(names)) for part, y in parts.items()}
     gaps = []
     numbers = {}
@@ -254,13 +252,14 @@ def constant_features(context: AnalysisContext) -> Finding | None:
 
 
 def earlier_looks(context: AnalysisContext) -> list[str]:
-    """Return the keys of stored results on the same data that are not of this run."""
+    """Return the keys of stored results on the same test rows that are not of this run."""
     mine = {result.key for result in (*context.results, *context.failed)}
+    data, test = context.dataset.fingerprint, context.dataset.test_fingerprint
     return sorted(
         result.key
         for result in context.store.all_results()
         if result.ok
-        and result.data_fingerprint == context.dataset.fingerprint
+        and (result.data_fingerprint == data or result.test_fingerprint == test)
         and result.key not in mine
     )
 

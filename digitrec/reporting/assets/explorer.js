@@ -150,6 +150,7 @@
     }
     return kept;
   }
+  const unit = () => (models[state.a].probabilities ? "confidence of A, %" : "lead of A's answer");
   function description() {
     const parts = [];
     const a = models[state.a].label;
@@ -160,6 +161,8 @@
     }
     if (state.true >= 0) parts.push(`true class ${classes[state.true]}`);
     if (state.answer >= 0) parts.push(`answer ${classes[state.answer]}`);
+    if (state.low !== "") parts.push(`${unit()} at least ${state.low}`);
+    if (state.high !== "") parts.push(`${unit()} at most ${state.high}`);
     return parts.join(", ");
   }
   function showCounts() {
@@ -180,9 +183,8 @@
     if (!options.some(([key]) => key === state.show)) state.show = options[0][0];
     controls.show.field.replaceChildren(...options.map(([value, text]) => make("option", { value }, text)));
     for (const [name, control] of Object.entries(controls)) control.field.value = String(state[name]);
-    const unit = models[state.a].probabilities ? "confidence of A, %" : "lead of A's answer";
-    controls.low.node.firstChild.textContent = `Least ${unit}`;
-    controls.high.node.firstChild.textContent = `Most ${unit}`;
+    controls.low.node.firstChild.textContent = `Least ${unit()}`;
+    controls.high.node.firstChild.textContent = `Most ${unit()}`;
     showCounts();
     found = matches();
     state.shown = PAGE;
@@ -313,9 +315,10 @@
   // A button at each model of the accuracy table.
   const accuracy = document.querySelector("table[data-accuracy]");
   for (const row of accuracy ? accuracy.tBodies[0].rows : []) {
-    const cells = Array.from(row.cells, (cell) => cell.textContent.replace(/^[★≈\s]+/, "").trim());
-    const index = models.findIndex((model) => model.title === cells[0] &&
-      (models.filter((other) => other.title === cells[0]).length === 1 || cells[1] === model.features));
+    const cells = Array.from(row.cells, (cell) => cell.textContent.trim());
+    const isTitle = ({ title }) => [title, `★ ${title}`, `≈ ${title}`].includes(cells[0]);
+    const index = models.findIndex((model) => isTitle(model) &&
+      (models.filter(isTitle).length === 1 || cells[1] === model.features));
     if (index < 0) continue;
     const { wrong, label } = models[index];
     row.cells[0].dataset.key = row.cells[0].textContent.trim();

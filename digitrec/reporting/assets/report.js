@@ -1,8 +1,9 @@
 // Click on a column's head sorts the table; a second click turns the order round.
 "use strict";
+const MARK = /^[★≈]\s+/; // what the report puts before a model's name
 function sortKey(cell) {
-  const text = cell.dataset.key ?? cell.textContent.trim();
-  const value = parseFloat(text.replace(/[,\s★]/g, ""));
+  const text = (cell.dataset.key ?? cell.textContent).trim().replace(MARK, "");
+  const value = parseFloat(text.replace(/[,\s<]/g, "").replace("−", "-"));
   return { text, value };
 }
 function compareCells(a, b, sign) {
@@ -62,12 +63,15 @@ function addTools(table) {
   const rows = Array.from(table.tBodies[0].rows); // as first shown, however the table is sorted
   const unchecked = new Set();
   let wanted = "";
-  const names = rows.map((row) => row.cells[0].textContent.replace(/^[★≈\s]+/, "").trim());
+  const heads = Array.from(table.tHead.rows[0].cells, (head) => head.textContent.trim()).slice(1);
+  const names = rows.map((row) => row.cells[0].textContent.trim().replace(MARK, ""));
+  const searched = rows.map((row, index) =>
+    (heads[0] === "features" ? `${names[index]} ${row.cells[1].textContent}` : names[index]).toLowerCase());
   const status = document.createElement("span");
   status.setAttribute("role", "status");
   function showRows() {
     rows.forEach((row, index) => {
-      row.hidden = unchecked.has(index) || !row.textContent.toLowerCase().includes(wanted);
+      row.hidden = unchecked.has(index) || !searched[index].includes(wanted);
     });
     const shown = rows.filter((row) => !row.hidden).length;
     status.textContent = shown < rows.length ? `${shown} of ${rows.length} rows` : "";
@@ -78,7 +82,6 @@ function addTools(table) {
     wanted = field.value.trim().toLowerCase();
     showRows();
   });
-  const heads = Array.from(table.tHead.rows[0].cells, (head) => head.textContent.trim()).slice(1);
   const columns = choices("Columns", heads, (index, shown) => {
     for (const row of table.rows) row.cells[index + 1].hidden = !shown;
   });

@@ -16,7 +16,9 @@ IN_WORD = "it is a letter of a word"
 _SIGN = "a stroke taller than the digits of its row is a slash or a bracket"
 DRAWING = "most of the page is no digits"
 _LINE = "it is a line between digits"
-
+_TEXT = "its row is text beside rows of digits"
+_EXPLAINED = (IN_WORD, _SIGN, _LINE)
+"""Reasons for which a piece of a row of digits may be no digit."""
 BARS = "it is one of many upright bars, as in stripes, bar codes and rulers"
 
 
@@ -42,6 +44,7 @@ def assemble(
         (page,) = _drop_bars([[p for row in rows for p in row]])
         pieces = iter(page)
         rows = _drop_bars([[next(pieces) for _ in row] for row in rows])
+        rows = _drop_text(rows, angle)
         if _is_drawing(rows):
             rows = [[reject(p, DRAWING) for p in row] for row in rows]
     n_bars = sum(p.reason == BARS for row in rows for p in row)
@@ -60,6 +63,41 @@ def assemble(
         if n_bars
         else (),
     )
+
+
+def _drop_text(rows: list[list[DigitPrediction]], angle: float) -> list[list[DigitPrediction]]:
+    """Reject rows of text beside rows of digits: formulas, printed words.
+
+    Some of their pieces are like no digit; those that are like one are mostly upright strokes, or
+    lower than the digits of the other rows.
+    """
+    heights = [np.zeros(0) for _ in rows]
+    mixed, text = np.zeros(len(rows), bool), np.zeros(len(rows), bool)
+    for index, row in enumerate(rows):
+        accepted = np.array([p.accepted for p in row], bool)
+        if not accepted.any():
+            continue
+        own = np.diff(_boxes(row, angle)[:, 1::2], axis=1)[:, 0]
+        heights[index] = own[accepted]
+        strays = np.array([not p.accepted and p.reason not in _EXPLAINED for p in row], bool)
+        least = ROW.min_stray_height * np.median(heights[index])
+        mixed[index] = bool((own[strays] > least).any())
+        ones = np.mean([p.digit == 1 for p in row if p.accepted])
+        text[index] = ones >= ROW.min_text_ones
+    text &= mixed
+    low = text.copy()
+    for index in np.flatnonzero(mixed & ~text).tolist():
+        others = [own for at, own in enumerate(heights) if at != index and not text[at]]
+        usual = np.concatenate([np.zeros(0), *others])
+        low[index] = usual.size > 0 and np.median(heights[index]) < ROW.max_text_height * np.median(
+            usual
+        )
+    if not any(own.size and not is_text for own, is_text in zip(heights, low, strict=True)):
+        return rows
+    return [
+        [reject(p, _TEXT) for p in row] if is_text else row
+        for row, is_text in zip(rows, low, strict=True)
+    ]
 
 
 def _is_drawing(rows: list[list[DigitPrediction]]) -> bool:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageFont
 
+from digitrec.inference.prediction import DigitPrediction
 from digitrec.inference.printed import text_fonts
+from digitrec.inference.reading import assemble
 from digitrec.inference.stems import measure_stem, weigh_flags
 
 HEIGHT = 40
@@ -139,3 +143,35 @@ def test_low_ink_has_no_stem(rows):
     image = np.zeros((28, 28), np.uint8)
     image[12 : 12 + rows, 4:24] = 255
     assert measure_stem(image) is None
+
+
+def pieces(texts, top, *, height=40):
+    """Judged pieces of a row; what is no digit in the text was rejected."""
+    return [
+        DigitPrediction(
+            digit=int(sign) if sign.isdigit() else None,
+            confidence=float(sign.isdigit()),
+            probabilities=np.eye(10)[int(sign) if sign.isdigit() else 0],
+            box=(60 * k, top, 60 * k + 20, top + height),
+            accepted=sign.isdigit(),
+            reason="" if sign.isdigit() else "confidence 0.00 is below the threshold 0.50",
+        )
+        for k, sign in enumerate(texts)
+    ]
+
+
+@pytest.mark.parametrize(
+    "row",
+    [{"texts": "11x21"}, {"texts": "72x364", "height": 26}],
+    ids=["upright strokes", "lower"],
+)
+@given(digits=st.text("023456789", min_size=3, max_size=8), above=st.booleans())
+def test_text_beside_rows_of_digits_is_left_out(row, digits, above):
+    rows = [pieces(digits, 200), pieces(top=100 if above else 300, **row)]
+    rows = rows[::-1] if above else rows
+    assert assemble(rows, 0.0).text == digits
+    # A row that holds nothing else, and one beside nothing else, stay.
+    plain = {**row, "texts": row["texts"].replace("x", "")}
+    rows = [pieces(digits, 200), pieces(top=300, **plain)]
+    assert assemble(rows, 0.0).lines == [digits, plain["texts"]]
+    assert assemble([pieces(top=100, **row)], 0.0).text == plain["texts"]

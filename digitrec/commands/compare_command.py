@@ -354,7 +354,9 @@ def _compare_on(
     )
     with view.live():
         found = run_experiment(experiment, data, source, started_at=started_at)
-    _publish(found.run, folder, data, view, always=bool(arguments["force"]))
+    deadline = None if experiment.budget is None else started_at + experiment.budget
+    always = bool(arguments["force"])
+    _publish(found.run, folder, data, view, always=always, deadline=deadline)
     if found.interrupted:
         view.warning("stopped; the same command continues the run")
         raise typer.Exit(INTERRUPTED)
@@ -396,7 +398,13 @@ def _fail_where_analyses_did(found: list[Comparison]) -> None:
 
 
 def _publish(
-    run: Run, folder: Path, data: Dataset | None, view: ProgressView, *, always: bool = True
+    run: Run,
+    folder: Path,
+    data: Dataset | None,
+    view: ProgressView,
+    *,
+    always: bool = True,
+    deadline: float | None = None,
 ) -> None:
     """Write the report of a run, where it is not there already, and print the table.
 
@@ -406,6 +414,8 @@ def _publish(
         The run, its folder, its data, and where to print.
     always : bool
         Write it even where it is up to date.
+    deadline : float, optional
+        ``time.monotonic()`` after which figures are left out, to be drawn by the next call.
     """
     from digitrec.analyses import ReportContext
     from digitrec.analyses.checks import found_warnings
@@ -417,8 +427,11 @@ def _publish(
     key = _report_key(run, data)
     files = (page, folder / "report.html", folder / "results.csv", note)
     if always or not all(path.exists() for path in files) or _read_key(note) != key:
-        page = write_report(run, folder, read_predictions(run, folder), data)
-        write_json(note, {"key": key})
+        page = write_report(run, folder, read_predictions(run, folder), data, deadline)
+        if deadline is None or time.monotonic() <= deadline:
+            write_json(note, {"key": key})
+        else:
+            note.unlink(missing_ok=True)
     write_index(folder.parent)
     if not view.quiet:
         view.console.print(render_text(run), markup=False, highlight=False, soft_wrap=True)

@@ -118,6 +118,13 @@ class Experiment:
         for model, space in self.search.items():
             check_choice("model of this comparison", model, models)
             check_space(model, space)
+        if self.tune is not None and not any(
+            self.search.get(m) or models[m].search for m in models
+        ):
+            raise ConfigurationError(
+                f"tune= has nothing to search: no search space is known of {', '.join(models)}; "
+                'give one, such as search={"' + next(iter(models)) + '": {"C": ("log", 0.01, 100)}}'
+            )
 
     def time_limit(self, model: str) -> float | None:
         """Return the seconds after which the process of a model is killed."""
@@ -167,7 +174,7 @@ def _search_size(tune: int | str | None, search: Mapping[str, Any]) -> int | str
     if isinstance(tune, str) and not tune.strip().isdigit():
         parse_seconds(tune, "time of tune=")
         return tune
-    number = int(tune)
+    number: int = int(tune) if isinstance(tune, str) else tune
     _check_number("tune", number, 1)
     return number
 

@@ -63,14 +63,21 @@ def check_space(model: str, space: Mapping[str, Any]) -> None:
     Raises
     ------
     ConfigurationError
-        If a parameter has none of these.
+        If a parameter has none of these, or there is no parameter.
     """
+    if not space:
+        raise ConfigurationError(f"the search space of {model} names no parameter")
     for name, values in space.items():
-        if (isinstance(values, (list, tuple)) and len(values)) or hasattr(values, "rvs"):
+        if _is_range(values):
+            least = 0 if values[0] == "log" else -math.inf
+            if len(values) == 3 and least < values[1] < values[2]:
+                continue
+        elif (isinstance(values, (list, tuple)) and len(values)) or hasattr(values, "rvs"):
             continue
         raise ConfigurationError(
             f"the search space of {model}.{name} is {values!r}; give a list of values, "
-            '("log", low, high), ("uniform", low, high) or a distribution of scipy.stats'
+            '("log", low, high), ("uniform", low, high) or a distribution of scipy.stats; low is '
+            "less than high, and with log above 0"
         )
 
 
@@ -82,7 +89,7 @@ def draw_candidates(space: Mapping[str, Any], n: int, random_state: int) -> list
     known = {"log": loguniform, "uniform": lambda low, high: uniform(low, high - low)}
     spaces = {
         name: known[values[0]](*values[1:])
-        if isinstance(values, tuple) and values and values[0] in known
+        if _is_range(values)
         else list(values)
         if isinstance(values, (list, tuple))
         else values
@@ -387,6 +394,10 @@ def _score_units(
         for g in range(n_groups)
     ]
     return score, n_groups * score - (n_groups - 1) * np.array(without)
+
+
+def _is_range(values: Any) -> bool:
+    return isinstance(values, tuple) and values[:1] in (("log",), ("uniform",))
 
 
 def _is_log(values: Any) -> bool:

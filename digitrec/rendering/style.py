@@ -366,7 +366,10 @@ def plain_log_ticks(axis: Axis) -> None:
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     low, high = axis.get_view_interval()
-    decades = math.log10(high / low)
+    grid = axis.axes.get_subplotspec()
+    # Side by side, axes have room for fewer numbers.
+    panels = grid.get_gridspec().ncols if grid and axis is axis.axes.xaxis else 1
+    decades = math.log10(high / low) * panels
     steps = (1, 2, 3, 5, 7) if decades < 1.2 else (1, 2, 5) if decades < 3 else (1,)
     axis.set_major_locator(LogLocator(subs=steps))
     axis.set_minor_locator(LogLocator(subs="auto") if len(steps) == 1 else LogLocator(subs=()))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from digitrec.analyses import ANALYSES, ReportContext
 from digitrec.evaluation.frames import job_rows
 from digitrec.evaluation.metrics import Predictions
 from digitrec.evaluation.result import Result, Run
+from digitrec.rendering.markdown import escape
 from digitrec.rendering.section import FigureSpec, Section
 from digitrec.rendering.style import render_png
 from digitrec.reporting import (
@@ -29,6 +31,9 @@ from digitrec.reporting.html import render_html
 
 if TYPE_CHECKING:
     from digitrec.datasets import Dataset
+
+
+MAIN_FIGURE = "error"  # what the list of reports shows of each
 
 
 @dataclass(frozen=True)
@@ -67,6 +72,7 @@ def write_report(
     report_dir: Path,
     predictions: Mapping[str, Predictions] | None = None,
     dataset: Dataset | None = None,
+    deadline: float | None = None,
 ) -> Path:
     """Write ``report.md``, ``report.html``, ``results.csv`` and ``figures/*.png``.
 
@@ -83,6 +89,9 @@ def write_report(
         Test predictions by `Result.key`; see `read_predictions`.
     dataset : Dataset, optional
         The images; without them the report has no example images.
+    deadline : float, optional
+        ``time.monotonic()`` after which no figure is drawn any more but that of the test errors;
+        the report says how many are left out.
 
     Returns
     -------
@@ -96,11 +105,23 @@ def write_report(
     report = render_report(context)
     explorer = build_explorer(context)
     images, graphics = {}, {}
+    markdown = page_markdown = report.markdown
+    left_out = 0
     for figure in report.figures:
+        if figure.name != MAIN_FIGURE and deadline is not None and time.monotonic() > deadline:
+            left_out += 1
+            markdown = markdown.replace(figure.markdown, f"*Not drawn: {escape(figure.alt)}.*")
+            continue
         drawn = figure.draw()
         images[figure.name] = render_png(drawn)
         if chart := chart_html(drawn, figure.name, figure.alt):
             graphics[figure.name] = chart
+    if left_out:
+        note = (
+            f"\n{left_out} of {len(report.figures)} figures were not drawn, because the budget had "
+            "ended; `digitrec compare --report-only` draws them.\n"
+        )
+        markdown, page_markdown = markdown + note, page_markdown + note
     if explorer is not None:
         graphics |= explorer.graphics
     folder = report_dir / "figures"
@@ -109,13 +130,13 @@ def write_report(
             temporary.write_bytes(content)
     write_text(report_dir / "results.csv", render_csv(run.results))
     page = render_html(
-        report.markdown,
+        page_markdown,
         images,
         graphics=graphics,
         section="" if explorer is None else explorer.section,
     )
     write_text(report_dir / "report.html", page)
-    write_text(report_dir / "report.md", report.markdown)
+    write_text(report_dir / "report.md", markdown)
     for path in folder.glob("*.png"):
         if path.stem not in images:
             path.unlink()

@@ -147,10 +147,17 @@ def test_a_search_ends_with_its_time(rings):
     ("arguments", "message"),
     [
         ({"tune": 0}, "tune must be a whole number"),
+        ({"tune": True}, "tune must be a whole number"),
+        ({"tune": 1.5}, "tune must be a whole number"),
+        ({"tune": 3}, "no search space is known of centroids"),
+        ({"tune": 3, "search": {"centroids": {}}}, "search space of centroids names no parameter"),
         ({"tune": "later"}, "cannot read the time of tune= 'later'"),
         ({"search": {"centroids": {"shift": [1]}}}, "search= is for tune="),
         ({"tune": 3, "search": {"svm": {"C": [1]}}}, "unknown model of this comparison 'svm'"),
-        ({"tune": 3, "search": {"centroids": {"shift": 5}}}, "search space of centroids.shift"),
+        *(
+            ({"tune": 3, "search": {"centroids": {"shift": space}}}, r"space of centroids\.shift")
+            for space in (5, [], ("log", -1, 5), ("log", 1), ("uniform", 5, 1), ("log", 2, 2))
+        ),
     ],
 )
 def test_searches_that_cannot_be_made_are_refused(rings, arguments, message):

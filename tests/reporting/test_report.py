@@ -2,6 +2,7 @@ import csv
 import dataclasses
 import io
 import json
+import re
 import shutil
 
 import pytest
@@ -49,6 +50,17 @@ def test_figures_that_are_no_longer_shown_go(run, predictions, dataset, tmp_path
     write_report(few, tmp_path, predictions)
     assert not old.exists()
     assert len(list(old.parent.iterdir())) == 3
+
+
+def test_after_the_deadline_the_main_figure_alone_is_drawn(run, predictions, dataset, tmp_path):
+    page = write_report(run, tmp_path, predictions, dataset, deadline=0.0)
+    assert [path.name for path in (tmp_path / "figures").iterdir()] == ["error.png"]
+    text = page.read_text()
+    assert re.findall(r"\(figures/(.*?)\)", text) == ["error.png"]
+    assert re.search(r"\n\d+ of \d+ figures were not drawn", text)
+    html = page.with_suffix(".html").read_text()
+    assert "figures were not drawn" in html
+    assert html.count('class="matrix"') == len(predictions)  # the explorer has its own
 
 
 def test_a_failure_while_drawing_leaves_the_old_report(run, monkeypatch, tmp_path):

@@ -1,9 +1,11 @@
+import itertools
+
 import numpy as np
 import pytest
 
 from digitrec.analyses.pareto import cost_figure
 from digitrec.rendering.images import images_figure
-from digitrec.rendering.style import render_png
+from digitrec.rendering.style import new_figure, plain_log_ticks, render_png
 from digitrec.reporting import model_figures, overview_figures
 
 
@@ -150,3 +152,18 @@ def test_curves_put_losses_beside_errors():
 def test_names_are_no_formulas(name):
     figure = model_figures.confusion_figure([[1, 0], [0, 1]], [name, "b"], title=name)
     assert render_png(figure).startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("columns", [1, 2, 3])
+def test_numbers_at_a_log_axis_do_not_overlap(columns):
+    figure = new_figure(2.5)
+    for place in range(columns):
+        axes = figure.add_subplot(1, columns, place + 1)
+        axes.set_xscale("log")
+        axes.set_xlim(0.00015, 0.06)
+        plain_log_ticks(axes.xaxis)
+    figure.draw_without_rendering()
+    boxes = [label.get_window_extent() for label in axes.get_xticklabels() if label.get_text()]
+    shown = sorted((box.x0, box.x1) for box in boxes)
+    assert len(shown) > 2
+    assert all(right <= left for (_, right), (left, _) in itertools.pairwise(shown))

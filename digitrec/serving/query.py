@@ -43,7 +43,7 @@ class ReadOptions(_Options):
         default=None, description="Check digit: luhn, ean, isbn, isbn10, isbn13, mod11 or mod97."
     )
     allowed: list[str] | None = Field(
-        default=None, description="A possible number; may be repeated."
+        default=None, description="The possible numbers, with commas between; may be repeated."
     )
     region: str | None = Field(
         default=None,
@@ -59,6 +59,9 @@ class ReadOptions(_Options):
         known = super().known()
         if self.region is not None:
             known["region"] = tuple(int(edge) for edge in self.region.split(","))
+        if self.allowed is not None:
+            parts = [part.strip() for value in self.allowed for part in value.split(",")]
+            known["allowed"] = [part for part in parts if part]
         return known
 
 
@@ -83,7 +86,7 @@ def parse_query(kind: str, query: bytes) -> _Options:
 
     Examples
     --------
-    >>> parse_query("read", b"expected=5&allowed=12345&allowed=54321").known()
+    >>> parse_query("read", b"expected=5&allowed=12345,54321").known()
     {'expected': 5, 'allowed': ['12345', '54321']}
     """
     given = parse_qs(query.decode("latin-1"), keep_blank_values=True)

@@ -57,9 +57,9 @@ def test_options_that_are_not_understood_are_named(route: str, query: str, messa
 
 def test_the_last_of_several_values_holds_and_lists_are_kept() -> None:
     options: Any = parse_query(
-        "read", b"expected=4&expected=5&allowed=1+2&allowed=%33&region=1,2,3,4"
+        "read", b"expected=4&expected=5&allowed=1+2,4&allowed=%33&region=1,2,3,4"
     )
-    assert options.known() == {"expected": 5, "allowed": ["1 2", "3"], "region": (1, 2, 3, 4)}
+    assert options.known() == {"expected": 5, "allowed": ["1 2", "4", "3"], "region": (1, 2, 3, 4)}
 
 
 def test_what_is_known_of_an_image_is_not_for_rows(server: Any) -> None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 JOB_COLUMNS: Mapping[str, str] = {
     "dataset": "name of the data",
     "model": "registry key, or the caller's name",
+    "title": "name in reports of a model that is the caller's own; else empty",
     "features": "registry key, or the caller's name",
     "parameters": "parameters of the model as built",
     "random_state": "seed of the validation split, the features and the model",
@@ -50,6 +51,7 @@ JOB_COLUMNS: Mapping[str, str] = {
     "core_wait": "seconds waited for a free core per second of running",
     "n_threads": "threads the job might use",
     "data_fingerprint": "hash of the data",
+    "test_fingerprint": "hash of the test rows alone",
     "key": "hash of all that determines the result",
     "finished_at": "ISO 8601 time",
 }

@@ -196,7 +196,7 @@ class _Found:
         taken for ink, whole or in pieces, and looks like a zero or a one; so does the paper
         between such an area and the border of the image.
         """
-        if self._border_contact() > LOOK.max_border_contact:
+        if self._border_contact() > LOOK.max_border_contact or self._is_in_corner():
             return True
         window = window_around(self.box, self.ink.mask.shape, 2 * LOOK.edge_width)
         members = self.pieces.mask(self.members, window)
@@ -230,6 +230,17 @@ class _Found:
         side = max(right - left, bottom - top)
         ends = own[0], own[-1], own[:, 0], own[:, -1]
         return min(float(end.sum()) / min(side, end.size) for end in ends if end.any())
+
+    def _is_in_corner(self) -> bool:
+        """Return whether it is a speck or a strip where two borders meet."""
+        left, top, right, bottom = self.box
+        height, width = self.ink.mask.shape
+        is_near = (
+            min(left, width - right) <= LOOK.edge_width
+            and min(top, height - bottom) <= LOOK.edge_width
+        )
+        share = min((right - left) / width, (bottom - top) / height)
+        return is_near and share < LOOK.min_corner_share
 
     def core(self) -> _Found:
         """Return its main piece alone."""

@@ -48,8 +48,9 @@ class LookParameters:
         Pixels of the look between ink and what is looked at beside it: a soft edge. So wide is
         what is looked at, too.
     max_area_edge : float
-        Most of what is beside a digit that has the colour of its ink. Of 541 real digits five have
-        0.15-0.49 where shadows are not told from ink, and at most 0.02 where they are.
+        Most of what is beside a digit that has the colour of its ink. Of 240 real digits half in
+        shadow 218 are recognised at 0.1, 229 at 0.25 and 232 at 0.35; of 350 plain shapes 14, 16
+        and 21 are taken for digits.
     max_border_contact : float
         Most of each border of the image it touches that a digit covers, over its longer side; of
         613 real digits none is refused for it.
@@ -79,7 +80,7 @@ class LookParameters:
     smoothing: float = 1.4
     max_others: int = 4
     edge_width: int = 2
-    max_area_edge: float = 0.1
+    max_area_edge: float = 0.25
     max_border_contact: float = 0.8
     min_corner_share: float = 0.2
     min_alike: float = 0.65

@@ -201,7 +201,7 @@ SHAPES = {
     size=st.sampled_from([(300, 170), (170, 170), (120, 170), (64, 64)]),
     width=st.floats(0.3, 0.8),
     aspect=st.floats(0.6, 1.4),
-    grey=st.integers(0, 150),
+    grey=st.integers(20, 150),
     inverted=st.booleans(),
     noise=st.sampled_from([0, 0, 6]),
 )

@@ -87,6 +87,11 @@ def model_title(name: str) -> str:
     return f"{MODELS[plain].title}, tuned" if plain in MODELS else name
 
 
+def result_title(result: Result) -> str:
+    """Return the title of a result's model, of the registry or the caller's own."""
+    return result.title or model_title(result.model)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Row:
     """The results of one model on one feature set, over all seeds: a row of the leaderboard.
@@ -118,7 +123,7 @@ class Row:
     @property
     def title(self) -> str:
         """Title of the model."""
-        return self.shown.title or model_title(self.model)
+        return result_title(self.shown)
 
     @property
     def reached_limit(self) -> bool:

@@ -402,9 +402,7 @@ def _is_range(values: Any) -> bool:
 
 def _is_log(values: Any) -> bool:
     name = getattr(getattr(values, "dist", None), "name", "")
-    return name in ("loguniform", "reciprocal") or (
-        isinstance(values, tuple) and values[:1] == ("log",)
-    )
+    return name in ("loguniform", "reciprocal") or (_is_range(values) and values[0] == "log")
 
 
 def _plain(value: Any) -> Any:

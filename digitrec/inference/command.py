@@ -16,7 +16,7 @@ from typing import Any
 from digitrec._files import atomic_path
 from digitrec.datasets.image_folder import UNREADABLE, is_system_name
 from digitrec.errors import ConfigurationError, DigitrecError, check_choice
-from digitrec.inference.constraints import make_constraints
+from digitrec.inference.constraints import make_constraints, split_values
 from digitrec.inference.image_io import read_image
 from digitrec.inference.overlay import draw_overlay
 from digitrec.inference.page import check_rotation
@@ -232,7 +232,7 @@ def parse_allowed(text: str) -> list[str]:
     """
     path = Path(text).expanduser()
     if not path.is_file():
-        return [value for value in (part.strip() for part in text.split(",")) if value]
+        return split_values(text)
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:

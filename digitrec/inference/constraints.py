@@ -318,6 +318,17 @@ def _digits_of(token: re.Match[str], pattern: str) -> frozenset[int]:
     return frozenset(digits)
 
 
+def split_values(text: str) -> list[str]:
+    """Return the values of a comma-separated list.
+
+    Examples
+    --------
+    >>> split_values("10115, 10117,")
+    ['10115', '10117']
+    """
+    return [value for value in (part.strip() for part in text.split(",")) if value]
+
+
 def _read_values(allowed: Iterable[str | int]) -> dict[str, str]:
     values: dict[str, str] = {}
     for value in [allowed] if isinstance(allowed, str) else allowed:

@@ -122,7 +122,7 @@ def locate_digit(
         ink=ink,
         others=others,
         core=core,
-        filled=found.is_part_of_area(window.pixels),
+        filled=found.is_part_of_area(window.pixels, strength),
     )
 
 
@@ -189,18 +189,18 @@ class _Found:
         window = window_around(self.box, self.ink.mask.shape)
         return cut_out(self.ink, self.pieces.mask(self.members, window), window)
 
-    def is_part_of_area(self, pixels: NDArray[np.uint8]) -> bool:
+    def is_part_of_area(self, pixels: NDArray[np.uint8], strength: NDArray[np.float32]) -> bool:
         """Return whether beside it much has its own colour rather than that of the paper.
 
         Of an area that is larger than the window that the paper is estimated in, only the edge is
         taken for ink, whole or in pieces, and looks like a zero or a one; so does the paper
-        between such an area and the border of the image.
+        between such an area and the border of the image. `strength` is that of `cut_out`.
         """
         if self._border_contact() > LOOK.max_border_contact or self._is_in_corner():
             return True
         window = window_around(self.box, self.ink.mask.shape, 2 * LOOK.edge_width)
         members = self.pieces.mask(self.members, window)
-        own = members & (self.ink.strength[window] > otsu_threshold(self.cut_out()))
+        own = members & (self.ink.strength[window] > otsu_threshold(strength))
         near = _grow(own, LOOK.edge_width)
         around = _grow(near, LOOK.edge_width) & ~near & (members | ~self.ink.mask[window])
         most = LOOK.max_area_edge * around.sum()

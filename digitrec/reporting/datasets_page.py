@@ -10,7 +10,6 @@ import numpy as np
 
 from digitrec._files import write_text
 from digitrec.analyses import ReportContext, dataset_title
-from digitrec.evaluation.frames import model_title
 from digitrec.evaluation.result import Run
 from digitrec.rendering.markdown import escape, join_words, number, p_value, percent, table
 from digitrec.rendering.style import BLUE, GREY, INK, new_figure, save_figure, styled
@@ -92,14 +91,14 @@ def _common_scores(runs: Sequence[Run]) -> tuple[list[str], list[list[float]]]:
     There are no models where there are fewer than two runs.
     """
     found = [
-        {(row.features, row.model): row.mean("test_accuracy") for row in context.ok_rows}
+        {(row.features, row.model, row.title): row.mean("test_accuracy") for row in context.ok_rows}
         for context in (ReportContext(run=run) for run in runs)
     ]
     if len(found) < 2:
         return [], []
     common = [key for key in found[0] if all(of_run.get(key) is not None for of_run in found)]
-    several = len({features for features, _ in common}) > 1
-    models = [f"{model_title(m)} ({f})" if several else model_title(m) for f, m in common]
+    several = len({features for features, *_ in common}) > 1
+    models = [f"{title} ({features})" if several else title for features, _, title in common]
     return models, [[of_run[key] or 0.0 for key in common] for of_run in found]
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from digitrec._files import write_text
 from digitrec.analyses import ReportContext, dataset_title
 from digitrec.errors import DigitrecError
-from digitrec.evaluation.frames import model_title
+from digitrec.evaluation.frames import result_title
 from digitrec.evaluation.result import Run, read_run
 from digitrec.rendering.markdown import MISSING, code, escape, percent, seconds, table
 from digitrec.reporting.html import html_page, read_asset
@@ -201,7 +201,7 @@ def _row(folder: str, run: Run) -> list[str]:
     if best is None or best.test_accuracy_low is None or best.test_accuracy_high is None:
         return [*head, MISSING, MISSING, MISSING, *tail]
     interval = f"{percent(best.test_accuracy_low)}–{percent(best.test_accuracy_high)}"
-    winner = f"{escape(best.title or model_title(best.model))} on {code(best.features)}"
+    winner = f"{escape(result_title(best))} on {code(best.features)}"
     return [*head, winner, percent(best.test_error), interval, *tail]
 
 

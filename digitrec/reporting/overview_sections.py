@@ -9,7 +9,7 @@ import numpy as np
 
 from digitrec.analyses import ANALYSES, ReportContext, dataset_title
 from digitrec.analyses.significance import alike
-from digitrec.evaluation.frames import Row, model_title
+from digitrec.evaluation.frames import Row, result_title
 from digitrec.evaluation.result import Result
 from digitrec.rendering.markdown import (
     MISSING,
@@ -116,8 +116,7 @@ def _limit_line(row: Row) -> str:
 
 
 def _failure_line(failure: Result) -> str:
-    title = failure.title or model_title(failure.model)
-    name = f"{title} ({failure.features}, seed {failure.random_state})"
+    name = f"{result_title(failure)} ({failure.features}, seed {failure.random_state})"
     state = failure.status.replace("_", " ")
     return f"- **{escape(name)}**: {state}" + (
         f", {escape(one_line(failure.reason))}" * bool(failure.reason)

@@ -7,6 +7,7 @@ from urllib.parse import parse_qs
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from digitrec.inference.constraints import split_values
 from digitrec.serving.messages import RequestError
 
 
@@ -60,8 +61,7 @@ class ReadOptions(_Options):
         if self.region is not None:
             known["region"] = tuple(int(edge) for edge in self.region.split(","))
         if self.allowed is not None:
-            parts = [part.strip() for value in self.allowed for part in value.split(",")]
-            known["allowed"] = [part for part in parts if part]
+            known["allowed"] = [v for text in self.allowed for v in split_values(text)]
         return known
 
 

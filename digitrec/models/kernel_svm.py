@@ -306,10 +306,8 @@ class KernelSVC(ClassifierMixin, BaseEstimator):
         """Return libsvm's margins, shape (n_samples, n_pairs): positive for a pair's first."""
         rows = check_rows(self, X, dtype=np.float32, fitted="_weights")
         pairs = np.tile(self._offsets, (len(rows), 1))
-        blocks = [
-            (own, _pairs_of(label, len(self.classes_)))
-            for label, own in enumerate(self._rows_of_classes())
-        ]
+        n_others = len(self.classes_) - 1
+        own_rows, (first, second) = self._rows_of_classes(), _columns_of_pairs(n_others + 1)
         vectors, gamma = self.support_vectors_, np.float32(self.gamma_)
 
         def work(start: int) -> None:
@@ -321,8 +319,12 @@ class KernelSVC(ClassifierMixin, BaseEstimator):
             np.exp(kernel, out=kernel)
             kernel -= np.float32(_KERNEL_LEVEL)
             # A support vector counts in the pairs of its own class only.
-            for own, columns in blocks:
-                pairs[chunk, columns] += kernel[:, own] @ self._weights[own]
+            sums = np.empty((len(kernel), len(own_rows) * n_others), dtype=np.float32)
+            for label, own in enumerate(own_rows):
+                block = sums[:, label * n_others : (label + 1) * n_others]
+                np.matmul(kernel[:, own], self._weights[own], out=block)
+            pairs[chunk] += sums[:, first]
+            pairs[chunk] += sums[:, second]
 
         run_threads(work, range(0, len(rows), _CHUNK_ROWS), self.n_jobs)
         return pairs
@@ -333,3 +335,18 @@ def _pairs_of(label: int, n_classes: int) -> list[int]:
     """Return the positions of the pairs that a class is one of."""
     pairs = combinations(range(n_classes), 2)
     return [position for position, pair in enumerate(pairs) if label in pair]
+
+
+@functools.cache
+def _columns_of_pairs(n_classes: int) -> tuple[list[int], list[int]]:
+    """Return where the sums of a pair's first and second class stand among those of all classes.
+
+    Each class has ``n_classes - 1`` sums, one for each pair that it is one of, in order.
+    """
+    places = [{pair: i for i, pair in enumerate(_pairs_of(c, n_classes))} for c in range(n_classes)]
+    pairs = list(enumerate(combinations(range(n_classes), 2)))
+    first, second = (
+        [pair[which] * (n_classes - 1) + places[pair[which]][position] for position, pair in pairs]
+        for which in (0, 1)
+    )
+    return first, second

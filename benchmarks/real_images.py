@@ -179,7 +179,7 @@ def write_gallery(trials: list[Trial], folder: Path) -> list[tuple[str, str]]:
 def render_report(facts: dict[str, Any], pictures: list[tuple[str, str]]) -> str:
     """Return the report as Markdown."""
     parts = [
-        "# Real images" if facts["images"] != "made-up images" else "# Made-up images",
+        _title(facts),
         _intro(facts),
         "## Accuracy",
         "A digit counts as right when the best guess is, accepted or not; a string or sheet when "
@@ -236,6 +236,11 @@ def render_report(facts: dict[str, Any], pictures: list[tuple[str, str]]) -> str
             f"![{escape(caption)}]({file})\n\n{escape(caption)}" for file, caption in pictures
         ]
     return "\n\n".join(parts) + "\n"
+
+
+def _title(facts: dict[str, Any]) -> str:
+    title = "Made-up images" if facts["images"] == "made-up images" else "Real images"
+    return f"# {title}{', read as crops' if facts.get('context') else ''}"
 
 
 def _intro(facts: dict[str, Any]) -> str:
